@@ -1,0 +1,65 @@
+# Every target sets up what it needs (local/setup) and then says in one line what it runs.
+
+PYTHON := .venv/bin/python
+BIN := .venv/bin
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --allow-unsafe --no-header --no-annotate
+
+# More arguments for run, test, dev and bench: make test ARGS="-k proxy".
+ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+# The order of what check does is a promise.
+.NOTPARALLEL:
+.PHONY: help setup run test check fmt lint types layers locks dev bench lock openapi clean
+
+help: ## this menu
+	@printf 'Shardwarm. Usage: make TARGET [ARGS="..."]\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## .venv, Azurite, pyright, BLAST+ and vmtouch; quick when all is there
+	@local/setup
+
+run: setup ## the main job: shard two real databases and prove that nothing was lost
+	@$(PYTHON) -m local.demo $(ARGS)
+
+test: setup ## all tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: locks lint types layers test ## what CI runs, in CI's order
+
+fmt: setup ## format and mend what ruff can mend
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+lint: setup ## ruff: rules and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: setup ## pyright, strict
+	@local/node_modules/.bin/pyright
+
+layers: setup ## who may import whom
+	@$(BIN)/lint-imports
+
+locks: setup ## do the lock files say what pyproject.toml and package.json say?
+	@$(PYTHON) -m local.locks
+
+dev: setup ## the local stack, stays up until Ctrl-C; addresses in .local/stack.json
+	@$(PYTHON) -m local.stack $(ARGS)
+
+bench: setup ## measured ratios against the replaced system's way and the physical limit
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+lock: setup ## compile the lock files anew from pyproject.toml and local/package.json
+	@$(COMPILE) -o requirements.txt pyproject.toml
+	@$(COMPILE) --extra dev -c requirements.txt -o local/requirements.txt pyproject.toml
+	@npm install --prefix local --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
+
+openapi: setup ## write docs/openapi.json anew from the models
+	@$(PYTHON) -m local.openapi
+
+clean: ## remove everything that the other targets made
+	@rm -rf .venv .local local/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The whole stack on one machine: Functions host, storage, cluster and demo."""
