@@ -1,0 +1,48 @@
+"""The backend process: the Durable Task engine served over gRPC on loopback, until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast, override
+
+import grpc
+
+from local.functions.engine import Engine
+from local.functions.rpc import UNLIMITED_MESSAGES, add_backend_to_server
+
+# Every WaitForInstance call and the work item stream hold a thread each; the base class has ten.
+_THREADS = 256
+
+
+class LoopbackEngine(Engine):
+    """The engine behind a server that nobody outside this machine can reach."""
+
+    @override
+    def start(self) -> str:
+        # Without so_reuseport=0 two backends could share a port and split each other's calls.
+        options = [*UNLIMITED_MESSAGES, ("grpc.so_reuseport", 0)]
+        server = grpc.server(ThreadPoolExecutor(max_workers=_THREADS), options=options)
+        add_backend_to_server(self, server)
+        address = f"127.0.0.1:{self._port}"
+        server.add_insecure_port(address)
+        server.start()
+        self._server = server
+        return address
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    port = cast("int", parser.parse_args().port)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    engine = LoopbackEngine(port)
+    print(f"Durable Task backend listens on {engine.start()}", flush=True)
+    signal.sigwait({signal.SIGTERM})
+    engine.stop(grace=0)
+
+
+if __name__ == "__main__":
+    main()

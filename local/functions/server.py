@@ -1,0 +1,79 @@
+"""The host's HTTP server: uvicorn on one loopback port, inside somebody else's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, override
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from starlette.types import ASGIApp
+
+_DRAIN_SECONDS = 2
+
+
+class HttpServer:
+    """A port that is taken at once and served later; requests that come in between wait."""
+
+    def __init__(self, port: int) -> None:
+        """Take the port; 0 takes a free one.
+
+        Raises:
+            OSError: the port is in use.
+        """
+        # asyncio sets TCP_NODELAY only where the protocol is spelled out; without it a reply waits 40 ms for an ACK.
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind(("127.0.0.1", port))
+        except OSError:
+            self._socket.close()
+            raise
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self, application: ASGIApp) -> None:
+        """Serve; returns when requests are answered."""
+        config = uvicorn.Config(
+            application,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+        self._server = _Server(config)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        await self._server.is_up.wait()
+
+    async def stop(self) -> None:
+        """Let requests under way end for a moment, then close the port."""
+        if self._server and self._serving:
+            self._server.should_exit = True
+            await self._serving
+        self._socket.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, which would take those of the embedding process, and with a start event."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield

@@ -1,0 +1,86 @@
+"""Keeps one language worker running: when it ends, the next one is started."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from local.functions.link import WorkerLink
+from local.processes import ProcessFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class WorkerSupervisor:
+    """The worker of one app, whichever process that is at the moment."""
+
+    def __init__(self, app: Path, env: Mapping[str, str], log: Path) -> None:
+        self._app = app
+        self._env = env
+        self._log = log
+        self._worker: WorkerLink | None = None
+        self._up = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> WorkerLink:
+        """Start the first worker and keep it replaced from then on.
+
+        Raises:
+            ProcessFailed: the app cannot be loaded; nothing is left running.
+        """
+        first = await WorkerLink.start(self._app, self._env, self._log)
+        self._take(first)
+        self._watching = asyncio.create_task(self._watch(first))
+        return first
+
+    async def ready(self) -> WorkerLink:
+        """The worker that takes invocations; waits while one is being started."""
+        while True:
+            await self._up.wait()
+            if self._worker and self._worker.is_up:
+                return self._worker
+            # It is known to be gone before the watch below has seen its end.
+            self._up.clear()
+
+    @property
+    def latest(self) -> WorkerLink | None:
+        """The worker that was started last, which may have ended; None before the first."""
+        return self._worker
+
+    async def stop(self) -> None:
+        """End the worker and start no other. Safe to repeat."""
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        if self._worker:
+            await self._worker.close()
+
+    def _take(self, worker: WorkerLink) -> None:
+        self._worker = worker
+        self._up.set()
+
+    async def _watch(self, worker: WorkerLink) -> None:
+        while True:
+            await worker.lost()
+            await worker.close()
+            _LOG.warning("The language worker ended with status %s; starting another.", worker.child.returncode)
+            worker = await self._restart()
+            _LOG.info("The language worker runs again, as process %s.", worker.child.pid)
+            self._take(worker)
+
+    async def _restart(self) -> WorkerLink:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await WorkerLink.start(self._app, self._env, self._log)
+            except ProcessFailed as error:
+                _LOG.error("%s\nNext attempt in %.1f s.", error, pause_seconds)
+                await asyncio.sleep(pause_seconds)
+                pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)

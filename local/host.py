@@ -1,0 +1,88 @@
+"""A Functions host for one machine: `python -m local.host --port N`, run in any app folder.
+
+It loads the app with Microsoft's Python worker library, runs durable functions on Microsoft's in-memory Durable Task
+backend, and answers HTTP where the Functions host would. The same app starts under `func start` unchanged. Other
+programs and tests embed it: `async with FunctionsHost(app, state=folder) as host`.
+
+What it does not imitate: storage behind durable runs (everything is forgotten at the end; `functions/engine.py` lists
+what is left of the backend's own deviations); function keys; triggers and bindings other than HTTP, timer, Event Grid,
+the durable ones and the durable client; output bindings; streamed HTTP bodies; `functionTimeout`; retry policies of
+functions; scale-out; the webhooks that `functions/management.py` does not list; CloudEvents in binary mode;
+Application Insights. A work item that kills every worker it meets is delivered for ever.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from local.functions.dispatcher import BackendLost
+from local.functions.hosting import FunctionsHost
+from local.functions.items import Verdict, WorkItemNote
+from local.processes import ProcessFailed
+
+__all__ = ["FunctionsHost", "Verdict", "WorkItemNote"]
+
+
+async def _serve(host: FunctionsHost, state: Path) -> int:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    waits: list[asyncio.Task[object]] = [asyncio.create_task(stopped.wait()), asyncio.create_task(host.start())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if not waits[1].done():
+            return 0
+        await waits[1]
+        _print_functions(host, state)
+        waits.append(asyncio.create_task(host.failed()))
+        done, _ = await asyncio.wait({waits[0], waits[2]}, return_when=asyncio.FIRST_COMPLETED)
+        await done.pop()
+    except (ProcessFailed, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BackendLost as error:
+        print(f"The host cannot go on: {error}", file=sys.stderr)
+        return 1
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        await host.stop()
+    return 0
+
+
+def _print_functions(host: FunctionsHost, state: Path) -> None:
+    print("\nFunctions:\n")
+    addresses = {route.function.name: route for route in host.table.routes}
+    for function in sorted(host.catalogue, key=lambda function: function.name):
+        if route := addresses.get(function.name):
+            print(f"\t{function.name}: [{','.join(sorted(route.methods))}] {host.url}{route.path}")
+        else:
+            print(f"\t{function.name}: {function.trigger['type']}")
+    print(f"\nLogs: {state}\nHost started: {host.url}", flush=True)
+
+
+def main() -> int:
+    """Run a host until SIGTERM or Ctrl-C; 1 if the app cannot be loaded."""
+    parser = argparse.ArgumentParser(prog="local.host", description="Runs an Azure Functions app on this machine.")
+    parser.add_argument("--port", type=int, default=7071, help="0 takes a free one")
+    parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py (default: here)")
+    parser.add_argument("--state", type=Path, help="folder for logs (default: <app>/.local/functions)")
+    parser.add_argument("--deliver-twice", action="store_true", help="run every activity twice")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    state = (arguments.state or arguments.app / ".local" / "functions").resolve()
+    host = FunctionsHost(arguments.app, state=state, port=arguments.port, deliver_twice=arguments.deliver_twice)
+    return asyncio.run(_serve(host, state))
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
