@@ -1,0 +1,94 @@
+"""What can be done to requests on their way: failing, holding and cutting them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.proxy.wire import Request
+
+    type Match = Callable[[Request], bool]
+
+REASONS = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 412: "Precondition Failed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """How a failed request is answered."""
+
+    status: int
+    code: str
+    delay_seconds: float
+
+    def answer(self, method: str) -> bytes:
+        """The whole answer in the shape of Azure Storage's errors; to HEAD without a body."""
+        message = f"{self.code}: this answer was made by a fault rule of the local proxy."
+        body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{escape(self.code)}</Code>'
+        body += f"<Message>{escape(message)}</Message></Error>"
+        reason = REASONS.get(self.status, "Server Error")
+        head = (
+            f"HTTP/1.1 {self.status} {reason}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
+            f"x-ms-error-code: {self.code}\r\nx-ms-version: 2021-10-04\r\n\r\n"
+        )
+        return head.encode() + (b"" if method == "HEAD" else body.encode())
+
+
+class Rule:
+    """Something that happens to the requests that match; `remove` ends it. The base is `cut` and `fail`."""
+
+    def __init__(self, owner: list[Rule], match: Match, *, times: int | None, fault: Fault | None) -> None:
+        self.hits = 0
+        """How many requests it has met."""
+        self.fault = fault
+        """The answer; None cuts the connection instead."""
+        self._owner = owner
+        self._match = match
+        self._times = times
+        owner.append(self)
+
+    def remove(self) -> None:
+        """Leave later requests alone. Safe to repeat."""
+        if self in self._owner:
+            self._owner.remove(self)
+
+    def meets(self, request: Request) -> bool:
+        """Whether the rule applies to this request; counts it when it does."""
+        if not self._match(request):
+            return False
+        self.hits += 1
+        if self.hits == self._times:
+            self.remove()
+        return True
+
+
+class Held(Rule):
+    """Lets matching requests wait at the proxy, before the upstream has seen anything of them.
+
+    A request whose client has died meanwhile goes on all the same when it is released: a late write, as on a network.
+    """
+
+    def __init__(self, owner: list[Rule], match: Match) -> None:
+        super().__init__(owner, match, times=None, fault=None)
+        self._released = asyncio.Event()
+        self._arrived = asyncio.Condition()
+
+    async def wait(self) -> None:
+        """Called by the proxy for each request that it meets: returns at the release."""
+        async with self._arrived:
+            self._arrived.notify_all()
+        await self._released.wait()
+
+    async def reached(self, count: int = 1) -> None:
+        """Wait until so many requests have been met."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self.hits >= count)
+
+    def release(self) -> None:
+        """Let the waiting requests go on, and later ones pass. Safe to repeat."""
+        self.remove()
+        self._released.set()

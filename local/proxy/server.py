@@ -1,0 +1,144 @@
+"""The proxy itself: accepts connections, relays one request after the other on each, and applies delay and rules."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from local.proxy.exchange import Exchange, Upstream
+from local.proxy.pipe import Pipe
+from local.proxy.rules import Fault, Held, Rule
+from local.proxy.wire import HEAD_LIMIT_BYTES, read_request
+
+if TYPE_CHECKING:
+    from local.proxy.records import Record
+    from local.proxy.rules import Match
+
+
+class Proxy:
+    """One listening port of 127.0.0.1 in front of one port there; `async with` starts and stops it.
+
+    It lives in the event loop that started it: a loop that is blocked for long blocks the requests too.
+    """
+
+    def __init__(self, upstream_port: int, *, round_trip_seconds: float = 0.0) -> None:
+        """Describe a proxy; nothing listens before `start`.
+
+        Args:
+            upstream_port: may change between requests (`proxy.upstream_port = …`) when the upstream is restarted.
+            round_trip_seconds: added to every request, half in each direction, and once more to the first one of a
+                connection. May change at any time.
+        """
+        self.upstream_port = upstream_port
+        self.round_trip_seconds = round_trip_seconds
+        self.port = 0
+        self.records: list[Record] = []
+        """Every request that has ended, in the order of the ends."""
+        self._rules: list[Rule] = []
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, limit=HEAD_LIMIT_BYTES)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close every connection at once, also those that are held. Safe to repeat."""
+        if self._server is not None:
+            self._server.close()
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+            self._server.abort_clients()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def clear(self) -> None:
+        """Forget the records; rules stay."""
+        self.records.clear()
+
+    def fail(
+        self,
+        match: Match,
+        *,
+        status: int = 503,
+        times: int | None = None,
+        code: str = "ServerBusy",
+        delay_seconds: float = 0.0,
+    ) -> Rule:
+        """Answer matching requests with an Azure-style error; the upstream does not see them.
+
+        Args:
+            match: says yes to a request.
+            status: of the answer.
+            times: for so many requests; None until removed.
+            code: Azure's error code.
+            delay_seconds: before the answer, on top of the round trip.
+        """
+        return Rule(self._rules, match, times=times, fault=Fault(status, code, delay_seconds))
+
+    def cut(self, match: Match, *, times: int | None = 1) -> Rule:
+        """Let matching requests take effect and then close the connection instead of answering."""
+        return Rule(self._rules, match, times=times, fault=None)
+
+    def hold(self, match: Match) -> Held:
+        """Let matching requests wait, before the upstream sees them, until `release` of what is returned."""
+        return Held(self._rules, match)
+
+    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        if connection is None:
+            raise RuntimeError("a connection is served in a task")
+        self._connections.add(connection)
+        client = Pipe(reader, writer, self._half)
+        upstream = Upstream(self._half, lambda: self.upstream_port)
+        try:
+            # A peer that goes away, at whatever moment, ends this connection and nothing else.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+                await self._serve(client, upstream)
+                await client.flush()
+        except asyncio.CancelledError:
+            client.abort()
+        finally:
+            client.close()
+            upstream.close()
+            self._connections.discard(connection)
+
+    async def _serve(self, client: Pipe, upstream: Upstream) -> None:
+        loop = asyncio.get_running_loop()
+        # The handshake that the client has not waited for, since the proxy is near: its first request leaves later.
+        established = loop.time() + self.round_trip_seconds
+        keeps_alive = True
+        while keeps_alive and (request := await read_request(client.reader)) is not None:
+            exchange = Exchange(request, client, upstream, loop.time())
+            rule = await self._rule_for(exchange)
+            if established > loop.time():
+                await asyncio.sleep(established - loop.time())
+            if rule is None:
+                keeps_alive = await exchange.relay(self.records)
+            elif rule.fault is not None:
+                await exchange.fail(rule.fault, self.records)
+            else:
+                await exchange.cut(self.records)
+                client.abort()
+                return
+
+    async def _rule_for(self, exchange: Exchange) -> Rule | None:
+        for rule in tuple(self._rules):
+            if rule.meets(exchange.request):
+                if not isinstance(rule, Held):
+                    return rule
+                await rule.wait()
+        return None
+
+    def _half(self) -> float:
+        return self.round_trip_seconds / 2

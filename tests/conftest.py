@@ -1,0 +1,50 @@
+"""Fixtures that more than one folder of tests uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.azurite import Azurite
+from local.proxy import Proxy
+from local.stack import Stack
+from tests.driving import Api, Blobs
+
+ACCOUNTS = ("devstoreaccount1", "elbstg01")
+QUICK = {"SHARDWARM_RETRY_ATTEMPTS": "3", "SHARDWARM_RETRY_FIRST_SECONDS": "0.05"}
+"""Settings of a stack under test: passing failures are over soon."""
+
+
+@pytest.fixture(scope="session")
+async def azurite(tmp_path_factory):
+    """One storage emulator for the whole session; tests keep apart by containers of their own (or by account)."""
+    async with Azurite(tmp_path_factory.mktemp("azurite"), accounts=ACCOUNTS) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def storage_proxy(azurite):
+    """A proxy of the test's own in front of Azurite: `azurite.account(name).at(storage_proxy.port)` goes through it."""
+    async with Proxy(azurite.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory):
+    """The app on its local stack, one for the whole session; tests keep apart by databases of their own names."""
+    async with Stack(tmp_path_factory.mktemp("stack"), accounts=ACCOUNTS, settings=QUICK) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+async def api(stack):
+    """The app's HTTP client, with the first account in its requests."""
+    async with Api(stack.addresses.functions_url, ACCOUNTS[0]) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def blobs(stack):
+    """The first account's container, past the proxy."""
+    container = Blobs(stack.account.connection_string)
+    yield container
+    await container.close()
