@@ -1,0 +1,31 @@
+"""The text that opens a shard for BLAST, with the whole database's statistics. Format: contract 1.7, blast-facts.
+
+With `STATS_NSEQ` and `STATS_TOTLEN` of the *whole* database, e-values and hits of a shard equal those of the unsharded
+search for every program; with only one of the two, or with `NSEQ`/`LENGTH`, they do not. Keys are upper case and numbers
+plain integers: BLAST ignores anything else without a word.
+"""
+
+from shared.blastdb.blobs import shard_name
+from shared.blastdb.layout import Layout
+from shared.blastdb.statistics import Statistics
+from shared.blastdb.volumes import VolumeSet
+
+LOCAL_FOLDER = "/blast/blastdb"
+"""Where every node mounts its database files; fixed by the consumers."""
+
+
+def render_alias(volumes: VolumeSet, layout: Layout, index: int, statistics: Statistics | None) -> bytes:
+    """The alias of one shard, `.nal` and `.pal` alike.
+
+    Args:
+        volumes: of the whole database.
+        layout: of the shard set.
+        index: which shard.
+        statistics: of the whole database; None gives the two-line form of the replaced system.
+    """
+    title = shard_name(volumes.db, index)
+    paths = " ".join(f"{LOCAL_FOLDER}/{name}" for name in volumes.names(*layout.shard(index)))
+    lines = [f"TITLE {title}", f"DBLIST {paths}"]
+    if statistics is not None:
+        lines += [f"STATS_NSEQ {statistics.sequences}", f"STATS_TOTLEN {statistics.letters}"]
+    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,0 +1,88 @@
+"""Where things lie in the container `blast-db`: names that the replaced system and its consumers read too.
+
+Format: contract 1.6. A shard's number has two digits; a preset's has none to spare (`8shards`, `10shards`).
+"""
+
+import re
+from typing import Literal, NamedTuple
+
+from shared.blastdb.volumes import ALIAS_EXTENSION, Molecule
+
+MAX_SHARDS = 32
+PRESETS = (1, 2, 3, 4, 5, 6, 8, 10)
+
+type Part = Literal["manifest", "alias"]
+
+
+class LayoutBlob(NamedTuple):
+    """One parsed name below `{N}shards/`."""
+
+    shard_count: int
+    shard: int
+    extension: str
+
+
+def folder(db: str) -> str:
+    """The prefix of a database's own files."""
+    return f"{db}/"
+
+
+def files_prefix(db: str) -> str:
+    """What every file of the database itself begins with; taxonomy files and staging folders beside them do not."""
+    return f"{db}/{db}."
+
+
+def statistics_file(db: str, molecule: Molecule) -> str:
+    """The JSON file in which BLAST+ keeps a database's totals (`.njs`, `.pjs`)."""
+    return f"{db}/{db}.{'njs' if molecule == 'nucl' else 'pjs'}"
+
+
+def metadata_blob(db: str) -> str:
+    """The control blob at the container's root."""
+    return f"{db}-metadata.json"
+
+
+def database_of_metadata(blob: str) -> str | None:
+    """The database whose control blob this is, or None."""
+    db, _, rest = blob.rpartition("-metadata.json")
+    return db if db and not rest and "/" not in db else None
+
+
+def shard_name(db: str, index: int) -> str:
+    """A shard's name, which is also its alias' title and its database name for BLAST."""
+    return f"{db}_shard_{index:02d}"
+
+
+def layout_prefix(db: str, shard_count: int) -> str:
+    """What every blob of one shard set begins with.
+
+    The blobs of a database called `{db}_shard_x` begin with it too: tell them apart with `parse_layout_blob`.
+    """
+    return f"{shard_count}shards/{db}_shard_"
+
+
+def manifest_blob(db: str, shard_count: int, index: int) -> str:
+    """The blob that lists a shard's volumes."""
+    return f"{layout_prefix(db, shard_count)}{index:02d}/{shard_name(db, index)}.manifest"
+
+
+def alias_blob(db: str, shard_count: int, index: int, molecule: Molecule) -> str:
+    """The blob that opens a shard for BLAST."""
+    return f"{layout_prefix(db, shard_count)}{index:02d}/{shard_name(db, index)}.{ALIAS_EXTENSION[molecule]}"
+
+
+def parse_layout_blob(db: str, blob: str) -> LayoutBlob | None:
+    """What a blob is to this database's layouts, or None when it belongs to another database or is none of ours."""
+    name = re.escape(db)
+    match = re.fullmatch(rf"([1-9][0-9]?)shards/{name}_shard_([0-9]{{2}})/{name}_shard_\2\.(manifest|nal|pal)", blob)
+    return LayoutBlob(int(match[1]), int(match[2]), match[3]) if match else None
+
+
+def is_layout_folder(name: str) -> bool:
+    """Whether a top-level folder holds layouts and not a database."""
+    return re.fullmatch(r"[0-9]+shards", name) is not None
+
+
+def partition_prefix(container_url: str, db: str, shard_count: int) -> str:
+    """The URL that consumers complete with a shard's two digits and '/'; no trailing slash of its own."""
+    return f"{container_url}/{layout_prefix(db, shard_count)}"

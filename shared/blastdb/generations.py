@@ -1,0 +1,27 @@
+"""One version of a database's content: what prepare-db called it, and a digest of its listing."""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.blastdb.volumes import ListedFile
+
+
+class Generation(BaseModel):
+    """Two generations are equal when nothing of the database changed between two listings.
+
+    `source_version` is the NCBI snapshot's name when one is recorded; `digest` is 32 hex digits over every file's name,
+    size and fingerprint, so that a volume replaced under the same name is seen.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    source_version: str | None
+    digest: str
+
+
+def digest_of(files: Iterable[ListedFile]) -> str:
+    """The digest of a listing, in whatever order it came."""
+    lines = sorted(f"{file.leaf}\t{file.size_bytes}\t{file.fingerprint}\n" for file in files)
+    return sha256("".join(lines).encode()).hexdigest()[:32]

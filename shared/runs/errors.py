@@ -1,0 +1,137 @@
+"""Why something did not happen: the codes we promise, the values that carry them, the exceptions we raise.
+
+    ShardwarmError
+    ├── InvalidRequest      the caller must change the request
+    ├── Forbidden           the caller, or the app, may not do this
+    ├── NotFound            the thing named does not exist
+    ├── Conflict            the thing is in a state that forbids it now
+    ├── Unusable            the database is refused as it stands; changing it helps, a retry does not
+    ├── Misconfigured       an operator must change a setting or a role
+    └── TransientFailure    busy or out of reach; a retry may help
+
+Between durable steps a failure that no retry cures travels as a `Problem` in the step's outcome; only `TransientFailure`
+is raised there, because a `RetryPolicy` retries whatever is raised.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Code(StrEnum):
+    """Error codes. They are a contract: never renamed, never reused for something else."""
+
+    INVALID_REQUEST = "InvalidRequest"
+    INVALID_NAME = "InvalidName"
+    UNKNOWN_FIELD = "UnknownField"
+    INVALID_FIELD = "InvalidField"
+    MISSING_FIELD = "MissingField"
+    INVALID_JSON = "InvalidJson"
+
+    UNAUTHENTICATED = "Unauthenticated"
+    MISSING_ROLE = "MissingRole"
+    ACCOUNT_NOT_ALLOWED = "AccountNotAllowed"
+
+    DATABASE_NOT_FOUND = "DatabaseNotFound"
+    SHARD_SET_NOT_FOUND = "ShardSetNotFound"
+    OPERATION_NOT_FOUND = "OperationNotFound"
+    CONTAINER_NOT_FOUND = "ContainerNotFound"
+
+    LEASE_HELD = "LeaseHeld"
+    LEASE_LOST = "LeaseLost"
+    OPERATION_ENDED = "OperationEnded"
+    DATABASE_CHANGED = "DatabaseChanged"
+    DATABASE_NOT_READY = "DatabaseNotReady"
+    WRITTEN_BY_ANOTHER = "WrittenByAnother"
+
+    ALIAS_ONLY = "AliasOnlyDatabase"
+    NO_VOLUMES = "NoVolumes"
+    VOLUME_GAP = "VolumeGap"
+    GHOST_VOLUMES = "GhostVolumes"
+    VOLUMES_MISSING = "VolumesMissing"
+    TOO_MANY_VOLUMES = "TooManyVolumes"
+    MIXED_MOLECULE_TYPES = "MixedMoleculeTypes"
+    MIXED_VOLUME_NAMES = "MixedVolumeNames"
+    MISSING_DATABASE_FILE = "MissingDatabaseFile"
+    UNREADABLE_STATISTICS = "UnreadableStatistics"
+    UNREADABLE_METADATA = "UnreadableMetadata"
+    NO_PRESET_FITS = "NoPresetFits"
+    PARTIAL_SHARD_SETS = "PartialShardSets"
+    VERIFICATION_FAILED = "VerificationFailed"
+
+    NO_READY_NODES = "NoReadyNodes"
+    TOO_FEW_NODES = "TooFewNodes"
+    MACHINE_TOO_SMALL = "MachineTooSmall"
+    CLUSTER_TOO_SMALL = "ClusterTooSmall"
+
+    STORAGE_REFUSED = "StorageRefused"
+    STORAGE_UNAVAILABLE = "StorageUnavailable"
+    HUB_UNAVAILABLE = "HubUnavailable"
+    MISCONFIGURED = "Misconfigured"
+    RUN_FAILED = "RunFailed"
+    TERMINATED = "Terminated"
+    CANCELED = "Canceled"
+    INTERNAL_ERROR = "InternalError"
+
+
+class Problem(BaseModel):
+    """One error as it is stored, returned and shown: what is wrong and what to do about it.
+
+    `message` has been sanitised and cut where it was made from foreign text; `target` names the field, database, preset
+    or blob that it is about.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    code: Code
+    message: str
+    target: str | None = None
+    details: tuple["Problem", ...] = ()
+
+
+class ShardwarmError(Exception):
+    """Root of the tree above. `problem` is what the caller gets to see."""
+
+    def __init__(self, code: Code, message: str, *, target: str | None = None) -> None:
+        super().__init__(message)
+        self.problem = Problem(code=code, message=message, target=target)
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """An exception that carries a problem as it is, with its details."""
+        error = cls(problem.code, problem.message, target=problem.target)
+        error.problem = problem
+        return error
+
+
+class InvalidRequest(ShardwarmError):  # noqa: N818 - named for what happened, as the rest of the tree
+    """The caller must change the request."""
+
+
+class Forbidden(ShardwarmError):  # noqa: N818 - as above
+    """The caller, or the app, may not do this."""
+
+
+class NotFound(ShardwarmError):  # noqa: N818 - as above
+    """The thing named does not exist."""
+
+
+class Conflict(ShardwarmError):  # noqa: N818 - as above
+    """The thing is in a state that forbids this now."""
+
+
+class Unusable(ShardwarmError):  # noqa: N818 - as above
+    """The database cannot be sharded as it stands; changing it helps, a retry does not."""
+
+
+class Misconfigured(ShardwarmError):  # noqa: N818 - as above
+    """An operator must change a setting or grant a role."""
+
+
+class TransientFailure(ShardwarmError):  # noqa: N818 - as above
+    """Busy or out of reach; a retry may help. `retry_after_seconds` is the other side's wish, if it named one."""
+
+    def __init__(self, code: Code, message: str, *, target: str | None = None, retry_after_seconds: int | None = None) -> None:
+        super().__init__(code, message, target=target)
+        self.retry_after_seconds = retry_after_seconds
