@@ -1,0 +1,147 @@
+"""What the routes answer with. Names with a star in docs/api are the replaced system's and binding."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.blastdb.generations import Generation
+from shared.blastdb.statistics import Statistics
+from shared.runs.operations import Operation
+
+
+class Document(BaseModel):
+    """A reply's body. Frozen; absent values are null, never missing."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Health(Document):
+    """Liveness."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class Probe(Document):
+    """One thing that was tried for readiness."""
+
+    name: str
+    ok: bool
+    milliseconds: int
+    message: str | None = None
+
+
+class Readiness(Document):
+    """Whether the app can work, and what stands in its way."""
+
+    status: Literal["ok", "unavailable"]
+    version: str
+    probes: tuple[Probe, ...]
+    versions: dict[str, str]
+
+
+class DatabaseRow(Document):
+    """One database in a listing."""
+
+    name: str
+    source_version: str | None = None
+    file_count: int | None = None
+    total_bytes: int | None = None
+    sharded: bool = False
+    shard_sets: tuple[int, ...] = ()
+    shard_source_version: str | None = None
+    shards_stale: bool = False
+    sharding_in_progress: bool = False
+    sharding_started_at: str | None = None
+    sharding_error: str | None = None
+    update_in_progress: bool = False
+    copy_status: dict[str, Any] | None = None
+    problem: str | None = None
+
+
+class DatabasePage(Document):
+    """A page of a listing; `nextLink` is there while more is to come."""
+
+    value: tuple[DatabaseRow, ...]
+    nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name
+
+
+class Volume(Document):
+    """One volume: its base name and the bytes of all its files."""
+
+    name: str
+    size_bytes: int
+
+
+class LayoutDocument(Document):
+    """One shard set in short. `state` compares storage with what this generation's layout is to be.
+
+    `imbalance` is the largest shard over the average one; 1 is even.
+    """
+
+    shard_count: int
+    listed: bool
+    state: Literal["current", "incomplete", "differs"]
+    shard_bytes: tuple[int, ...]
+    imbalance: float
+
+
+class LeaseDocument(Document):
+    """Who holds the database; all null when nobody does."""
+
+    epoch: int = 0
+    operation_id: str | None = None
+    kind: str | None = None
+    since: str | None = None
+    expires: str | None = None
+
+
+class DatabaseDocument(DatabaseRow):
+    """One database in full. When it cannot be sharded as it stands, `problem` says why and the volumes are not known."""
+
+    molecule_type: Literal["nucl", "prot"] | None = None
+    generation: Generation | None = None
+    shard_generation: str | None = None
+    statistics: Statistics | None = None
+    volume_count: int | None = None
+    volumes: tuple[Volume, ...] = ()
+    layouts: tuple[LayoutDocument, ...] = ()
+    lease: LeaseDocument = LeaseDocument()
+    operations: tuple[Operation, ...] = ()
+
+
+class ShardDocument(Document):
+    """One shard: its name (also BLAST's), its texts as stored, and the bytes of its volumes."""
+
+    index: int
+    name: str
+    manifest: str
+    alias: str
+    size_bytes: int | None
+
+
+class ShardSetDocument(Document):
+    """One shard set as stored, and what a consumer needs to use it."""
+
+    db_name: str
+    shard_count: int
+    listed: bool
+    partition_prefix: str
+    shards: tuple[ShardDocument, ...]
+
+
+class ShardAccepted(Document):
+    """A shard run was started; the first four fields are the replaced system's."""
+
+    accepted: bool = True
+    db_name: str
+    sharding_started_at: str
+    output: str
+    operation_id: str
+
+
+class OperationPage(Document):
+    """A listing of operations, newest first."""
+
+    value: tuple[Operation, ...]
+    nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name

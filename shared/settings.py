@@ -1,0 +1,108 @@
+"""Every setting of the app, read from the environment once. docs/settings.md and local.settings.json.example list the same.
+
+Values that steer a run are copied into its input when it starts, so that a later change never splits a run in flight.
+"""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from shared.blastdb.blobs import MAX_SHARDS, PRESETS
+from shared.runs.errors import Code, Misconfigured
+from shared.runs.shard import RetrySteering
+
+type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+_PREFIX = "SHARDWARM_"
+ANY = "*"
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable `SHARDWARM_` and its name in capitals; lists are separated by commas."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accounts: tuple[str, ...] = Field(
+        default=(),
+        description="Storage accounts the app may touch; `*` for all must be written out. Nothing is allowed by default.",
+    )
+    clusters: tuple[str, ...] = Field(
+        default=(), description="AKS clusters the app may touch; `*` for all must be written out. Nothing is allowed by default."
+    )
+    auth: Literal["function", "entra"] = Field(
+        default="function",
+        description="`function`: whoever has the function key may do everything. `entra`: the platform's login decides by roles.",
+    )
+    container: str = Field(default="blast-db", description="The blob container that holds the databases.")
+    blob_suffix: str = Field(
+        default="core.windows.net", description="The storage endpoints' domain; differs in sovereign clouds."
+    )
+    blob_connection: tuple[str, ...] = Field(
+        default=(),
+        description="Connection strings, one an account, used instead of the app's identity; for local work only.",
+    )
+    client_id: str | None = Field(
+        default=None, description="Client id of the user-assigned identity; none uses the identity that the environment offers."
+    )
+    presets: tuple[int, ...] = Field(
+        default=PRESETS, description="Shard counts prepared when a request names none; each 1 to 32."
+    )
+    alias_form: Literal["statistics", "legacy"] = Field(
+        default="statistics",
+        description="`statistics`: aliases carry the whole database's totals, e-values are exact. `legacy`: the two-line form.",
+    )
+    lease_seconds: Seconds = Field(default=1800.0, description="How long a run holds its database without renewing, in seconds.")
+    retry_attempts: int = Field(default=5, ge=1, description="How often a step that failed for a passing reason is tried in all.")
+    retry_first_seconds: Seconds = Field(default=1.0, description="The wait before the first repetition, in seconds; it doubles.")
+    retry_longest_seconds: Seconds = Field(default=30.0, description="The longest wait between repetitions, in seconds.")
+    storage_concurrency: int = Field(
+        default=128, ge=1, description="Storage requests under way at once, per process and account."
+    )
+    storage_timeout_seconds: Seconds = Field(default=20.0, description="How long one storage request may take, in seconds.")
+    list_page: int = Field(default=5000, ge=1, le=5000, description="Blobs a page of a listing; 5,000 is the service's maximum.")
+
+    @field_validator("accounts", "clusters", "blob_connection", "presets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("presets")
+    @classmethod
+    def _in_range(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or not all(1 <= count <= MAX_SHARDS for count in value):
+            raise ValueError(f"shard counts are 1 to {MAX_SHARDS}, at least one")
+        return tuple(sorted(set(value)))
+
+    @property
+    def retry(self) -> RetrySteering:
+        """What a run's input carries of these settings."""
+        return RetrySteering(
+            attempts=self.retry_attempts,
+            first_seconds=self.retry_first_seconds,
+            longest_seconds=self.retry_longest_seconds,
+        )
+
+
+def parse(environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment. Empty values count as absent; an unknown `SHARDWARM_` name is refused as a typo.
+
+    Raises:
+        Misconfigured: a value is of the wrong kind, or a name is unknown. The message names the variable, not its value.
+    """
+    given = {
+        name.removeprefix(_PREFIX).lower(): value for name, value in environment.items() if name.startswith(_PREFIX) and value
+    }
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        wrong = "; ".join(f"{_PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False))
+        raise Misconfigured(Code.MISCONFIGURED, f"The app's settings are wrong. {wrong}. See docs/settings.md.") from error
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return parse(os.environ)  # noqa: TID251 - the one place that reads the environment

@@ -1,0 +1,207 @@
+"""What is promised of the settings: each default, what a wrong value says, and that their three lists agree."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.runs.errors import Code, Misconfigured
+from shared.runs.shard import RetrySteering, ShardRun
+from shared.settings import Settings, parse
+
+ROOT = Path(__file__).parents[2]
+SECRET = "DoNotRepeatThisValue"
+NAMES = {f"SHARDWARM_{name.upper()}" for name in Settings.model_fields}
+
+
+def refused(environment):
+    with pytest.raises(Misconfigured) as caught:
+        parse(environment)
+    return caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("accounts", ()),
+        ("clusters", ()),
+        ("auth", "function"),
+        ("container", "blast-db"),
+        ("blob_suffix", "core.windows.net"),
+        ("blob_connection", ()),
+        ("client_id", None),
+        ("presets", (1, 2, 3, 4, 5, 6, 8, 10)),
+        ("alias_form", "statistics"),
+        ("lease_seconds", 1800.0),
+        ("retry_attempts", 5),
+        ("retry_first_seconds", 1.0),
+        ("retry_longest_seconds", 30.0),
+        ("storage_concurrency", 128),
+        ("storage_timeout_seconds", 20.0),
+        ("list_page", 5000),
+    ],
+)
+def test_every_default_is_a_promise(name, default):
+    assert getattr(parse({}), name) == default
+
+
+def test_no_default_is_unpromised():
+    (marker,) = (mark for mark in test_every_default_is_a_promise.pytestmark if mark.name == "parametrize")
+
+    assert [name for name, _ in marker.args[1]] == list(Settings.model_fields)
+
+
+def test_every_field_says_what_it_means_and_a_duration_says_its_unit():
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert not name.endswith("_seconds") or "seconds" in field.description, name
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("ACCOUNTS", "one, two ,,three", ("one", "two", "three")),
+        ("ACCOUNTS", "*", ("*",)),
+        ("CLUSTERS", "aks1", ("aks1",)),
+        ("AUTH", "entra", "entra"),
+        ("PRESETS", "10, 2,2,1", (1, 2, 10)),
+        ("PRESETS", "32", (32,)),
+        ("LEASE_SECONDS", "0.5", 0.5),
+        ("RETRY_ATTEMPTS", "1", 1),
+        ("LIST_PAGE", "2", 2),
+        ("BLOB_CONNECTION", "AccountName=a;AccountKey=b==,AccountName=c", ("AccountName=a;AccountKey=b==", "AccountName=c")),
+    ],
+)
+def test_a_value_is_read_from_text(variable, text, value):
+    assert getattr(parse({f"SHARDWARM_{variable}": text}), variable.lower()) == value
+
+
+def test_an_empty_value_counts_as_absent():
+    assert parse(dict.fromkeys(NAMES, "")) == parse({})
+
+
+def test_other_peoples_variables_are_passed_over():
+    assert parse({"PATH": "/bin", "MY_SHARDWARM_ACCOUNTS": "x", "AzureWebJobsStorage": "x"}) == parse({})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AUTH", SECRET),
+        ("ALIAS_FORM", SECRET),
+        ("PRESETS", SECRET),
+        ("PRESETS", "0"),
+        ("PRESETS", "33"),
+        ("PRESETS", "1,1.5"),
+        ("PRESETS", ","),
+        ("LEASE_SECONDS", SECRET),
+        ("LEASE_SECONDS", "0"),
+        ("LEASE_SECONDS", "-1"),
+        ("LEASE_SECONDS", "nan"),
+        ("LEASE_SECONDS", "inf"),
+        ("RETRY_ATTEMPTS", "0"),
+        ("RETRY_ATTEMPTS", "2.5"),
+        ("RETRY_FIRST_SECONDS", "0"),
+        ("RETRY_FIRST_SECONDS", "inf"),
+        ("RETRY_LONGEST_SECONDS", SECRET),
+        ("RETRY_LONGEST_SECONDS", "inf"),
+        ("STORAGE_CONCURRENCY", "0"),
+        ("STORAGE_TIMEOUT_SECONDS", "0"),
+        ("STORAGE_TIMEOUT_SECONDS", "inf"),
+        ("LIST_PAGE", "5001"),
+        ("LIST_PAGE", "0"),
+    ],
+)
+def test_a_wrong_value_names_the_variable_and_not_the_value(variable, text):
+    problem = refused({f"SHARDWARM_{variable}": text})
+
+    assert problem.code is Code.MISCONFIGURED
+    assert f"SHARDWARM_{variable}:" in problem.message
+    assert SECRET not in problem.message
+    assert "docs/settings.md" in problem.message
+
+
+def test_every_wrong_value_is_named_at_once():
+    message = refused({"SHARDWARM_AUTH": SECRET, "SHARDWARM_LIST_PAGE": SECRET}).message
+
+    assert "SHARDWARM_AUTH:" in message
+    assert "SHARDWARM_LIST_PAGE:" in message
+
+
+@pytest.mark.parametrize("name", ["SHARDWARM_ACCOUNT", "SHARDWARM_", "SHARDWARM_PRESETS_", "SHARDWARM_RETRY"])
+def test_an_unknown_name_is_refused_as_a_typo(name):
+    problem = refused({name: SECRET})
+
+    assert name in problem.message
+    assert SECRET not in problem.message
+
+
+@given(variable=st.sampled_from(sorted(NAMES)), text=st.text(max_size=20))
+def test_law_any_value_is_accepted_or_refused_by_name(variable, text):
+    message = ""
+    try:
+        parse({variable: text})
+    except Misconfigured as refusal:
+        message = refusal.problem.message
+
+    assert not message or variable in message
+
+
+def test_settings_cannot_be_changed_once_they_are_read():
+    with pytest.raises(ValueError, match="frozen"):
+        parse({}).presets = (1,)
+
+
+def test_the_retry_settings_travel_in_a_runs_input():
+    environment = {
+        "SHARDWARM_RETRY_ATTEMPTS": "2",
+        "SHARDWARM_RETRY_FIRST_SECONDS": "0.01",
+        "SHARDWARM_RETRY_LONGEST_SECONDS": "0.02",
+    }
+
+    assert parse(environment).retry == RetrySteering(attempts=2, first_seconds=0.01, longest_seconds=0.02)
+
+
+def test_a_default_is_written_once_and_a_run_without_steering_follows_the_same():
+    run = ShardRun(run="r", number=1, account="a", db="d", presets=(1,))
+
+    assert parse({}).retry == run.retry
+    assert parse({}).lease_seconds == run.lease_seconds
+
+
+# The other two lists
+
+
+def documented():
+    """Name to (default, meaning) of the rows of docs/settings.md that are ours."""
+    rows = re.findall(r"^\| `(SHARDWARM_\w+)` \| (.+?) \| (.+?) \|$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    return {name: (default, meaning) for name, default, meaning in rows}
+
+
+def example():
+    return json.loads((ROOT / "local.settings.json.example").read_text())["Values"]
+
+
+def test_the_documentation_lists_exactly_the_settings_there_are():
+    assert list(documented()) == [f"SHARDWARM_{name.upper()}" for name in Settings.model_fields]
+    assert set(re.findall(r"SHARDWARM_\w+", (ROOT / "docs/settings.md").read_text())) - {"SHARDWARM_"} == NAMES
+
+
+def test_the_documentation_says_of_each_setting_what_the_code_says():
+    for name, field in Settings.model_fields.items():
+        default, meaning = documented()[f"SHARDWARM_{name.upper()}"]
+        assert meaning == field.description
+        given = {} if default == "none" else {f"SHARDWARM_{name.upper()}": default.strip("`")}
+        assert getattr(parse(given), name) == field.default
+        assert (default == "none") == (not field.default)
+
+
+def test_the_example_lists_exactly_the_settings_there_are():
+    assert {name for name in example() if name.startswith("SHARDWARM_")} == NAMES
+
+
+def test_the_example_is_accepted_as_it_is():
+    parse({name: value for name, value in example().items() if isinstance(value, str)})
