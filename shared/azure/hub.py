@@ -1,0 +1,133 @@
+"""The durable task hub as the rest of the app sees it: start a run, read a lease, read, list and cancel operations.
+
+The SDK's management URLs never leave this module: their key opens every instance of the hub.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import grpc
+from azure.durable_functions import DurableFunctionsClient
+from durabletask.client import OrchestrationQuery, OrchestrationState, OrchestrationStatus
+from durabletask.entities import EntityInstanceId
+from grpc.aio import AioRpcError
+from pydantic import BaseModel
+
+from shared.runs.errors import Code, Misconfigured, TransientFailure
+from shared.runs.identity import LEASE_ENTITY, lease_key
+from shared.runs.leases import Lease, NamedRun
+from shared.runs.operations import RunState
+from shared.sanitise import sanitised_line
+
+_MISSING = frozenset({grpc.StatusCode.NOT_FOUND})
+
+
+class Hub:
+    """One invocation's view of the task hub."""
+
+    def __init__(self, client: DurableFunctionsClient) -> None:
+        """Check that the host is new enough to be spoken to.
+
+        Raises:
+            Misconfigured: the client binding carries no gRPC address.
+        """
+        if not client.rpcBaseUrl:
+            message = "The extension bundle is too old: its durable client has no rpcBaseUrl. host.json asks for 4.33 or newer."
+            raise Misconfigured(Code.MISCONFIGURED, message)
+        self._client = client
+
+    async def start(self, orchestrator: str, run: str, request: BaseModel) -> bool:
+        """Start a run under its own id; False when there is one of that id already, in whatever state.
+
+        Safe to repeat: of many who start the same id, one is told True.
+        """
+        try:
+            async with _translated():
+                await self._client.schedule_new_orchestration(
+                    orchestrator, instance_id=run, input=request.model_dump(mode="json", exclude_defaults=True)
+                )
+        except _AlreadyExistsError:
+            return False
+        return True
+
+    async def lease(self, account: str, db: str) -> Lease:
+        """The lease as it was a moment ago; a hint, as entities answer reads from storage. Truth is what `acquire` answers."""
+        async with _translated():
+            entity = await self._client.get_entity(EntityInstanceId(LEASE_ENTITY, lease_key(account, db)))
+        state: Any = entity.get_typed_state() if entity is not None else None
+        return Lease.model_validate(state or {})
+
+    async def find(self, run: str) -> RunState | None:
+        """One run, or None when the hub knows none of that id."""
+        try:
+            async with _translated():
+                state = await self._client.get_orchestration_state(run)
+        except _UnknownInstanceError:
+            return None
+        return _run_state(state) if state is not None else None
+
+    async def list(self, statuses: Sequence[str] | None) -> list[RunState]:
+        """The hub's runs, newest first; `statuses` are the engine's words."""
+        wanted = [OrchestrationStatus[name] for name in statuses] if statuses is not None else None
+        query = OrchestrationQuery(runtime_status=wanted, fetch_inputs_and_outputs=True)
+        async with _translated():
+            states = await self._client.get_all_orchestration_states(query)
+        return sorted(map(_run_state, states), key=lambda state: state.created_at, reverse=True)
+
+    async def cancel(self, state: RunState) -> None:
+        """Ask a run to stop: an event for the run, and a flag in its lease that survives a restart of the run."""
+        given = state.input or {}
+        async with _translated():
+            if "account" in given and "db" in given:
+                lease = EntityInstanceId(LEASE_ENTITY, lease_key(str(given["account"]), str(given["db"])))
+                await self._client.signal_entity(lease, "cancel", NamedRun(run=state.run).model_dump())
+            await self._client.raise_orchestration_event(state.run, "cancel")
+
+
+class _AlreadyExistsError(Exception):
+    pass
+
+
+class _UnknownInstanceError(Exception):
+    pass
+
+
+@asynccontextmanager
+async def _translated() -> AsyncGenerator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        # Errors of the asynchronous channel are no `grpc.Call`.
+        code: Any = error.code() if isinstance(error, (grpc.Call, AioRpcError)) else None
+        if code is grpc.StatusCode.ALREADY_EXISTS:
+            raise _AlreadyExistsError from error
+        if code in _MISSING:
+            raise _UnknownInstanceError from error
+        reason = sanitised_line(str(getattr(error, "details", lambda: "")() or code))
+        message = f"The task hub does not answer: {reason}"
+        raise TransientFailure(Code.HUB_UNAVAILABLE, message, retry_after_seconds=5) from error
+
+
+def _run_state(state: OrchestrationState) -> RunState:
+    return RunState(
+        run=state.instance_id,
+        kind=state.name,
+        engine_status=state.runtime_status.name,
+        created_at=_utc(state.created_at),
+        last_updated_at=_utc(state.last_updated_at),
+        input=_object(state.get_input()) if state.serialized_input else None,
+        output=_object(state.get_output()) if state.serialized_output else None,
+        custom_status=state.get_custom_status() if state.serialized_custom_status else None,
+        failure=state.failure_details.message if state.failure_details else None,
+    )
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _utc(moment: datetime) -> datetime:
+    # The SDK drops the zone of what it received as UTC.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

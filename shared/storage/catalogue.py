@@ -1,0 +1,170 @@
+"""The databases of an account, read for people: listing, one database, one shard set."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from shared.blastdb import blobs
+from shared.blastdb.names import is_database_name
+from shared.blastdb.volumes import Molecule, molecule_of
+from shared.runs import metadata
+from shared.runs.documents import (
+    DatabaseDocument,
+    DatabaseRow,
+    ShardSetDocument,
+)
+from shared.runs.errors import Code, NotFound, Unusable
+from shared.sanitise import sanitised_line
+from shared.storage import portraits
+from shared.storage.accounts import Accounts
+from shared.storage.container import Container
+from shared.storage.control import ControlBlobs
+from shared.storage.inspection import inventory_of, see
+from shared.storage.listing import ListedBlob
+
+_AT_ONCE = 16
+_FIRST_VOLUMES_NAMES = 100
+"""Enough for the first volumes of any database; a whole page is a third of a megabyte for 500 blobs."""
+_TEXT_LIMIT_BYTES = 1024 * 1024
+
+
+class Catalogue:
+    """Reads only. Errors of storage come out as ours; see `shared.storage.errors`."""
+
+    def __init__(self, accounts: Accounts, control: ControlBlobs, *, legacy_alias: bool = False) -> None:
+        """Read through these; `legacy_alias` says which form of alias is the right one."""
+        self._accounts = accounts
+        self._control = control
+        self._legacy_alias = legacy_alias
+
+    async def ping(self, account: str) -> None:
+        """One call to the container, with everything that a run needs of rights and network."""
+        await self._accounts.container(account).list_some_names("readiness/")
+
+    async def probe(self, account: str, db: str) -> Molecule:
+        """The molecule type, from the first page of the database's listing: that there is something to shard.
+
+        Raises:
+            NotFound: there is no such database.
+            Unusable: it has no volumes of its own.
+        """
+        container, prefix = self._accounts.container(account), blobs.files_prefix(db)
+        names = await container.list_some_names(prefix, at_most=_FIRST_VOLUMES_NAMES)
+        try:
+            return molecule_of(db, (name.removeprefix(blobs.folder(db)) for name in names))
+        except Unusable:
+            # Digits come before letters, so a first volume would have been among them; what is there tells the reason.
+            names = await container.list_some_names(prefix)
+            return molecule_of(db, (name.removeprefix(blobs.folder(db)) for name in names))
+
+    async def rows(self, account: str) -> list[DatabaseRow]:
+        """All databases, by name.
+
+        Costs the pages of one listing, plus one read for each database that something else than this app wrote last.
+        """
+        container = self._accounts.container(account)
+        summaries, folders = await _walk(container)
+        names = sorted({*summaries, *folders})
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def row(db: str) -> DatabaseRow:
+            async with limit:
+                return await self._row(container, db, summaries.get(db))
+
+        return list(await asyncio.gather(*map(row, names)))
+
+    async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, str | None]:
+        """One database in full, and the id of the run that last wrote its metadata.
+
+        Raises:
+            NotFound: there is no such database.
+        """
+        container = self._accounts.container(account)
+        try:
+            seen = await see(container, self._control, db, blobs.PRESETS, None)
+        except Unusable as error:
+            return DatabaseDocument(name=db, problem=f"{error.problem.code.value}: {error.problem.message}"), None
+        operation = seen.control.document.get("shard_operation_id")
+        return portraits.database(db, seen, legacy_alias=self._legacy_alias), str(operation) if operation else None
+
+    async def shard_set(self, account: str, db: str, shard_count: int) -> ShardSetDocument:
+        """One shard set as it is stored.
+
+        Raises:
+            NotFound: the database or this set of it is not there.
+        """
+        container = self._accounts.container(account)
+        control, listing = await asyncio.gather(
+            self._control.read(container, db), container.list(blobs.layout_prefix(db, shard_count))
+        )
+        names = [blob.name for blob in listing.blobs if _is_of(db, shard_count, blob.name)]
+        if not names:
+            await self.probe(account, db)
+            message = f"'{db}' has no shard set for N = {shard_count}. Shard it with this preset first."
+            raise NotFound(Code.SHARD_SET_NOT_FOUND, message, target="n")
+        contents = await asyncio.gather(*(container.read(name, limit_bytes=_TEXT_LIMIT_BYTES) for name in names))
+        texts = {name: content.data for name, content in zip(names, contents, strict=True) if content is not None}
+        sizes = await _volume_sizes(container, db)
+        known = metadata.fields(db, control.document)
+        return ShardSetDocument(
+            db_name=db,
+            shard_count=shard_count,
+            listed=shard_count in known.shard_sets,
+            partition_prefix=blobs.partition_prefix(container.url, db, shard_count),
+            shards=tuple(portraits.shard(db, shard_count, index, texts, sizes) for index in range(shard_count)),
+        )
+
+    async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow:
+        try:
+            document = _summary(blob)
+            if document is None:
+                document = (await self._control.read(container, db)).document
+            known = metadata.fields(db, document)
+        except Unusable as error:
+            return DatabaseRow(name=db, problem=sanitised_line(error.problem.message))
+        if known.total_bytes is None:
+            listing = await container.list(blobs.folder(db))
+            files = [file for item in listing.blobs if "/" not in (file := item.as_file(blobs.folder(db))).leaf]
+            known = known.model_copy(update={"total_bytes": sum(file.size_bytes for file in files), "file_count": len(files)})
+        return portraits.row(db, known)
+
+
+async def _walk(container: Container) -> tuple[dict[str, ListedBlob], list[str]]:
+    summaries: dict[str, ListedBlob] = {}
+    folders: list[str] = []
+    token: str | None = None
+    while True:
+        page, prefixes, token = await container.walk_root(token)
+        for blob in page:
+            db = blobs.database_of_metadata(blob.name)
+            if db is not None and is_database_name(db):
+                summaries[db] = blob
+        folders += [name for name in prefixes if is_database_name(name)]
+        if token is None:
+            return summaries, folders
+
+
+def _summary(blob: ListedBlob | None) -> dict[str, Any] | None:
+    """The headers that this app set; None when there are none, or when they cannot be read."""
+    if blob is None:
+        return None
+    try:
+        summary: Any = json.loads(blob.metadata["shardwarm"])
+    except (KeyError, ValueError):
+        return None
+    return cast("dict[str, Any]", summary) if isinstance(summary, dict) else None
+
+
+def _is_of(db: str, shard_count: int, name: str) -> bool:
+    parsed = blobs.parse_layout_blob(db, name)
+    return parsed is not None and parsed.shard_count == shard_count
+
+
+async def _volume_sizes(container: Container, db: str) -> Mapping[str, int]:
+    listing = await container.list(blobs.files_prefix(db))
+    try:
+        inventory = inventory_of(db, listing)
+    except (NotFound, Unusable):
+        return {}
+    return {inventory.volumes.name(index): size for index, size in enumerate(inventory.volume_bytes)}

@@ -1,0 +1,165 @@
+"""One account's database container: list, read, write on a condition, delete. Every call is bounded in time.
+
+There is no unconditional write here: whoever writes says what it believes to be there.
+"""
+
+from datetime import datetime
+from hashlib import md5
+from typing import Any, NamedTuple
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobProperties, ContentSettings
+from azure.storage.blob.aio import ContainerClient
+
+from shared.runs.errors import Code, TransientFailure
+from shared.storage.errors import ConditionFailedError, translated
+from shared.storage.listing import ListedBlob, Listing, date_of, listed, md5_as_hex, read_page
+
+_NO_SUCH_RANGE = 416
+"""How the service answers a read of an empty blob's first bytes."""
+
+
+class Content(NamedTuple):
+    """A blob's bytes and the ETag that names exactly them."""
+
+    data: bytes
+    etag: str
+
+
+class Absent(NamedTuple):
+    """Write only if there is no such blob."""
+
+
+class Matching(NamedTuple):
+    """Write only over the content that this ETag names."""
+
+    etag: str
+
+
+class UnchangedSince(NamedTuple):
+    """Write only if the blob was not changed after this moment, to the second."""
+
+    moment: datetime
+
+
+type Condition = Absent | Matching | UnchangedSince
+
+
+class Container:
+    """The container of one account. Safe to share between tasks of one event loop."""
+
+    def __init__(self, account: str, client: ContainerClient, *, list_page: int) -> None:
+        self.account = account
+        self.url = client.url
+        self._client = client
+        self._list_page = list_page
+
+    async def list(self, prefix: str) -> Listing:
+        """All blobs below a prefix, in name order, however many pages that takes."""
+        answers: list[Any] = []
+        blobs: list[ListedBlob] = []
+        async with translated(self.account, prefix):
+            pages = self._client.list_blob_names(
+                name_starts_with=prefix, results_per_page=self._list_page, raw_response_hook=answers.append
+            ).by_page()
+            async for _ in pages:
+                # After repetitions the last answer is the page's.
+                blobs += read_page(answers[-1])
+        return Listing(tuple(blobs), date_of(answers[0]))
+
+    async def list_some_names(self, prefix: str, *, at_most: int | None = None) -> tuple[str, ...]:
+        """The names on the first page below a prefix; one call, for a look whether anything is there."""
+        size = min(at_most or self._list_page, self._list_page)
+        async with translated(self.account, prefix):
+            pages = self._client.list_blob_names(name_starts_with=prefix, results_per_page=size).by_page()
+            async for page in pages:
+                return tuple([name async for name in page])
+        return ()
+
+    async def walk_root(self, token: str | None) -> tuple[tuple[ListedBlob, ...], tuple[str, ...], str | None]:
+        """One page of the container's root: its blobs with their metadata, its folders, and the next page's token."""
+        async with translated(self.account, ""):
+            pages: Any = self._client.walk_blobs(delimiter="/", include=["metadata"], results_per_page=self._list_page).by_page(
+                token
+            )
+            blobs: list[ListedBlob] = []
+            folders: list[str] = []
+            async for page in pages:
+                async for item in page:
+                    if isinstance(item, BlobProperties):
+                        blobs.append(listed(item))
+                    else:
+                        folders.append(str(item.name).rstrip("/"))
+                break
+            return tuple(blobs), tuple(folders), pages.continuation_token or None
+
+    async def read(self, name: str, *, limit_bytes: int) -> Content | None:
+        """A blob's bytes, at most `limit_bytes` of them; None when there is no such blob."""
+        async with translated(self.account, name):
+            try:
+                stream: Any = await self._client.download_blob(name, offset=0, length=limit_bytes)
+                return Content(await stream.readall(), stream.properties.etag)
+            except ResourceNotFoundError:
+                return None
+            except HttpResponseError as error:
+                if error.status_code != _NO_SUCH_RANGE:
+                    raise
+                return await self._read_empty(name)
+
+    async def _read_empty(self, name: str) -> Content:
+        properties = await self._client.get_blob_client(name).get_blob_properties()
+        if properties.size:
+            raise TransientFailure(Code.STORAGE_UNAVAILABLE, f"'{name}' changed while it was being read.", target=name)
+        return Content(b"", str(properties.etag))
+
+    async def write(self, name: str, data: bytes, condition: Condition, *, metadata: dict[str, str] | None = None) -> str:
+        """Put a small blob whole and see that the service stored what was sent; returns the new ETag.
+
+        Raises:
+            ConditionFailedError: the blob is not as the condition demands; nothing was written.
+            TransientFailure: what was stored is not what was sent; write again.
+        """
+        digest = md5(data, usedforsecurity=False).digest()
+        settings = ContentSettings(content_md5=bytearray(digest))
+        async with translated(self.account, name):
+            reply: dict[str, Any] = await self._client.get_blob_client(name).upload_blob(
+                data, length=len(data), content_settings=settings, metadata=metadata, **_headers(condition)
+            )
+        if bytes(reply["content_md5"] or b"") != digest:
+            message = f"'{name}' was not stored as it was sent."
+            raise TransientFailure(Code.VERIFICATION_FAILED, message, target=name)
+        return str(reply["etag"])
+
+    async def holds(self, name: str, data: bytes) -> bool:
+        """Whether the blob has exactly these bytes, by its MD5."""
+        async with translated(self.account, name):
+            try:
+                properties = await self._client.get_blob_client(name).get_blob_properties()
+            except ResourceNotFoundError:
+                return False
+        return md5_as_hex(properties.content_settings.content_md5) == md5_hex(data)
+
+    async def delete(self, name: str, *, unchanged_since: datetime) -> bool:
+        """Remove a blob; False when there was none, or when it was written after it was looked at, to the second."""
+        try:
+            async with translated(self.account, name):
+                await self._client.delete_blob(name, if_unmodified_since=unchanged_since)
+        except (ResourceNotFoundError, ConditionFailedError):
+            return False
+        return True
+
+
+def md5_hex(data: bytes) -> str:
+    """The MD5 by which storage tells contents apart; not a matter of security."""
+    return md5(data, usedforsecurity=False).hexdigest()
+
+
+def _headers(condition: Condition) -> dict[str, Any]:
+    match condition:
+        case Absent():
+            return {"overwrite": False}
+        case Matching(etag):
+            return {"overwrite": True, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+        case UnchangedSince(moment):
+            return {"overwrite": True, "if_unmodified_since": moment}

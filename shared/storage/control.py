@@ -1,0 +1,98 @@
+"""The control blob in storage: read whole or refuse, written by compare-and-swap only."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from shared.blastdb.blobs import metadata_blob
+from shared.runs import metadata
+from shared.runs.errors import Code, TransientFailure, Unusable
+from shared.runs.metadata import Document
+from shared.storage.container import Absent, Container, Matching
+from shared.storage.errors import ConditionFailedError
+
+LIMIT_BYTES = 4 * 1024 * 1024
+_ATTEMPTS = 30
+_REMEMBERED = 256
+
+
+class Control(NamedTuple):
+    """A control blob as it was read: an empty document and no ETag when there is none."""
+
+    document: Document
+    etag: str | None
+
+
+class ControlBlobs:
+    """Control blobs of one process.
+
+    Documents that were just read or written are remembered by ETag, so that a run's next step needs no read of its own.
+    An ETag names exactly one content: what is remembered may be out of date but is never wrong, and a write over it fails.
+    """
+
+    def __init__(self) -> None:
+        self._by_etag: OrderedDict[tuple[str, str, str], Document] = OrderedDict()
+
+    async def read(self, container: Container, db: str) -> Control:
+        """The control blob as it is now.
+
+        Raises:
+            Unusable: it is larger than 4 MiB or not a JSON object; never taken for an absent one.
+        """
+        content = await container.read(metadata_blob(db), limit_bytes=LIMIT_BYTES + 1)
+        if content is None:
+            return Control({}, None)
+        if len(content.data) > LIMIT_BYTES:
+            message = f"'{metadata_blob(db)}' is larger than 4 MiB and was left as it is. Repair it and start again."
+            raise Unusable(Code.UNREADABLE_METADATA, message, target=metadata_blob(db))
+        return self._remember(container, db, metadata.parse(db, content.data), content.etag)
+
+    async def update(
+        self,
+        container: Container,
+        db: str,
+        change: Callable[[Document], Document],
+        *,
+        expected: str | None = None,
+        expect_absent: bool = False,
+    ) -> str:
+        """Apply a change to what is there, however many others write at the same time; returns the new ETag.
+
+        Args:
+            container: where.
+            db: whose.
+            change: from document to document, without effects: it is applied again after each lost race.
+            expected: an ETag that is probably current; spares the read if it is remembered.
+            expect_absent: there is probably no such blob; spares the read.
+
+        Raises:
+            Unusable: the blob cannot be read; it is left as it is.
+            TransientFailure: others wrote first every time; a retry helps.
+            ShardwarmError: whatever `change` raises; nothing was written.
+        """
+        control = Control({}, None) if expect_absent else self._remembered(container, db, expected)
+        control = control or await self.read(container, db)
+        for attempt in range(_ATTEMPTS):
+            new = change(control.document)
+            condition = Absent() if control.etag is None else Matching(control.etag)
+            try:
+                etag = await container.write(metadata_blob(db), metadata.render(new), condition, metadata=metadata.summary(new))
+            except ConditionFailedError:
+                await asyncio.sleep(0.01 * attempt)
+                control = await self.read(container, db)
+                continue
+            self._remember(container, db, new, etag)
+            return etag
+        message = f"'{metadata_blob(db)}' is being written by others all the time."
+        raise TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=metadata_blob(db))
+
+    def _remember(self, container: Container, db: str, document: Document, etag: str) -> Control:
+        self._by_etag[container.account, db, etag] = document
+        while len(self._by_etag) > _REMEMBERED:
+            self._by_etag.popitem(last=False)
+        return Control(document, etag)
+
+    def _remembered(self, container: Container, db: str, etag: str | None) -> Control | None:
+        document = self._by_etag.get((container.account, db, etag)) if etag else None
+        return Control(document, etag) if document is not None else None
