@@ -33,12 +33,15 @@ async def stack(tmp_path_factory):
     """The app on its local stack, one for the whole session; tests keep apart by databases of their own names."""
     async with Stack(tmp_path_factory.mktemp("stack"), accounts=ACCOUNTS, settings=QUICK) as stack:
         yield stack
+    log = (stack.logs / "worker.log").read_text()
+    assert "ended in a defect" not in log, log[-5000:]
 
 
 @pytest.fixture(scope="session")
 async def api(stack):
     """The app's HTTP client, with the first account in its requests."""
-    async with Api(stack.addresses.functions_url, ACCOUNTS[0]) as client:
+    keys = [stack.azurite.account(name).key for name in ACCOUNTS]
+    async with Api(stack.addresses.functions_url, ACCOUNTS[0], keys) as client:
         yield client
 
 

@@ -69,12 +69,15 @@ class Exchange:
             raise
         ended = self._client.send(response.head)
         sent_bytes = len(response.head)
-        async for piece in response_body(self.request.method, response, pipe.reader):
-            # Waiting before each piece and not after the last: the record stands before the client has the end.
-            await self._client.ready()
-            ended = self._client.send(piece)
-            sent_bytes += len(piece)
-        records.append(self._record(response.status, ended, sent_bytes))
+        try:
+            async for piece in response_body(self.request.method, response, pipe.reader):
+                # Waiting before each piece and not after the last: the record stands before the client has the end.
+                await self._client.ready()
+                ended = self._client.send(piece)
+                sent_bytes += len(piece)
+        finally:
+            # Also when the client has died meanwhile: the upstream has answered, so the effect is there.
+            records.append(self._record(response.status, ended, sent_bytes))
         return keeps_alive(self.request, response) and not self._client_may_still_send
 
     async def cut(self, records: list[Record]) -> None:

@@ -1,0 +1,39 @@
+"""Remove layout blobs that no shard set of this generation has; after the commit, never before."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from shared.clients import Clients
+from shared.runs.errors import ShardwarmError, TransientFailure
+from shared.runs.shard import Removed, RemoveOrphans
+from shared.storage.layouts import is_orphan, raise_first, read_sets
+
+
+async def remove_orphans(request: RemoveOrphans, clients: Clients) -> Removed:
+    """List these folders again and remove what does not belong there.
+
+    Safe to repeat. Nothing is removed once the lease's time is over, nor what was written since it was listed. The reply's
+    problem says what storage refused.
+
+    Raises:
+        TransientFailure: storage was busy; a retry helps.
+    """
+    try:
+        return Removed(blobs=await _remove(request, clients))
+    except TransientFailure:
+        raise
+    except ShardwarmError as error:
+        return Removed(problem=error.problem)
+
+
+async def _remove(request: RemoveOrphans, clients: Clients) -> int:
+    container = clients.accounts.container(request.account)
+    orphan = is_orphan(request.volumes, request.kept)
+    stored = await read_sets(container, request.db, request.shard_counts)
+    looked_at = {name: item.looked_at for item in stored.values() for name in item.md5_by_name if orphan(name)}
+    if datetime.now(UTC) >= request.write_before:
+        return 0
+    removals = (container.delete(name, unchanged_since=moment) for name, moment in looked_at.items())
+    outcomes = await asyncio.gather(*removals, return_exceptions=True)
+    raise_first([outcome for outcome in outcomes if isinstance(outcome, BaseException)])
+    return sum(outcome is True for outcome in outcomes)

@@ -1,0 +1,12 @@
+"""`make openapi`: write docs/openapi.json anew from the models."""
+
+import json
+
+from local.azurite import ROOT
+from shared.http.openapi import document
+
+OPENAPI = ROOT / "docs" / "openapi.json"
+
+if __name__ == "__main__":
+    OPENAPI.write_text(json.dumps(document(), indent=2) + "\n")
+    print(f"wrote {OPENAPI.relative_to(ROOT)}")

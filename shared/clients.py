@@ -1,0 +1,44 @@
+"""The clients of one process, made on first use and shared by activities and routes."""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+from azure.durable_functions import DurableFunctionsClient
+
+from shared.azure.hub import Hub
+from shared.http.ports import Backing
+from shared.settings import Settings, settings
+from shared.storage.accounts import Accounts
+from shared.storage.catalogue import Catalogue
+from shared.storage.control import ControlBlobs
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The clients of one process. Nothing connects before its first use."""
+
+    settings: Settings
+    accounts: Accounts
+    control: ControlBlobs = field(default_factory=ControlBlobs)
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Clients":
+        """Clients that follow these settings."""
+        return cls(settings, Accounts(settings))
+
+
+@cache
+def clients() -> Clients:
+    """The clients of this process."""
+    return Clients.of(settings())
+
+
+def backing(client: DurableFunctionsClient) -> Backing:
+    """What is behind the routes during one request.
+
+    Raises:
+        Misconfigured: the settings are wrong, or the host's extension bundle is too old.
+    """
+    mine = clients()
+    catalogue = Catalogue(mine.accounts, mine.control, legacy_alias=mine.settings.alias_form == "legacy")
+    return Backing(mine.settings, Hub(client), catalogue)

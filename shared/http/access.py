@@ -1,0 +1,57 @@
+"""Who may do what. With `SHARDWARM_AUTH=entra` the platform authenticates and its header says which roles a caller has."""
+
+import base64
+import binascii
+import json
+from enum import StrEnum
+from typing import Any
+
+from shared.http.messages import Call
+from shared.runs.errors import Code, Forbidden
+from shared.settings import Settings
+
+_PRINCIPAL = "x-ms-client-principal"
+_ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"})
+
+
+class Role(StrEnum):
+    """What a caller may be allowed. `Admin` includes the others; a writer may read."""
+
+    READ = "Shards.Read"
+    WRITE = "Shards.Write"
+    WARM = "Warmup.Write"
+    ADMIN = "Admin"
+
+
+_INCLUDED_IN: dict[Role, frozenset[Role]] = {
+    Role.READ: frozenset({Role.READ, Role.WRITE, Role.WARM, Role.ADMIN}),
+    Role.WRITE: frozenset({Role.WRITE, Role.ADMIN}),
+    Role.WARM: frozenset({Role.WARM, Role.ADMIN}),
+    Role.ADMIN: frozenset({Role.ADMIN}),
+}
+
+
+def require(call: Call, settings: Settings, role: Role) -> None:
+    """Let the caller pass, or say which role is missing.
+
+    The header can be trusted only behind the platform's authentication, which removes it from outside requests; therefore
+    it is read in that mode alone.
+
+    Raises:
+        Forbidden: not signed in, or without the role.
+    """
+    if settings.auth == "function":
+        return
+    header = call.headers.get(_PRINCIPAL)
+    if not header:
+        raise Forbidden(Code.UNAUTHENTICATED, "Sign in: this app is behind Microsoft Entra authentication.")
+    if not _roles(header) & {str(one) for one in _INCLUDED_IN[role]}:
+        raise Forbidden(Code.MISSING_ROLE, f"This needs the app role {role.value}.", target=role.value)
+
+
+def _roles(header: str) -> set[str]:
+    try:
+        principal: Any = json.loads(base64.b64decode(header, validate=True))
+        return {str(claim["val"]) for claim in principal["claims"] if claim["typ"] in _ROLE_CLAIMS}
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        return set()

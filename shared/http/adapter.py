@@ -1,0 +1,72 @@
+"""Between Azure Functions and the routes; the only module of this package that knows `azure.functions`.
+
+Correlation: `x-ms-client-request-id` is echoed, `x-ms-request-id` is set and stands in the log.
+"""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import urlsplit
+
+import azure.functions as func
+from pydantic import BaseModel
+
+from shared import telemetry
+from shared.http.messages import Answer, Call
+from shared.http.ports import Backing
+from shared.http.problems import answer_to, internal_error
+from shared.runs.errors import ShardwarmError
+
+type Route = Callable[[Call, Backing], Awaitable[Answer]]
+
+_LOG = telemetry.logger(__name__)
+_LONGEST_ID = 128
+
+
+async def answer(route: Route, request: func.HttpRequest, make_backing: Callable[[], Backing]) -> func.HttpResponse:
+    """Answer a request by a route, whatever happens; errors become bodies with codes."""
+    request_id = uuid.uuid4().hex
+    headers = _headers(request)
+    with telemetry.context(route=route.__name__, request=request_id):
+        try:
+            reply = await route(_call(request, headers), make_backing())
+        except ShardwarmError as error:
+            reply = answer_to(error)
+            _LOG.info(f"{reply.status} {error.problem.code.value}: {error.problem.message}")
+        except Exception:  # noqa: BLE001 - the last gate: a defect becomes a 500 with its request id
+            _LOG.exception("The request ended in a defect.")
+            reply = internal_error()
+    return _response(reply, request_id, headers.get("x-ms-client-request-id"))
+
+
+def _headers(request: func.HttpRequest) -> dict[str, str]:
+    given = cast("Mapping[str, str]", request.headers)  # the SDK leaves it untyped
+    return {name.lower(): value for name, value in given.items()}
+
+
+def _call(request: func.HttpRequest, headers: Mapping[str, str]) -> Call:
+    return Call(
+        method=request.method,
+        base_url=_base_url(request.url, headers),
+        arrived=datetime.now(UTC),
+        path=dict(request.route_params),
+        query=dict(request.params),
+        headers=headers,
+        body=request.get_body(),
+    )
+
+
+def _base_url(url: str, headers: Mapping[str, str]) -> str:
+    parts = urlsplit(url)
+    scheme = headers.get("x-forwarded-proto", parts.scheme).split(",")[0].strip()
+    return f"{scheme}://{parts.netloc}/api"
+
+
+def _response(reply: Answer, request_id: str, client_request_id: str | None) -> func.HttpResponse:
+    headers = {**reply.headers, "x-ms-request-id": request_id, "Cache-Control": "no-store"}
+    if client_request_id and client_request_id.isprintable():
+        headers["x-ms-client-request-id"] = client_request_id[:_LONGEST_ID]
+    body = reply.body.model_dump_json() if isinstance(reply.body, BaseModel) else json.dumps(reply.body)
+    return func.HttpResponse(body, status_code=reply.status, headers=headers, mimetype="application/json")

@@ -1,0 +1,77 @@
+"""Liveness and readiness."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from time import monotonic
+
+from shared.http import requests
+from shared.http.access import Role, require
+from shared.http.messages import Answer, Call
+from shared.http.ports import Backing
+from shared.runs.documents import Health, Probe, Readiness
+from shared.runs.errors import ShardwarmError
+from shared.sanitise import sanitised_line
+from shared.settings import ANY
+from shared.version import VERSION
+
+_KEPT_SECONDS = 10.0
+_PROBE_SECONDS = 5.0
+_PACKAGES = ("azure-functions", "azure-functions-durable", "durabletask", "azure-storage-blob")
+
+
+class _Remembered:
+    """The last readiness of this process, so that frequent callers do not become storage's load."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | None = None
+        self.until = 0.0
+
+
+_LAST = _Remembered()
+
+
+async def live(call: Call, backing: Backing) -> Answer:  # noqa: ARG001 - routes have one signature
+    """`GET /api/health`: the process answers. Touches nothing."""
+    requests.only(call.query)
+    return Answer(Health(version=VERSION))
+
+
+async def ready(call: Call, backing: Backing) -> Answer:
+    """`GET /api/health/ready`: storage and the task hub answer; 503 names what does not. Kept for ten seconds."""
+    require(call, backing.settings, Role.READ)
+    requests.only(call.query)
+    if _LAST.answer is None or monotonic() >= _LAST.until:
+        _LAST.answer = await _probe_all(backing)
+        # Trouble is looked at anew each time: who mends it wants to see it.
+        _LAST.until = monotonic() + (_KEPT_SECONDS if _LAST.answer.status == 200 else 0)  # noqa: PLR2004 - HTTP's own number
+    return _LAST.answer
+
+
+async def _probe_all(backing: Backing) -> Answer:
+    accounts = [account for account in backing.settings.accounts if account != ANY]
+    probes = await asyncio.gather(
+        _probe("hub", lambda: backing.hub.lease("readiness", "probe")),
+        *(_probe(f"storage:{account}", lambda account=account: backing.catalogue.ping(account)) for account in accounts),
+    )
+    failed = any(not probe.ok for probe in probes)
+    document = Readiness(
+        status="unavailable" if failed else "ok",
+        version=VERSION,
+        probes=tuple(probes),
+        versions={"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}},
+    )
+    return Answer(document, 503 if failed else 200, {"Retry-After": "5"} if failed else {})
+
+
+async def _probe(name: str, attempt: Callable[[], Awaitable[object]]) -> Probe:
+    started, message = monotonic(), None
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await attempt()
+    except TimeoutError:
+        message = f"no answer within {_PROBE_SECONDS:.0f} s"
+    except ShardwarmError as error:
+        message = sanitised_line(error.problem.message)
+    return Probe(name=name, ok=message is None, milliseconds=round((monotonic() - started) * 1000), message=message)

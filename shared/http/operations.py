@@ -1,0 +1,84 @@
+"""Routes under `/api/operations`: the status monitor of every run."""
+
+import asyncio
+from time import monotonic
+
+from shared.http import requests
+from shared.http.access import Role, require
+from shared.http.messages import Answer, Call, operation_url
+from shared.http.ports import Backing, HubPort
+from shared.runs.documents import OperationPage
+from shared.runs.errors import Code, Conflict, InvalidRequest, NotFound
+from shared.runs.operations import RunState, Status, operation_of
+
+_KINDS = frozenset({"shard"})
+_ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
+    "NotStarted": ("PENDING",),
+    "Running": ("RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"),
+    "Succeeded": ("COMPLETED",),
+    "Failed": ("FAILED",),
+    "Canceled": ("COMPLETED", "TERMINATED"),
+}
+_SHOWN = 1000
+_FIRST_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 1.0
+
+
+async def show_operation(call: Call, backing: Backing) -> Answer:
+    """`GET /api/operations/{id}?wait_ms=`: one operation; with `wait_ms` as soon as it changes, else after that time."""
+    require(call, backing.settings, Role.READ)
+    requests.only(call.query, "wait_ms")
+    wait_seconds = requests.wait_ms(call) / 1000
+    state = await _changed(backing.hub, await _find(call, backing.hub), wait_seconds)
+    operation = operation_of(state)
+    return Answer(operation, headers={} if operation.has_ended else {"Retry-After": "1"})
+
+
+async def list_operations(call: Call, backing: Backing) -> Answer:
+    """`GET /api/operations?status=&kind=`: the newest operations."""
+    require(call, backing.settings, Role.READ)
+    requests.only(call.query, "status", "kind")
+    status, kind = call.query.get("status"), call.query.get("kind")
+    if status is not None and status not in _ENGINE_WORDS:
+        raise InvalidRequest(Code.INVALID_FIELD, f"'status' is one of {', '.join(_ENGINE_WORDS)}.", target="status")
+    if kind is not None and kind not in _KINDS:
+        raise InvalidRequest(Code.INVALID_FIELD, f"'kind' is one of {', '.join(sorted(_KINDS))}.", target="kind")
+    states = await backing.hub.list(_ENGINE_WORDS[status] if status is not None else None)
+    operations = (operation_of(state) for state in states if state.kind in _KINDS and kind in {None, state.kind})
+    return Answer(OperationPage(value=tuple(one for one in operations if status in {None, one.status})[:_SHOWN]))
+
+
+async def cancel_operation(call: Call, backing: Backing) -> Answer:
+    """`POST /api/operations/{id}/cancel`: ask a run to stop; it does so between two steps and cleans up."""
+    require(call, backing.settings, Role.WRITE)
+    requests.only(call.query)
+    state = await _find(call, backing.hub)
+    operation = operation_of(state)
+    if operation.has_ended:
+        message = f"The operation has ended already: {operation.status}."
+        raise Conflict(Code.OPERATION_ENDED, message, target=operation.id)
+    await backing.hub.cancel(state)
+    url = operation_url(call, operation.id)
+    return Answer(operation, 202, {"Operation-Location": url, "Location": url, "Retry-After": "1"})
+
+
+async def _find(call: Call, hub: HubPort) -> RunState:
+    run = call.path.get("id", "")
+    state = await hub.find(run) if run.isascii() and run.replace("-", "").isalnum() else None
+    if state is None or state.kind not in _KINDS:
+        message = "There is no operation of this id."
+        raise NotFound(Code.OPERATION_NOT_FOUND, message, target="id")
+    return state
+
+
+async def _changed(hub: HubPort, seen: RunState, wait_seconds: float) -> RunState:
+    end, pause, state = monotonic() + wait_seconds, _FIRST_LOOK_SECONDS, seen
+    before = operation_of(seen)
+    while not operation_of(state).has_ended and (left := end - monotonic()) > 0:
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LOOK_SECONDS)
+        state = await hub.find(seen.run) or state
+        now = operation_of(state)
+        if (now.status, now.progress) != (before.status, before.progress):
+            break
+    return state

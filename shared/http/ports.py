@@ -1,0 +1,68 @@
+"""What the routes need from outside, as small protocols; `shared.clients` fills them, tests may too."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from pydantic import BaseModel
+
+from shared.blastdb.volumes import Molecule
+from shared.runs.documents import DatabaseDocument, DatabaseRow, ShardSetDocument
+from shared.runs.leases import Lease
+from shared.runs.operations import RunState
+from shared.settings import Settings
+
+
+class HubPort(Protocol):
+    """The task hub; `shared.azure.hub.Hub` says what each method promises."""
+
+    async def start(self, orchestrator: str, run: str, request: BaseModel) -> bool:
+        """Start a run under its own id; False when that id is taken."""
+        ...
+
+    async def lease(self, account: str, db: str) -> Lease:
+        """The lease as it was a moment ago."""
+        ...
+
+    async def find(self, run: str) -> RunState | None:
+        """One run."""
+        ...
+
+    async def list(self, statuses: Sequence[str] | None) -> list[RunState]:
+        """Runs, newest first."""
+        ...
+
+    async def cancel(self, state: RunState) -> None:
+        """Ask a run to stop."""
+        ...
+
+
+class CataloguePort(Protocol):
+    """The databases in storage; `shared.storage.catalogue.Catalogue` says what each method promises."""
+
+    async def probe(self, account: str, db: str) -> Molecule:
+        """That there is something to shard, by one call."""
+        ...
+
+    async def rows(self, account: str) -> list[DatabaseRow]:
+        """All databases of an account, by name."""
+        ...
+
+    async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, str | None]:
+        """One database in full, and the id of the run that last wrote its metadata."""
+        ...
+
+    async def shard_set(self, account: str, db: str, shard_count: int) -> ShardSetDocument:
+        """One shard set with its texts."""
+        ...
+
+    async def ping(self, account: str) -> None:
+        """That the account answers and lets the app in."""
+        ...
+
+
+class Backing(NamedTuple):
+    """Everything behind the routes, for one request."""
+
+    settings: Settings
+    hub: HubPort
+    catalogue: CataloguePort

@@ -1,0 +1,195 @@
+"""How tests drive the stack: an HTTP client that knows operations, and the container reached past the proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote
+
+import aiohttp
+import httpx
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import generate_container_sas
+from azure.storage.blob.aio import BlobServiceClient
+from yarl import URL
+
+from local.azurite import CONTAINER
+from local.stack.stack import RESOURCE_GROUP, SUBSCRIPTION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ENDED = {"Succeeded", "Failed", "Canceled"}
+_PARALLEL = 24
+_PIECE_BYTES = 512 * 1024
+_NEVER_SHOWN = re.compile(r"(AccountKey|SharedAccessSignature|\bsig)=(?!<redacted>)|/runtime/webhooks/|rpcBaseUrl|Traceback")
+
+
+class Api(httpx.AsyncClient):
+    """An HTTP client of the app. `body` has the fields that every shard request needs.
+
+    Whatever a test is about: a reply with a secret or with a management URL of the engine in it fails the test.
+    """
+
+    def __init__(self, url: str, account: str, secrets: Iterable[str] = ()) -> None:
+        super().__init__(base_url=url, timeout=60, event_hooks={"response": [self._look_for_secrets]})
+        self._secrets = tuple(secrets)
+        self.account = account
+        self.body = {"subscription_id": SUBSCRIPTION_ID, "resource_group": RESOURCE_GROUP, "account_name": account}
+
+    async def start_shard(self, db, **fields) -> httpx.Response:
+        return await self.post(f"/api/blast/databases/{db}/shard", json={**self.body, **fields})
+
+    async def shard(self, db, **fields) -> dict:
+        """Shard to the end; returns the operation. Fails unless the run was accepted."""
+        reply = await self.start_shard(db, **fields)
+        assert reply.status_code == 202, reply.text
+        return await self.end(reply.json()["operation_id"])
+
+    async def sharded(self, db, **fields) -> dict:
+        """Shard to a good end; returns the result."""
+        operation = await self.shard(db, **fields)
+        assert operation["status"] == "Succeeded", operation
+        return operation["result"]
+
+    async def refused(self, db, **fields) -> dict:
+        """Shard to a bad end; returns the error."""
+        operation = await self.shard(db, **fields)
+        assert operation["status"] == "Failed", operation
+        return operation["error"]
+
+    async def operation(self, run, **query) -> dict:
+        reply = await self.get(f"/api/operations/{run}", params=query)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    async def end(self, run) -> dict:
+        """Wait for a run's end; returns its operation."""
+        while (operation := await self.operation(run, wait_ms=20000))["status"] not in ENDED:
+            pass
+        return operation
+
+    async def show(self, db) -> dict:
+        reply = await self.get(f"/api/blast/databases/{db}", params={"account_name": self.account})
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    async def rows(self) -> dict[str, dict]:
+        """The whole listing, by name."""
+        reply = await self.get("/api/blast/databases", params={"account_name": self.account})
+        assert reply.status_code == 200, reply.text
+        return {row["name"]: row for row in reply.json()["value"]}
+
+    async def _look_for_secrets(self, reply: httpx.Response) -> None:
+        text = (await reply.aread()).decode() + str(reply.headers)
+        found = [secret for secret in self._secrets if secret in text]
+        assert not found, f"{reply.request.url} shows {found}"
+        shown = _NEVER_SHOWN.search(text)
+        assert not shown, f"{reply.request.url} shows {shown}"
+
+
+class Blobs:
+    """The container of databases, reached directly, so that the proxy counts only the app's own calls."""
+
+    def __init__(self, connection_string: str, container: str = CONTAINER) -> None:
+        # In pieces: aiohttp warns of large bodies.
+        pieces = {"max_single_put_size": _PIECE_BYTES, "max_block_size": _PIECE_BYTES}
+        self._service = BlobServiceClient.from_connection_string(connection_string, **pieces)
+        self.container = self._service.get_container_client(container)
+        self._turns = asyncio.Semaphore(_PARALLEL)
+        # Many small uploads go past the SDK, which needs three times the work for one.
+        signature = generate_container_sas(
+            self._service.account_name,
+            container,
+            account_key=self._service.credential.account_key,
+            permission="cw",
+            expiry=datetime.now(UTC) + timedelta(hours=6),
+        )
+        self._address = lambda name: URL(f"{self.container.url}/{quote(name)}?{signature}", encoded=True)
+        self._http: aiohttp.ClientSession | None = None
+
+    async def put(self, name, data: bytes, **options) -> str:
+        """Write a blob, over what may be there; returns its ETag."""
+        async with self._turns:
+            reply = await self.container.upload_blob(name, data, overwrite=True, **options)
+        return (await reply.get_blob_properties()).etag
+
+    async def upload(self, files: dict[str, bytes]) -> None:
+        """Write small blobs, over what may be there."""
+        http = self._http = self._http or aiohttp.ClientSession(headers={"x-ms-blob-type": "BlockBlob"})
+
+        async def put(name, data) -> None:
+            async with self._turns, http.put(self._address(name), data=data) as reply:
+                assert reply.status == 201, await reply.text()
+
+        await asyncio.gather(*(put(name, data) for name, data in files.items()))
+
+    async def get(self, name) -> bytes:
+        async with self._turns:
+            return await (await self.container.download_blob(name)).readall()
+
+    async def exists(self, name) -> bool:
+        return await self.container.get_blob_client(name).exists()
+
+    async def delete(self, *names) -> None:
+        await asyncio.gather(*(self.container.delete_blob(name) for name in names))
+
+    async def clear(self) -> None:
+        """Remove everything."""
+        await self.delete(*[name async for name in self.container.list_blob_names()])
+
+    async def texts(self, names) -> dict[str, str]:
+        """The contents of these blobs."""
+        names = sorted(names)
+        contents = await asyncio.gather(*map(self.get, names))
+        return {name: data.decode() for name, data in zip(names, contents, strict=True)}
+
+    async def layout(self, db) -> set[str]:
+        """The names of all blobs in layout folders that are this database's by name."""
+
+        async def below(count) -> set[str]:
+            return {name async for name in self.container.list_blob_names(name_starts_with=f"{count}shards/{db}_shard_")}
+
+        return set().union(*await asyncio.gather(*(below(count) for count in range(34))))
+
+    async def metadata(self, db) -> dict | None:
+        try:
+            return json.loads(await self.get(f"{db}-metadata.json"))
+        except ResourceNotFoundError:
+            return None
+
+    async def put_metadata(self, db, document: dict) -> str:
+        return await self.put(f"{db}-metadata.json", json.dumps(document).encode())
+
+    async def close(self) -> None:
+        await self._service.close()
+        if self._http is not None:
+            await self._http.close()
+
+
+class Sent(NamedTuple):
+    """One request of the app to storage."""
+
+    method: str
+    blob: str
+    status: int
+
+
+def sent(records) -> list[Sent]:
+    """The app's requests in the order in which they ended; a listing's blob is empty."""
+    # A path is /account/container/blob.
+    blobs = [unquote(record.path).split("/", 3)[3:] for record in records]
+    return [Sent(record.method, "".join(blob), record.status) for record, blob in zip(records, blobs, strict=True)]
+
+
+def writes(records) -> list[Sent]:
+    """Those that change something."""
+    return [one for one in sent(records) if one.method in {"PUT", "POST", "DELETE", "PATCH"}]
+
+
+def written(records) -> set[str]:
+    """The blobs that were put, successfully."""
+    return {one.blob for one in writes(records) if one.method == "PUT" and one.status == 201}
