@@ -1,0 +1,64 @@
+"""`make run`: the main job on this machine, from nothing to a proof. Ends with `MAIN JOB OK`, or says what failed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import cast
+
+from local.azurite import ROOT
+from local.demo.api import ApiError
+from local.demo.blast import ProgramError
+from local.demo.job import MainJob, Untrue
+from local.demo.report import Report, Summary
+from local.processes import ProcessFailed
+
+_LOCAL = ROOT / ".local"
+_EXPECTED = (Untrue, ApiError, ProgramError, ProcessFailed, OSError)
+
+
+def main() -> int:
+    """Run the main job; 0 when everything it promises holds."""
+    parser = argparse.ArgumentParser(prog="local.demo", description="Shards two real BLAST databases and proves the result.")
+    parser.add_argument("--root", type=Path, default=_LOCAL / "demo", help="folder for logs (default: .local/demo)")
+    parser.add_argument(
+        "--cache", type=Path, default=_LOCAL / "demo-cache", help="folder for databases (default: .local/demo-cache)"
+    )
+    parser.add_argument("--summary", type=Path, default=_LOCAL / "run-summary.json", help="file for the facts")
+    arguments = parser.parse_args()
+    root: Path = arguments.root.resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    job = MainJob(root, arguments.cache.resolve(), Report())
+    try:
+        summary = asyncio.run(job.run())
+    except KeyboardInterrupt:
+        print("\nMAIN JOB STOPPED")
+        return 130
+    except Exception as error:
+        cause = _first(error)
+        if not isinstance(cause, _EXPECTED):
+            raise
+        print(f"\nMAIN JOB FAILED: {cause}\nLogs: {job.stack.logs}", file=sys.stderr)
+        return 1
+    finally:
+        job.summary.write(arguments.summary)
+    print(_closing(summary, arguments.summary))
+    return 0
+
+
+def _closing(summary: Summary, file: Path) -> str:
+    hits = f"{summary.hits_equal} of {summary.hits_compared} hits equal, e-values and order too"
+    return f"\n{hits}; {summary.storage_calls} storage calls, {summary.seconds:.1f} s. Facts: {file}\nMAIN JOB OK"
+
+
+def _first(error: Exception) -> Exception:
+    """The first cause in a group of them: what a task group raises says nothing itself."""
+    while isinstance(error, ExceptionGroup):
+        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+    return error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
