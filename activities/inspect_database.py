@@ -10,7 +10,7 @@ from shared.runs.errors import Code, Conflict, ShardwarmError, TransientFailure,
 from shared.runs.shard import Inspect, Inspected, Inspection, SetPlan
 from shared.sanitise import sanitised_line
 from shared.storage.inspection import Seen, see
-from shared.storage.layouts import is_orphan, plan_set
+from shared.storage.layouts import is_orphan, last_change, plan_set
 
 _READY = frozenset({"", "completed"})
 """Copy phases of a whole database; none is recorded where nothing was copied. A phase of tomorrow counts as unfinished."""
@@ -70,7 +70,7 @@ def _compare(request: Inspect, seen: Seen) -> Inspection:
         epoch=seen.known.shard_epoch,
         marked=seen.known.sharding_in_progress,
         current=_is_current(seen, planned),
-        looked_at=min(stored.looked_at for stored in seen.stored.values()),
+        last_change=last_change(seen.stored.values()),
     )
 
 

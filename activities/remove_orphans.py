@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from shared.clients import Clients
 from shared.runs.errors import ShardwarmError, TransientFailure
 from shared.runs.shard import Removed, RemoveOrphans
+from shared.storage.container import Matching
 from shared.storage.layouts import is_orphan, raise_first, read_sets
 
 
@@ -30,10 +31,10 @@ async def _remove(request: RemoveOrphans, clients: Clients) -> int:
     container = clients.accounts.container(request.account)
     orphan = is_orphan(request.volumes, request.kept)
     stored = await read_sets(container, request.db, request.shard_counts)
-    looked_at = {name: item.looked_at for item in stored.values() for name in item.md5_by_name if orphan(name)}
+    orphans = [blob for item in stored.values() for name, blob in item.blobs.items() if orphan(name)]
     if datetime.now(UTC) >= request.write_before:
         return 0
-    removals = (container.delete(name, unchanged_since=moment) for name, moment in looked_at.items())
+    removals = (container.delete(blob.name, Matching(blob.etag)) for blob in orphans)
     outcomes = await asyncio.gather(*removals, return_exceptions=True)
     raise_first([outcome for outcome in outcomes if isinstance(outcome, BaseException)])
     return sum(outcome is True for outcome in outcomes)

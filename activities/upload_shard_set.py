@@ -25,7 +25,7 @@ async def upload_shard_set(request: UploadSet, clients: Clients) -> SetReceipt:
             plan,
             request.volumes,
             request.statistics,
-            looked_at=request.looked_at,
+            changed=request.last_change,
             write_before=request.write_before,
         )
     except TransientFailure:

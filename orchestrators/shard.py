@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire
 from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, run
-from orchestrators.writes import Writes, show
+from orchestrators.writes import Writes
 from shared.runs.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.outcomes import partial, progress, result
@@ -32,29 +33,30 @@ def shard(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
 
     Ends as Failed, with the problem in the custom status, when anything went wrong; the lease is free on every path.
     """
-    request = ShardRun.model_validate(payload)
-    log = logger(ctx, __name__)
-    show(ctx, Progress(phase="acquiring"))
+    request, board, log = ShardRun.model_validate(payload), Board(ctx), logger(ctx, __name__)
+    board.show(Progress(phase="acquiring"))
     tenure = yield from acquire(ctx, request)
     if isinstance(tenure, Problem):
-        raise _failed(ctx, tenure)
+        board.show_failure(tenure)
+        raise RunFailedError(tenure)
     log.info(f"Sharding '{request.db}' in '{request.account}', epoch {tenure.epoch}.")
-    end = yield from _to_its_end(ctx, request, tenure)
+    end = yield from _to_its_end(ctx, request, tenure, board)
     yield from tenure.release()
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
-        raise _failed(ctx, end)
+        board.show_failure(end)
+        raise RunFailedError(end)
     log.info(f"Ended: {end.outcome}, {end.blobs_written} blobs written.")
     return end.model_dump(mode="json")
 
 
-def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure) -> Steps[ShardResult | Problem]:
+def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure, board: Board) -> Steps[ShardResult | Problem]:
     """The result, or why there is none; metadata tells the same."""
-    writes, problem = Writes(ctx, request, tenure), None
+    writes, problem = Writes(ctx, request, tenure, board), None
     try:
-        return (yield from _look_and_write(ctx, request, tenure, writes))
+        return (yield from _look_and_write(ctx, request, tenure, writes, board))
     except CanceledError:
-        show(ctx, Progress(phase="canceled"))
+        board.show(Progress(phase="canceled"))
     except StepFailedError as error:
         problem = error.problem
     except Exception as error:  # noqa: BLE001 - the run's end is recorded and its lease freed whatever went wrong
@@ -71,11 +73,14 @@ def _is_recorded(writes: Writes, problem: Problem | None) -> bool:
     return problem.code is not Code.LEASE_LOST and (writes.is_marked or problem.code not in _NOT_RECORDED)
 
 
-def _look_and_write(ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes) -> Steps[ShardResult | Problem]:
+def _look_and_write(
+    ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes, board: Board
+) -> Steps[ShardResult | Problem]:
     for _ in range(_LOOKS):
+        board.show(Progress(phase="inspecting"))
         inspection = yield from _inspect(ctx, request, tenure, writes)
         if inspection.is_done:
-            show(ctx, Progress(phase="done"))
+            board.show(Progress(phase="done"))
             return result(inspection, (), removed=0, outcome="unchanged")
         yield from writes.mark(inspection)
         tenure.stop_if_canceled()
@@ -85,16 +90,13 @@ def _look_and_write(ctx: Context, request: ShardRun, tenure: Tenure, writes: Wri
         if not (yield from writes.commit(inspection, uploads, problem)):
             continue
         removed = yield from writes.remove_orphans(inspection)
-        if problem is not None:
-            return problem
-        show(ctx, progress("done", inspection, uploads.values()))
-        return result(inspection, uploads.values(), removed=removed, outcome="sharded")
+        board.show(progress("done", inspection, uploads.values()))
+        return problem or result(inspection, uploads.values(), removed=removed, outcome="sharded")
     message = f"'{request.db}' kept changing while it was being sharded. Start again when its upload is complete."
     raise StepFailedError(Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
 
 
 def _inspect(ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes) -> Steps[Inspection]:
-    show(ctx, Progress(phase="inspecting"))
     look = Inspect(
         account=request.account,
         db=request.db,
@@ -120,11 +122,6 @@ def _record(ctx: Context, writes: Writes, problem: Problem | None) -> Steps[None
     except StepFailedError as error:
         # What ended the run matters more, and a marker left behind blocks nobody.
         logger(ctx, __name__).warning(f"The run's end could not be recorded: {error.problem.message}")
-
-
-def _failed(ctx: Context, problem: Problem) -> RunFailedError:
-    show(ctx, Progress(phase="failed", error=problem))
-    return RunFailedError(problem)
 
 
 def _unexplained(db: str) -> Problem:

@@ -6,6 +6,7 @@ Keeps what has been written so far, so that whatever ends the run can be recorde
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrators.board import Board
 from orchestrators.lease import Tenure, now
 from orchestrators.steps import Context, StepFailedError, Steps, run, run_all
 from shared.runs.errors import Code, Problem
@@ -42,10 +43,11 @@ _REFUSALS = frozenset(
 class Writes:
     """One run's writes. `is_marked` says that the metadata shows the run in progress."""
 
-    def __init__(self, ctx: Context, request: ShardRun, tenure: Tenure) -> None:
+    def __init__(self, ctx: Context, request: ShardRun, tenure: Tenure, board: Board) -> None:
         self._ctx = ctx
         self._request = request
         self._tenure = tenure
+        self._board = board
         self._etag: str | None = None
         self._touched: tuple[int, ...] = ()
         self.is_marked = False
@@ -61,8 +63,7 @@ class Writes:
         Raises:
             StepFailedError: as every step here, when it cannot be done.
         """
-        etag = self._etag if self.is_marked else inspection.metadata_etag
-        request = MarkStarted(**self._claim(), started=now(self._ctx), if_match=etag)
+        request = MarkStarted(**self._claim(), started=now(self._ctx), if_match=inspection.metadata_etag)
         self._etag = yield from self._metadata("mark_started", request)
         self.is_marked = True
 
@@ -74,16 +75,16 @@ class Writes:
 
         def show_end_of(outcome: Upload) -> None:
             ended.append(flat(outcome))
-            show(self._ctx, progress("uploading", inspection, ended))
+            self._board.show(progress("uploading", inspection, ended))
 
-        show(self._ctx, progress("uploading", inspection, ended))
+        self._board.show(progress("uploading", inspection, ended))
         requests = [
             UploadSet(
                 **self._place(),
                 plan=plan,
                 volumes=inspection.volumes,
                 statistics=None if self._request.legacy_alias else inspection.statistics,
-                looked_at=inspection.looked_at,
+                last_change=inspection.last_change,
                 write_before=self._tenure.write_before,
             )
             for plan in plans
@@ -95,7 +96,7 @@ class Writes:
 
     def commit(self, inspection: Inspection, uploads: Mapping[int, Upload], problem: Problem | None) -> Steps[bool]:
         """Make the result public; False when the database changed meanwhile and nothing was written."""
-        show(self._ctx, progress("committing", inspection, uploads.values()))
+        self._board.show(progress("committing", inspection, uploads.values()))
         counts = (plan.shard_count for plan in inspection.sets)
         request = CommitMetadata(
             **self._claim(),
@@ -122,7 +123,7 @@ class Writes:
         """Remove what no set has any more; how many blobs that were."""
         if not inspection.orphans:
             return 0
-        show(self._ctx, Progress(phase="cleaning"))
+        self._board.show(Progress(phase="cleaning"))
         request = RemoveOrphans(
             **self._place(),
             volumes=inspection.volumes,
@@ -152,8 +153,3 @@ class Writes:
         if written.problem is not None:
             raise StepFailedError(written.problem)
         return written.etag
-
-
-def show(ctx: Context, progress: Progress) -> None:
-    """Set the run's custom status: what the portal shows and the operation reads."""
-    ctx.set_custom_status(progress.model_dump(mode="json", exclude_defaults=True))

@@ -56,7 +56,10 @@ class Settings(BaseModel):
     )
     lease_seconds: Seconds = Field(default=1800.0, description="How long a run holds its database without renewing, in seconds.")
     retry_attempts: int = Field(default=5, ge=1, description="How often a step that failed for a passing reason is tried in all.")
-    retry_first_seconds: Seconds = Field(default=1.0, description="The wait before the first repetition, in seconds; it doubles.")
+    retry_first_seconds: Seconds = Field(
+        default=1.0,
+        description="The wait before the first repetition, in seconds; it doubles; also the mean pause of a single request.",
+    )
     retry_longest_seconds: Seconds = Field(default=30.0, description="The longest wait between repetitions, in seconds.")
     storage_concurrency: int = Field(
         default=128, ge=1, description="Storage requests under way at once, per process and account."

@@ -5,6 +5,7 @@ message and set on the record. Every message is sanitised.
 """
 
 import logging
+import traceback
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,6 +38,9 @@ class _Contextual(logging.LoggerAdapter[logging.Logger]):
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         known = _CONTEXT.get()
         suffix = "".join(f" {name}={value}" for name, value in known.items())
+        if kwargs.pop("exc_info", None):
+            # Tracebacks quote what servers said; logging would add them after this.
+            suffix += f"\n{traceback.format_exc()}"
         kwargs["extra"] = {**(kwargs.get("extra") or {}), "shardwarm": dict(known)}
         return sanitise(f"{msg}{suffix}"), kwargs
 

@@ -4,7 +4,7 @@ A layout travels as its cut points, and what is to be written as shard indices: 
 ever added, with defaults: a run in flight is replayed by the next release (tests/wire keeps what past releases wrote).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +14,8 @@ from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import Molecule, VolumeSet
 from shared.runs.errors import Problem
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Wire(BaseModel):
@@ -90,7 +92,7 @@ class Inspect(Wire):
 class Inspection(Wire):
     """What a database looks like and what differs from what it should be.
 
-    `looked_at` is storage's own clock, to the second: blobs that changed after it are not overwritten. `metadata_etag` is
+    `last_change` is when the youngest of the layout blobs was changed: what changes later is not overwritten. `metadata_etag` is
     None when there is no metadata yet; `epoch` is the one found in it. `skipped` are presets with more shards than there
     are volumes. `marked` says that metadata still shows a run in progress; `current`, that it describes this generation
     and these sets. `orphans` are shard counts in whose folders blobs lie that no layout of this generation has.
@@ -108,7 +110,7 @@ class Inspection(Wire):
     epoch: int = 0
     marked: bool = False
     current: bool = False
-    looked_at: datetime
+    last_change: datetime
 
     @property
     def writes(self) -> int:
@@ -150,7 +152,7 @@ class UploadSet(Wire):
     plan: SetPlan
     volumes: VolumeSet
     statistics: Statistics | None
-    looked_at: datetime
+    last_change: datetime
     write_before: datetime
 
 

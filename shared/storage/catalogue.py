@@ -98,7 +98,7 @@ class Catalogue:
         control, listing = await asyncio.gather(
             self._control.read(container, db), container.list(blobs.layout_prefix(db, shard_count))
         )
-        names = [blob.name for blob in listing.blobs if _is_of(db, shard_count, blob.name)]
+        names = [blob.name for blob in listing if _is_of(db, shard_count, blob.name)]
         if not names:
             await self.probe(account, db)
             message = f"'{db}' has no shard set for N = {shard_count}. Shard it with this preset first."
@@ -125,7 +125,7 @@ class Catalogue:
             return DatabaseRow(name=db, problem=sanitised_line(error.problem.message))
         if known.total_bytes is None:
             listing = await container.list(blobs.folder(db))
-            files = [file for item in listing.blobs if "/" not in (file := item.as_file(blobs.folder(db))).leaf]
+            files = [file for item in listing if "/" not in (file := item.as_file(blobs.folder(db))).leaf]
             known = known.model_copy(update={"total_bytes": sum(file.size_bytes for file in files), "file_count": len(files)})
         return portraits.row(db, known)
 

@@ -3,7 +3,7 @@
 There is no unconditional write here: whoever writes says what it believes to be there.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import md5
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from azure.storage.blob.aio import ContainerClient
 
 from shared.runs.errors import Code, TransientFailure
 from shared.storage.errors import ConditionFailedError, translated
-from shared.storage.listing import ListedBlob, Listing, date_of, listed, md5_as_hex, read_page
+from shared.storage.listing import ListedBlob, listed, md5_as_hex, read_page
 
 _NO_SUCH_RANGE = 416
 """How the service answers a read of an empty blob's first bytes."""
@@ -38,7 +38,7 @@ class Matching(NamedTuple):
 
 
 class UnchangedSince(NamedTuple):
-    """Write only if the blob was not changed after this moment, to the second."""
+    """Write only if the blob was last changed in the second of this moment, or before it."""
 
     moment: datetime
 
@@ -55,7 +55,7 @@ class Container:
         self._client = client
         self._list_page = list_page
 
-    async def list(self, prefix: str) -> Listing:
+    async def list(self, prefix: str) -> tuple[ListedBlob, ...]:
         """All blobs below a prefix, in name order, however many pages that takes."""
         answers: list[Any] = []
         blobs: list[ListedBlob] = []
@@ -66,7 +66,7 @@ class Container:
             async for _ in pages:
                 # After repetitions the last answer is the page's.
                 blobs += read_page(answers[-1])
-        return Listing(tuple(blobs), date_of(answers[0]))
+        return tuple(blobs)
 
     async def list_some_names(self, prefix: str, *, at_most: int | None = None) -> tuple[str, ...]:
         """The names on the first page below a prefix; one call, for a look whether anything is there."""
@@ -140,11 +140,11 @@ class Container:
                 return False
         return md5_as_hex(properties.content_settings.content_md5) == md5_hex(data)
 
-    async def delete(self, name: str, *, unchanged_since: datetime) -> bool:
-        """Remove a blob; False when there was none, or when it was written after it was looked at, to the second."""
+    async def delete(self, name: str, condition: Matching) -> bool:
+        """Remove a blob; False when there was none, or when it is not the one that the condition names."""
         try:
             async with translated(self.account, name):
-                await self._client.delete_blob(name, if_unmodified_since=unchanged_since)
+                await self._client.delete_blob(name, etag=condition.etag, match_condition=MatchConditions.IfNotModified)
         except (ResourceNotFoundError, ConditionFailedError):
             return False
         return True
@@ -162,4 +162,5 @@ def _headers(condition: Condition) -> dict[str, Any]:
         case Matching(etag):
             return {"overwrite": True, "etag": etag, "match_condition": MatchConditions.IfNotModified}
         case UnchangedSince(moment):
-            return {"overwrite": True, "if_unmodified_since": moment}
+            # Listings show whole seconds; a service may know, and compare, the fraction that they leave out.
+            return {"overwrite": True, "if_unmodified_since": moment + timedelta(seconds=1)}

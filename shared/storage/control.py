@@ -57,7 +57,9 @@ class ControlBlobs:
         expected: str | None = None,
         expect_absent: bool = False,
     ) -> str:
-        """Apply a change to what is there, however many others write at the same time; returns the new ETag.
+        """Apply a change to what is there, however many others write at the same time; returns the ETag of the result.
+
+        A change that changes nothing writes nothing.
 
         Args:
             container: where.
@@ -71,10 +73,13 @@ class ControlBlobs:
             TransientFailure: others wrote first every time; a retry helps.
             ShardwarmError: whatever `change` raises; nothing was written.
         """
-        control = Control({}, None) if expect_absent else self._remembered(container, db, expected)
-        control = control or await self.read(container, db)
+        expectation = Control({}, None) if expect_absent else self._remembered(container, db, expected)
+        control = expectation or await self.read(container, db)
         for attempt in range(_ATTEMPTS):
             new = change(control.document)
+            if control is not expectation and control.etag is not None and new == control.document:
+                # A repeated step: what it would say stands there already. Only what was read now can tell.
+                return control.etag
             condition = Absent() if control.etag is None else Matching(control.etag)
             try:
                 etag = await container.write(metadata_blob(db), metadata.render(new), condition, metadata=metadata.summary(new))

@@ -21,7 +21,7 @@ from shared.runs.metadata import ShardFields
 from shared.storage.container import Container, Content
 from shared.storage.control import Control, ControlBlobs
 from shared.storage.layouts import StoredSet, read_sets
-from shared.storage.listing import Listing
+from shared.storage.listing import ListedBlob
 
 _STATISTICS_LIMIT_BYTES = 4 * 1024 * 1024
 
@@ -64,19 +64,19 @@ async def see(
     inventory = inventory_of(db, listing)
     known = metadata.fields(db, control.document)
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
-    etags = {blob.name: blob.etag for blob in listing.blobs}
+    etags = {blob.name: blob.etag for blob in listing}
     statistics = await _statistics(container, inventory.volumes, _told(inventory.volumes, files, etags), known, generation)
     more = await read_sets(container, db, set(known.shard_sets) - set(stored))
     return Seen(control, known, inventory, generation, statistics, {**stored, **more})
 
 
-def inventory_of(db: str, listing: Listing) -> Inventory:
+def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:
     """The inventory of a database's folder; what lies in folders below it is staging and not the database.
 
     Raises:
         NotFound, Unusable: as `take_inventory`.
     """
-    files = (blob.as_file(folder(db)) for blob in listing.blobs)
+    files = (blob.as_file(folder(db)) for blob in listing)
     return take_inventory(db, (file for file in files if "/" not in file.leaf))
 
 

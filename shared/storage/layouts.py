@@ -11,23 +11,28 @@ from shared.blastdb.manifest import render_manifest
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
 from shared.runs.errors import Code, Conflict
-from shared.runs.shard import BlobIndices, SetPlan
+from shared.runs.shard import LONG_AGO, BlobIndices, SetPlan
 from shared.storage.container import Absent, Condition, Container, UnchangedSince, md5_hex
 from shared.storage.errors import ConditionFailedError
-from shared.storage.listing import Listing
+from shared.storage.listing import ListedBlob
 
 
 class StoredSet:
-    """The blobs of one shard set as they were listed."""
+    """The blobs of one shard set as they were listed, by name."""
 
-    def __init__(self, db: str, shard_count: int, listing: Listing) -> None:
+    def __init__(self, db: str, shard_count: int, listing: Iterable[ListedBlob]) -> None:
         self.shard_count = shard_count
-        self.looked_at = listing.looked_at
-        self.md5_by_name = {
-            blob.name: blob.md5
-            for blob in listing.blobs
-            if (parsed := parse_layout_blob(db, blob.name)) is not None and parsed.shard_count == shard_count
-        }
+        self.blobs = {blob.name: blob for blob in listing if _is_of(db, shard_count, blob.name)}
+
+    @property
+    def md5_by_name(self) -> dict[str, str | None]:
+        """The MD5 of each blob."""
+        return {name: blob.md5 for name, blob in self.blobs.items()}
+
+
+def last_change(sets: Iterable[StoredSet]) -> datetime:
+    """When the youngest of their blobs was changed, to the second; long ago when there is none."""
+    return max((blob.modified for stored in sets for blob in stored.blobs.values()), default=LONG_AGO)
 
 
 async def read_sets(container: Container, db: str, shard_counts: Iterable[int]) -> dict[int, StoredSet]:
@@ -68,12 +73,20 @@ async def write_set(
     volumes: VolumeSet,
     statistics: Statistics | None,
     *,
-    looked_at: datetime,
+    changed: datetime,
     write_before: datetime,
 ) -> int:
     """Write what a shard set lacks, all at once, each blob verified by the MD5 that storage computed.
 
     Safe to repeat: a blob that holds the right bytes already is left as it is.
+
+    Args:
+        container: where.
+        plan: what is absent and what differs.
+        volumes: of the whole database.
+        statistics: for the aliases; None for the two-line form.
+        changed: when the blobs that differ were last changed; those that changed later are not overwritten.
+        write_before: when this run's right to write ends.
 
     Returns:
         How many blobs were written by this call.
@@ -84,7 +97,7 @@ async def write_set(
     """
     wanted = texts(volumes, plan.layout, statistics)
     conditions: dict[str, Condition] = dict.fromkeys(_names(plan.absent, plan, volumes), Absent())
-    conditions |= dict.fromkeys(_names(plan.differing, plan, volumes), UnchangedSince(looked_at))
+    conditions |= dict.fromkeys(_names(plan.differing, plan, volumes), UnchangedSince(changed))
 
     async def write(name: str, condition: Condition) -> bool:
         if datetime.now(UTC) >= write_before:
@@ -132,6 +145,11 @@ class _Marks:
 
     def indices(self) -> BlobIndices:
         return BlobIndices(manifests=tuple(self._manifests), aliases=tuple(self._aliases))
+
+
+def _is_of(db: str, shard_count: int, name: str) -> bool:
+    parsed = parse_layout_blob(db, name)
+    return parsed is not None and parsed.shard_count == shard_count
 
 
 def _names(indices: BlobIndices, plan: SetPlan, volumes: VolumeSet) -> list[str]:

@@ -1,12 +1,12 @@
 """What a listing of blobs says, read from the service's XML.
 
-The SDK's own models of a listed blob have fifty fields and cost a millisecond for every five blobs; a run needs four of
+The SDK's own models of a listed blob have fifty fields and cost a millisecond for every five blobs; a run needs five of
 them for thousands of blobs. So the pages are asked for by the SDK's listing of names, which sends the same request, and
 the rest is read here.
 """
 
 from base64 import b64decode
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -19,24 +19,18 @@ from shared.blastdb.volumes import ListedFile
 
 
 class ListedBlob(NamedTuple):
-    """One blob as a listing gives it; `md5` is hex, None where the service keeps none."""
+    """One blob as a listing gives it; `md5` is hex, None where the service keeps none; `modified` is to the second."""
 
     name: str
     size_bytes: int
     md5: str | None
     etag: str
+    modified: datetime
     metadata: dict[str, str]
 
     def as_file(self, prefix: str) -> ListedFile:
         """The same, as a file of the database whose folder is `prefix`."""
         return ListedFile(self.name.removeprefix(prefix), self.size_bytes, self.md5 or self.etag)
-
-
-class Listing(NamedTuple):
-    """A complete listing, and the service's own clock when its first page was made (to the second)."""
-
-    blobs: tuple[ListedBlob, ...]
-    looked_at: datetime
 
 
 def read_page(response: Any) -> list[ListedBlob]:
@@ -46,12 +40,6 @@ def read_page(response: Any) -> list[ListedBlob]:
     return [_read_blob(blob) for blob in page.iterfind("Blobs/Blob")]
 
 
-def date_of(response: Any) -> datetime:
-    """The service's clock when it answered."""
-    text = response.http_response.headers.get("Date")
-    return parsedate_to_datetime(text) if text else datetime.now(UTC).replace(microsecond=0)
-
-
 def listed(blob: BlobProperties) -> ListedBlob:
     """The same, of a blob that the SDK has read."""
     return ListedBlob(
@@ -59,6 +47,7 @@ def listed(blob: BlobProperties) -> ListedBlob:
         size_bytes=int(blob.size or 0),
         md5=md5_as_hex(blob.content_settings.content_md5),
         etag=_quoted(str(blob.etag)),
+        modified=blob.last_modified,
         metadata={key.lower(): value for key, value in (blob.metadata or {}).items()},
     )
 
@@ -79,6 +68,7 @@ def _read_blob(blob: Element) -> ListedBlob:
         size_bytes=int(blob.findtext("Properties/Content-Length") or 0),
         md5=md5_as_hex(b64decode(md5)) if md5 else None,
         etag=_quoted(blob.findtext("Properties/Etag") or ""),
+        modified=parsedate_to_datetime(blob.findtext("Properties/Last-Modified") or ""),
         metadata={},
     )
 

@@ -73,7 +73,7 @@ class Bench:
                 plan=plan,
                 volumes=inspection.volumes,
                 statistics=inspection.statistics if statistics == "inspected" else statistics,
-                looked_at=inspection.looked_at,
+                last_change=inspection.last_change,
                 write_before=datetime.now(UTC) + timedelta(seconds=seconds),
             )
             for plan in inspection.sets

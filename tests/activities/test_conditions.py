@@ -9,6 +9,7 @@ from activities.upload_shard_set import upload_shard_set
 from shared.runs.errors import Code
 from shared.runs.shard import BlobIndices, Removed, SetPlan
 from shared.storage.catalogue import Catalogue
+from tests.activities.conftest import ACCOUNT
 from tests.builders import alias, database, layout, manifest
 from tests.driving import writes, written
 
@@ -61,7 +62,7 @@ async def test_a_blob_that_changed_between_look_and_write_is_not_overwritten(ben
     await bench.blobs.put(alias("db", 2, 0), b"damaged")
     inspection = await bench.look("db", (2,))
     (request,) = bench.uploads("db", inspection)
-    earlier = request.model_copy(update={"looked_at": inspection.looked_at.replace(year=2020)})
+    earlier = request.model_copy(update={"last_change": inspection.last_change.replace(year=2020)})
 
     receipt = await upload_shard_set(earlier, bench.clients)
 
@@ -131,7 +132,7 @@ async def test_a_listing_in_pages_is_the_listing(bench, page):
 
     paged = await bench.look("db", (10, 12), clients=bench.with_settings(list_page=page))
 
-    same = {"looked_at": None}
+    same = {"last_change": None}
     assert paged.model_copy(update=same) == whole.model_copy(update=same)
     listings = [record for record in bench.proxy.records if "comp=list" in record.query]
     # 38 files of the database, 20 blobs of the one set, none of the other.
@@ -155,3 +156,22 @@ async def test_inspecting_writes_nothing(bench):
     await bench.look("db")
 
     assert not writes(bench.proxy.records)
+
+
+async def test_change_that_is_there_already_is_not_written_again(bench):
+    container, control = bench.clients.accounts.container(ACCOUNT), bench.clients.control
+    first = await control.update(container, "db", lambda document: {**document, "x": 1})
+
+    again = await control.update(container, "db", lambda document: {**document, "x": 1})
+
+    assert again == first
+
+
+async def test_what_is_remembered_is_never_taken_for_what_is_there(bench):
+    container, control = bench.clients.accounts.container(ACCOUNT), bench.clients.control
+    remembered = await control.update(container, "db", lambda document: {**document, "x": 1})
+    await bench.blobs.put_metadata("db", {"x": 2})
+
+    await control.update(container, "db", lambda document: {**document, "x": 1}, expected=remembered)
+
+    assert (await bench.blobs.metadata("db"))["x"] == 1

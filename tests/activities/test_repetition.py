@@ -25,7 +25,7 @@ async def test_inspecting_twice_gives_the_same_and_writes_nothing(bench):
     second = await inspect_database(bench.inspect("db"), bench.clients)
 
     assert first.inspection is not None
-    same = {"looked_at": None}
+    same = {"last_change": None}
     assert first.inspection.model_copy(update=same) == second.inspection.model_copy(update=same)
     assert not writes(bench.proxy.records)
 

@@ -35,7 +35,7 @@ def inspection(*sets, statistics=None, skipped=()):
         file_count=40,
         sets=sets,
         skipped=skipped,
-        looked_at=datetime(2026, 3, 1, tzinfo=UTC),
+        last_change=datetime(2026, 3, 1, tzinfo=UTC),
     )
 
 

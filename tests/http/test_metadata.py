@@ -82,7 +82,7 @@ async def test_of_two_creators_neither_is_lost(stack, api, blobs, records):
     operation = await api.end(reply.json()["operation_id"])
 
     document = await blobs.metadata(db)
-    assert operation["status"] == "Succeeded"
+    assert operation["status"] == "Succeeded", operation["error"]
     assert document["created_by"] == "another"
     assert document["shard_sets"] == [1, 2]
     assert (409 in {one.status for one in sent(records)}) or (412 in {one.status for one in sent(records)})
@@ -103,7 +103,7 @@ async def test_a_new_version_that_arrives_during_the_run_is_not_mislabelled(stac
     operation = await api.end(reply.json()["operation_id"])
 
     document = await blobs.metadata(db)
-    assert operation["status"] == "Succeeded"
+    assert operation["status"] == "Succeeded", operation["error"]
     assert operation["result"]["generation"]["source_version"] == "two"
     assert document["shard_source_version"] == document["source_version"] == "two"
     assert document["shard_generation"] == operation["result"]["generation"]["digest"]

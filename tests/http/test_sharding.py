@@ -68,11 +68,12 @@ async def test_metadata_tells_what_was_made(api, blobs):
 
     document = await blobs.metadata("told")
     files = database("told", 3)
-    assert document | {"sharded_at": "", "sharding_started_at": ""} == {
+    assert document | {"sharded_at": "", "sharding_started_at": "", "shard_started_at": ""} == {
         "db_name": "told",
         "sharded": True,
         "shard_sets": [1, 2, 3],
         "sharded_at": "",
+        "shard_started_at": "",
         "sharding_started_at": "",
         "sharding_in_progress": False,
         "shard_generation": operation["result"]["generation"]["digest"],

@@ -44,7 +44,7 @@ FOLDER = Path(__file__).parent
 RUN = "shard-core-nt-47bd9f1d3b2a5c60-7"
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 DEADLINE = datetime(2026, 3, 1, 12, 27, 0, 123456, tzinfo=UTC)
-LOOKED_AT = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
+LAST_CHANGE = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 EXPIRES = datetime(2026, 3, 1, 12, 30, 0, 123456, tzinfo=UTC)
 VOLUMES = VolumeSet(db="core_nt", molecule="nucl", count=83, digits=2)
 GENERATION = Generation(source_version="2025-01-01-01-05-02", digest="0123456789abcdef0123456789abcdef")
@@ -76,7 +76,7 @@ INSPECTION = Inspection(
     epoch=6,
     marked=True,
     current=True,
-    looked_at=LOOKED_AT,
+    last_change=LAST_CHANGE,
 )
 HOLDING = Holding(run=RUN, kind="shard", since=MOMENT, expires=EXPIRES)
 ACTING = {"account": "elbstg01", "db": "core_nt", "run": RUN, "epoch": 7}
@@ -133,7 +133,7 @@ MEANING = {
                 epoch=0,
                 marked=False,
                 current=False,
-                looked_at=LOOKED_AT,
+                last_change=LAST_CHANGE,
             ),
             problem=None,
         ),
@@ -146,7 +146,7 @@ MEANING = {
             plan=PLAN,
             volumes=VOLUMES,
             statistics=STATISTICS,
-            looked_at=LOOKED_AT,
+            last_change=LAST_CHANGE,
             write_before=DEADLINE,
         ),
         "UploadSet.legacy": UploadSet(
@@ -155,7 +155,7 @@ MEANING = {
             plan=PLAN,
             volumes=VOLUMES,
             statistics=None,
-            looked_at=LOOKED_AT,
+            last_change=LAST_CHANGE,
             write_before=DEADLINE,
         ),
         "SetReceipt": SetReceipt(shard_count=2, written=3, already_right=1, problem=None),

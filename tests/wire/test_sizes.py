@@ -62,7 +62,7 @@ INSPECTION = Inspection(
     metadata_etag=ETAG,
     epoch=10**6,
     marked=True,
-    looked_at=MOMENT,
+    last_change=MOMENT,
 )
 # As long as a message gets that was made from foreign text, with the longest of the codes.
 CODE = max(Code, key=len)
@@ -83,7 +83,7 @@ STEPS = {
         plan=PLANS[-1],
         volumes=VOLUMES,
         statistics=STATISTICS,
-        looked_at=MOMENT,
+        last_change=MOMENT,
         write_before=MOMENT,
     ),
     "reply of upload_shard_set": SetReceipt(shard_count=32, written=64, already_right=64, problem=PROBLEM),

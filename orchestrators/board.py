@@ -1,0 +1,22 @@
+"""The custom status of a run: what the portal shows and the operation reads."""
+
+from orchestrators.steps import Context
+from shared.runs.errors import Problem
+from shared.runs.operations import Progress
+
+
+class Board:
+    """Shows one run's progress, and remembers it, so that a failure still says how far the run was."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._shown = Progress(phase="acquiring")
+
+    def show(self, progress: Progress) -> None:
+        """Replace what is shown."""
+        self._shown = progress
+        self._ctx.set_custom_status(progress.model_dump(mode="json", exclude_defaults=True))
+
+    def show_failure(self, problem: Problem) -> None:
+        """Say why the run failed, with the counts that it had reached."""
+        self.show(self._shown.model_copy(update={"phase": "failed", "error": problem}))

@@ -1,0 +1,40 @@
+"""Stacks for the durable promises: each costs seconds, so one serves all tests that need its settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.orchestrators.scene import Scene
+
+
+@pytest.fixture(scope="session")
+async def scene(tmp_path_factory):
+    """The app with quick retries and the usual lease."""
+    async with Scene(tmp_path_factory.mktemp("scene")) as scene:
+        yield scene
+        scene_log_is_clean(scene)
+
+
+@pytest.fixture(scope="session")
+async def hasty(tmp_path_factory):
+    """The app with leases of three seconds."""
+    async with Scene(tmp_path_factory.mktemp("hasty"), SHARDWARM_LEASE_SECONDS="3") as scene:
+        yield scene
+        scene_log_is_clean(scene)
+
+
+@pytest.fixture(scope="session")
+async def doubled(tmp_path_factory):
+    """The app on a host that runs every activity twice, both at once."""
+    async with Scene(tmp_path_factory.mktemp("doubled"), deliver_twice=True) as scene:
+        yield scene
+        scene_log_is_clean(scene)
+
+
+def scene_log_is_clean(scene: Scene) -> None:
+    """Whatever the tests did: no run disagreed with its own history, and nothing of ours broke."""
+    log = (scene.stack.logs / "worker.log").read_text(errors="replace")
+    lines = [
+        line for line in log.splitlines() if "NonDeterminism" in line or "ended in a defect" in line or "InternalError" in line
+    ]
+    assert not lines, lines[:5]
