@@ -65,6 +65,15 @@ class Code(StrEnum):
     MACHINE_TOO_SMALL = "MachineTooSmall"
     CLUSTER_TOO_SMALL = "ClusterTooSmall"
 
+    CLUSTER_NOT_ALLOWED = "ClusterNotAllowed"
+    CLUSTER_NOT_FOUND = "ClusterNotFound"
+    CLUSTER_STOPPED = "ClusterStopped"
+    CLUSTER_REFUSED = "ClusterRefused"
+    CLUSTER_UNAVAILABLE = "ClusterUnavailable"
+    NO_WORKLOAD_POOL = "NoWorkloadPool"
+    WARMUP_FAILED = "WarmupFailed"
+    WARMUP_TIMED_OUT = "WarmupTimedOut"
+
     STORAGE_REFUSED = "StorageRefused"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     HUB_UNAVAILABLE = "HubUnavailable"
