@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 # The order of what check does is a promise.
 .NOTPARALLEL:
-.PHONY: help setup run test check fmt lint types layers locks dev bench lock openapi clean
+.PHONY: help setup run test check fmt lint types layers locks dev cluster bench lock openapi clean
 
 help: ## this menu
 	@printf 'Shardwarm. Usage: make TARGET [ARGS="..."]\n\n'
@@ -49,11 +49,15 @@ locks: setup ## do the lock files say what pyproject.toml and package.json say?
 dev: setup ## the local stack, stays up until Ctrl-C; addresses in .local/stack.json
 	@$(PYTHON) -m local.stack $(ARGS)
 
+cluster: setup ## a local Kubernetes cluster, stays up until Ctrl-C; built once, which takes some minutes
+	@$(PYTHON) -m local.cluster $(ARGS)
+
 bench: setup ## measured ratios against the replaced system's way and the physical limit
 	@$(PYTHON) -m benchmarks $(ARGS)
 
 lock: setup ## compile the lock files anew from pyproject.toml and local/package.json
 	@$(COMPILE) -o requirements.txt pyproject.toml
+	@$(COMPILE) -c requirements.txt -o warmer/requirements.txt warmer/requirements.in
 	@$(COMPILE) --extra dev -c requirements.txt -o local/requirements.txt pyproject.toml
 	@npm install --prefix local --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 

@@ -1,0 +1,50 @@
+"""The control plane's programs: built once per user by the script `build` beside this module, then found in the cache."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+VERSION = "1.20.2"
+_BUILD = Path(__file__).parent / "build"
+
+
+class ClusterUnavailable(Exception):  # noqa: N818 - named for what is, as the house style asks
+    """There can be no local cluster on this machine; the message says what is missing and what to do instead."""
+
+
+def programs() -> Path:
+    """The folder where the programs are, or will be."""
+    environment = os.environ  # noqa: TID251  where caches go is the user's setting, not the app's
+    cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / f"shardwarm/kubernetes-{VERSION}"
+
+
+async def obstacle() -> str | None:
+    """What stands in the way of a cluster, with advice; None when the programs are there or can be built."""
+    process = await asyncio.create_subprocess_exec(str(_BUILD), "--check", stderr=asyncio.subprocess.PIPE)
+    _, text = await process.communicate()
+    return None if process.returncode == 0 else text.decode().strip().removeprefix("cluster: ")
+
+
+async def ensure_programs() -> Path:
+    """Build the programs unless they are there; says on stderr what it does, and that it takes minutes.
+
+    Raises:
+        ClusterUnavailable: they could not be built.
+    """
+    folder = programs()
+    if not folder.is_dir():
+        process = await asyncio.create_subprocess_exec(str(_BUILD), start_new_session=True)
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            # To its whole group: the script cleans up once the compiler has ended.
+            os.killpg(process.pid, signal.SIGTERM)
+            await process.wait()
+            raise
+        if status != 0:
+            raise ClusterUnavailable(await obstacle() or "Kubernetes could not be built: see the messages above.")
+    return folder

@@ -1,0 +1,179 @@
+"""The cluster as a whole: control plane, nodes, the roles that ship, and ARM's stand-in, started and stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Self
+
+from local.cluster.arm import Arm
+from local.cluster.arm_documents import TENANT_ID, ManagedCluster
+from local.cluster.binaries import obstacle
+from local.cluster.control_plane import Timing
+from local.cluster.given import Given, given_kubeconfig
+from local.cluster.images import Image
+from local.cluster.ours import Ours
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from local.cluster.access import Access
+    from local.cluster.controls import Nodes
+    from local.cluster.nodes import NodeSpec
+
+SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000000"
+RESOURCE_GROUP = "local"
+CLUSTER_NAME = "aks-local"
+
+
+class Cluster:
+    """A Kubernetes cluster and the ARM that tells of it; `async with` starts and stops both.
+
+    With KUBECONFIG in the environment it is the user's cluster: nothing is built, nothing runs but ARM's stand-in, the
+    roles are applied and left there, and there are no node controls.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        nodes: int | Sequence[NodeSpec] = 3,
+        system_nodes: int = 1,
+        images: Mapping[str, Image] | None = None,
+        may_label_nodes: bool = False,
+        timing: Timing | None = None,
+        kubeconfig: Path | None = None,
+    ) -> None:
+        """Describe a cluster; nothing runs before `start`.
+
+        Args:
+            root: folder for everything, new or without these parts; one cluster at a time.
+            nodes: how many there are in the workload pool, or which.
+            system_nodes: how many there are in the system pool.
+            images: what each image name stands for.
+            may_label_nodes: apply the optional role as well.
+            timing: of heartbeats.
+            kubeconfig: of a cluster to use instead; None looks for KUBECONFIG.
+        """
+        self.root = root
+        self.logs = root / "logs"
+        self.images: dict[str, Image] = dict(images or {})
+        """May gain entries while pods wait for them."""
+        self.cluster_name, self.resource_group, self.subscription_id = CLUSTER_NAME, RESOURCE_GROUP, SUBSCRIPTION_ID
+        if (file := kubeconfig or given_kubeconfig()) is not None:
+            self._kind = Given(file, may_label_nodes=may_label_nodes)
+        else:
+            self._kind = Ours(
+                root,
+                nodes=nodes,
+                system_nodes=system_nodes,
+                images=self.images,
+                may_label_nodes=may_label_nodes,
+                timing=timing or Timing(),
+            )
+        self._exit = contextlib.AsyncExitStack()
+        self.managed_cluster = ManagedCluster(
+            self.subscription_id, self.resource_group, self.cluster_name, self._kind.pools, self._user_kubeconfig
+        )
+        """What ARM says of this cluster; `power_state` may be changed."""
+        self.arm = Arm(root / "arm", [self.managed_cluster])
+
+    @staticmethod
+    async def obstacle() -> str | None:
+        """Why there can be no cluster on this machine, and what to do; None when there can, maybe after a build."""
+        return None if given_kubeconfig() is not None else await obstacle()
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is the user's own, by KUBECONFIG."""
+        return isinstance(self._kind, Given)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig file with all rights."""
+        return self._kind.kubeconfig
+
+    @property
+    def app_kubeconfig(self) -> Path:
+        """A kubeconfig file with the app's rights."""
+        return self.root / "app.kubeconfig"
+
+    @property
+    def admin(self) -> Access:
+        """Access with all rights, once started."""
+        return self._kind.admin
+
+    @property
+    def app(self) -> Access:
+        """Access with the app's rights, once started."""
+        return self._kind.app
+
+    @property
+    def app_token(self) -> str:
+        """The app's token for the API server; ARM takes it too, as it takes any."""
+        return self.app.token or ""
+
+    @property
+    def server(self) -> str:
+        """The API server's URL."""
+        return self.admin.server
+
+    @property
+    def arm_url(self) -> str:
+        """ARM's URL, without a slash at the end."""
+        return self.arm.url
+
+    @property
+    def arm_certificate(self) -> Path:
+        """PEM file to check ARM's TLS by."""
+        return self.arm.certificate
+
+    @property
+    def nodes(self) -> Nodes:
+        """Controls of the nodes; RuntimeError for a given cluster, whose nodes are not ours."""
+        return self._ours.nodes
+
+    async def start(self) -> None:
+        """Start everything; returns when all nodes are Ready.
+
+        Raises:
+            ClusterUnavailable: there can be none on this machine; the message says what to do.
+            ProcessFailed: a part could not be started; nothing is left running.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._exit.push_async_callback(self._kind.stop)
+            await self._kind.start()
+            self.app.write_kubeconfig(self.app_kubeconfig)
+            await self._exit.enter_async_context(self.arm)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Kill everything that was started; files go, logs stay. Safe to repeat."""
+        await self._exit.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def restart_api_server(self, after_seconds: float = 0.0) -> None:
+        """Kill the API server, wait, start it again; returns when it is ready. Watches break, nodes and pods live on."""
+        await self._ours.control_plane.restart_api_server(after_seconds)
+
+    async def failed(self) -> None:
+        """Wait until a part that must not end has ended, and raise its ProcessFailed."""
+        await self._kind.failed()
+
+    @property
+    def _ours(self) -> Ours:
+        if isinstance(self._kind, Given):
+            raise RuntimeError("a given cluster has no controls")  # noqa: TRY004 - no wrong type, a wrong use
+        return self._kind
+
+    def _user_kubeconfig(self) -> dict[str, object]:
+        return self.admin.entra_kubeconfig(self.resource_group, self.cluster_name, TENANT_ID)

@@ -1,0 +1,74 @@
+"""Credentials with a fixed token, in place of Microsoft Entra ID, for use on one machine.
+
+The app's own code does not import this: whoever starts the app locally hands one over.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from azure.core.credentials import AccessToken, AccessTokenInfo
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenRequestOptions
+
+LIFETIME_SECONDS = 3600
+
+
+class StaticCredential:
+    """Answers every scope with the same token; a credential of the synchronous Azure SDK."""
+
+    def __init__(self, token: str, lifetime_seconds: int = LIFETIME_SECONDS) -> None:
+        """Take the token as it is.
+
+        Args:
+            token: what every call is given.
+            lifetime_seconds: how long each answer claims to be valid, from the moment of asking. Short ones show
+                whether a client asks again before its token expires: see `requests`.
+        """
+        self.requests: list[tuple[str, ...]] = []
+        """The scopes of every call, in order."""
+        self._token = token
+        self._lifetime_seconds = lifetime_seconds
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """The token, in the SDK's older form."""
+        return AccessToken(self._token, self._asked(scopes))
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:  # noqa: ARG002
+        """The token, in the SDK's newer form."""
+        return AccessTokenInfo(self._token, self._asked(scopes))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def _asked(self, scopes: tuple[str, ...]) -> int:
+        self.requests.append(scopes)
+        return int(time.time()) + self._lifetime_seconds
+
+
+class AsyncStaticCredential:
+    """The same for the asynchronous Azure SDK."""
+
+    def __init__(self, token: str, lifetime_seconds: int = LIFETIME_SECONDS) -> None:
+        """Take the token as it is; see `StaticCredential`."""
+        self._credential = StaticCredential(token, lifetime_seconds)
+        self.requests = self._credential.requests
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """The token, in the SDK's older form."""
+        return self._credential.get_token(*scopes)
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        """The token, in the SDK's newer form."""
+        return self._credential.get_token_info(*scopes, options=options)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
