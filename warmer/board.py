@@ -1,0 +1,137 @@
+"""The report while it is being written: what many threads count, put together on demand."""
+
+from collections.abc import Mapping
+from threading import Lock
+from typing import NamedTuple
+
+from warmer.assignment import Task
+from warmer.failures import Reason
+from warmer.listing import Blob
+from warmer.report import Phase, Report, ShardReport, now
+from warmer.residency import percent
+
+_MESSAGE_LIMIT = 200
+
+
+class Entry(NamedTuple):
+    """One file of the task; `shard` is None for what all shards share."""
+
+    shard: int | None
+    size_bytes: int
+
+
+class Board:
+    """Counts. Safe to share between threads; nothing here touches the disk."""
+
+    def __init__(self, node: str, pod: str) -> None:
+        self._node = node
+        self._pod = pod
+        self._lock = Lock()
+        self._moved = 0
+        self.begin(None)
+
+    def begin(self, task: Task | None) -> None:
+        """Forget everything but what was moved, and begin with another task."""
+        with self._lock:
+            self._task = task
+            self._started_at = now()
+            self._phase: Phase = "waiting"
+            self._is_warm = False
+            self._reason: Reason | None = None
+            self._message: str | None = None
+            self._entries: dict[str, Entry] = {}
+            self._done: dict[str, int] = {}
+            self._verified: set[str] = set()
+            self._resident: dict[str, int] = {}
+
+    def expect(self, entries: Mapping[str, Entry]) -> None:
+        """What the task consists of, by file name; nothing of it is done yet."""
+        with self._lock:
+            self._entries = dict(entries)
+            self._done, self._resident = {}, {}
+            self._verified = set()
+
+    def there(self, blob: Blob, count: int) -> None:
+        """See `download.Progress`."""
+        with self._lock:
+            self._done[blob.leaf] = count
+
+    def came(self, blob: Blob, count: int) -> None:
+        """See `download.Progress`."""
+        with self._lock:
+            self._moved += count
+            self._done[blob.leaf] = self._done.get(blob.leaf, 0) + count
+
+    def verified(self, leaf: str, size_bytes: int | None = None) -> None:
+        """A file is on disk, and right; of another size than expected, where a newer one does as well."""
+        with self._lock:
+            if size_bytes is not None:
+                self._entries[leaf] = self._entries[leaf]._replace(size_bytes=size_bytes)
+            self._done[leaf] = self._entries[leaf].size_bytes
+            self._verified.add(leaf)
+
+    def measured(self, resident: Mapping[str, int]) -> None:
+        """How much of each file is in memory."""
+        with self._lock:
+            self._resident = dict(resident)
+
+    def enter(self, phase: Phase) -> None:
+        """The work goes on to another phase. What failed before is told until the files are verified."""
+        with self._lock:
+            self._phase, self._is_warm = phase, False
+            if phase == "touching_memory":
+                self._reason = self._message = None
+
+    def complete(self, *, is_warm: bool) -> None:
+        """Nothing is left to do for now."""
+        with self._lock:
+            self._phase, self._is_warm = "completed", is_warm
+            self._reason = self._message = None
+
+    def explain(self, phase: Phase, reason: Reason | None, message: str) -> None:
+        """The work does not go on, and why."""
+        with self._lock:
+            self._phase, self._is_warm = phase, False
+            self._reason, self._message = reason, message[:_MESSAGE_LIMIT]
+
+    def report(self) -> Report:
+        """Everything as it stands."""
+        with self._lock:
+            task = self._task
+            about = task._asdict() if task else {}
+            return Report(
+                **{key: about[key] for key in ("db", "digest", "shard_count", "mode") if key in about},
+                node=self._node,
+                pod=self._pod,
+                phase=self._phase,
+                warm=self._is_warm,
+                reason=self._reason,
+                message=self._message,
+                files_done=len(self._verified),
+                files_total=len(self._entries),
+                bytes_done=self._sum(None, self._done),
+                bytes_total=self._sum(None, None),
+                bytes_moved=self._moved,
+                resident_bytes=self._sum(None, self._resident),
+                resident_total=self._sum(None, None),
+                shards={f"{shard:02d}": self._shard(shard) for shard in (task.shards if task else ())},
+                started_at=self._started_at,
+                updated_at=now(),
+            )
+
+    def _shard(self, shard: int) -> ShardReport:
+        total = self._sum(shard, None)
+        return ShardReport(
+            phase=self._phase,
+            bytes_done=self._sum(shard, self._done),
+            bytes_total=total,
+            resident_percent=percent(self._sum(shard, self._resident), total) if total else 0.0,
+        )
+
+    def _sum(self, shard: int | None, counts: Mapping[str, int] | None) -> int:
+        """The files' sizes, or what is counted of them; of one shard, or of all."""
+        entries = [(leaf, entry) for leaf, entry in self._entries.items() if shard is None or entry.shard == shard]
+        if counts is None:
+            return sum(entry.size_bytes for _, entry in entries)
+        # A range that had to be asked for twice counts once here.
+        return sum(min(counts.get(leaf, 0), entry.size_bytes) for leaf, entry in entries)

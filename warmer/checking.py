@@ -1,0 +1,90 @@
+"""Whether what lies on the node is what it should be: contents by MD5, shards by opening them with BLAST+."""
+
+import os
+from collections.abc import Iterable
+from hashlib import md5
+from pathlib import Path
+from threading import Event
+
+from shared.blastdb.alias import LOCAL_FOLDER
+from shared.sanitise import sanitised_line
+from warmer import programs
+from warmer.failures import Reason, Stopped, WarmFailure
+from warmer.home import FileRecord, Home, record_of
+from warmer.listing import Blob
+
+_BUFFER_BYTES = 1024 * 1024
+
+
+def verified(path: Path, blob: Blob, record: FileRecord | None, stop: Event) -> FileRecord | None:
+    """The record of a file that has the blob's content; None when it has not, or is not there.
+
+    A file that nobody touched since it was verified is believed; any other is hashed, so that files which somebody else
+    staged are taken over without moving a byte. Files that this user cannot write are not: the kernel would call all their
+    pages resident, whatever the truth (mincore(2)).
+
+    Raises:
+        Stopped: the work is no longer wanted.
+    """
+    try:
+        status = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if status.st_size != blob.size_bytes or not (status.st_uid == os.geteuid() or os.access(path, os.W_OK)):
+        return None
+    if record is not None and record.fits(status):
+        # Where the service keeps no MD5 its ETag tells versions apart.
+        return record if record.fingerprint == blob.fingerprint or record.md5 == blob.md5 else None
+    if blob.md5 is None:
+        return None
+    digest = _hash(path, stop)
+    return record_of(status, digest, blob.fingerprint) if digest == blob.md5 else None
+
+
+def is_intact(folder: Path, records: Iterable[tuple[str, FileRecord]]) -> bool:
+    """Whether nobody has touched any of these files since they were verified; costs one system call a file."""
+    for leaf, record in records:
+        try:
+            if not record.fits((folder / leaf).stat(follow_symlinks=False)):
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def open_shard(home: Home, alias: str, stop: Event, timeout_seconds: float) -> None:
+    """Let BLAST+ open a shard through its alias.
+
+    The alias names its volumes in /blast/blastdb. Where the node's folder is elsewhere, a copy is opened in which that
+    prefix is a relative one; the alias itself stays as storage has it.
+
+    Raises:
+        WarmFailure: VerificationFailed, with what the program said.
+        Stopped: the work is no longer wanted.
+    """
+    folder = home.folder
+    if str(folder) != LOCAL_FOLDER:
+        home.check.mkdir(parents=True, exist_ok=True)
+        text = (home.folder / alias).read_text().replace(f"{LOCAL_FOLDER}/", "../../../")
+        folder = home.check
+        (folder / alias).write_text(text)
+    shard, _, extension = alias.rpartition(".")
+    # Relative, with a working folder: BLAST+ splits the paths it is given at spaces.
+    command = ["blastdbcmd", "-db", shard, "-dbtype", "nucl" if extension == "nal" else "prot", "-info"]
+    ended = programs.run(command, folder, stop, timeout_seconds)
+    if ended.status == 0:
+        return
+    said = sanitised_line(ended.errors or ended.output, 160)
+    how = f"ended with status {ended.status}: {said}" if ended.status is not None else f"took more than {timeout_seconds:g} s"
+    raise WarmFailure(Reason.VERIFICATION_FAILED, f"blastdbcmd cannot open {shard}: it {how}.")
+
+
+def _hash(path: Path, stop: Event) -> str:
+    digest = md5(usedforsecurity=False)
+    buffer = memoryview(bytearray(_BUFFER_BYTES))
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            if stop.is_set():
+                raise Stopped
+            digest.update(buffer[:count])
+    return digest.hexdigest()

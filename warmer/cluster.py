@@ -1,0 +1,94 @@
+"""The report as an annotation of the agent's own pod, where whoever watches the warmup reads it."""
+
+import json
+import logging
+import ssl
+import time
+from threading import Condition, Thread
+from urllib.parse import quote
+
+from warmer.patience import Refusal
+from warmer.report import ANNOTATION
+from warmer.settings import Settings
+from warmer.wire import Wire
+
+_LEAST_SECONDS = 1.0
+_LONGEST_SECONDS = 30.0
+_TIMEOUT_SECONDS = 10.0
+
+log = logging.getLogger("warmer")
+
+
+class Publisher:
+    """Sends the newest report, and only that one; failures are logged and tried again, and hold nobody up."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._report: bytes | None = None
+        self._is_urgent = False
+        self._wake = Condition()
+        self._wire: Wire | None = None
+
+    def start(self) -> None:
+        """Begin, where there is an API server to send to."""
+        if self._settings.kubernetes_service_host and self._settings.pod_name:
+            Thread(target=self._work, daemon=True, name="publish").start()
+
+    def offer(self, report: bytes, *, is_urgent: bool) -> None:
+        """Hand over the newest report; one that was not sent yet is forgotten for it."""
+        with self._wake:
+            self._report = report
+            self._is_urgent = self._is_urgent or is_urgent
+            self._wake.notify()
+
+    def _work(self) -> None:
+        failures = 0
+        sent = float("-inf")
+        while True:
+            report = self._take(sent)
+            sent = time.monotonic()
+            try:
+                self._send(report)
+                failures = 0
+            except (Refusal, OSError) as error:
+                self._wire = None
+                failures += 1
+                log.warning("the report could not be published (%d times in a row): %s", failures, error)
+                with self._wake:
+                    self._report = self._report or report
+                    self._is_urgent = True
+                # One second is waited anyway.
+                time.sleep(min(_LONGEST_SECONDS, 2.0 ** min(failures - 1, 8)) - _LEAST_SECONDS)
+
+    def _take(self, sent: float) -> bytes:
+        with self._wake:
+            while True:
+                if self._report is None:
+                    self._wake.wait()
+                    continue
+                least = _LEAST_SECONDS if self._is_urgent else self._settings.publish_seconds
+                wait = sent + least - time.monotonic()
+                if wait <= 0:
+                    report, self._report, self._is_urgent = self._report, None, False
+                    return report
+                self._wake.wait(wait)
+
+    def _send(self, report: bytes) -> None:
+        settings = self._settings
+        # Read each time: kubelet renews it.
+        token = (settings.token_dir / "token").read_text().strip()
+        if self._wire is None:
+            context = ssl.create_default_context(cafile=str(settings.token_dir / "ca.crt"))
+            host = settings.kubernetes_service_host
+            address = f"[{host}]" if ":" in host else host
+            self._wire = Wire(f"https://{address}:{settings.kubernetes_service_port}", _TIMEOUT_SECONDS, context)
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/merge-patch+json",
+            "Accept": "application/json",
+            "User-Agent": "shardwarm-warmer",
+        }
+        target = f"/api/v1/namespaces/{quote(settings.pod_namespace, safe='')}/pods/{quote(settings.pod_name, safe='')}"
+        body = json.dumps({"metadata": {"annotations": {ANNOTATION: report.decode()}}}).encode()
+        with self._wire.ask("PATCH", target, headers, body) as answer:
+            answer.read()

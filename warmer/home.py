@@ -1,0 +1,177 @@
+"""The node's folder: what is known of the files in it, and who may change them.
+
+    /blast/blastdb/                       flat: all databases' files, as BLAST and the consumers want them
+      .download-complete, .download-source-version     the consumers' markers
+      .shardwarm/{db}.json                what this agent owns and has verified
+      .shardwarm/{db}.lock                held while an agent of this database lives
+      .shardwarm/.taxonomy.json           the files that all databases share, and how new they are
+      .shardwarm/.shared.lock             held for moments, by whoever changes taxonomy files or markers
+      .shardwarm/incoming/{db}/           unfinished files
+      .shardwarm/check/{db}/              aliases with other paths, where the folder is not /blast/blastdb
+
+Agents of several databases share the folder. Each changes only files that its own state says it owns.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Generator
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from warmer.durable import write_whole
+from warmer.failures import Stopped
+
+_LOCK_POLL_SECONDS = 0.2
+
+
+class FileRecord(BaseModel):
+    """A file as it was when its content was verified. Whoever changes it changes one of these; then it is hashed again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    md5: str
+    fingerprint: str
+
+    def fits(self, status: os.stat_result) -> bool:
+        """Whether nobody has touched the file since."""
+        seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return seen == (self.size_bytes, self.mtime_ns, self.ctime_ns, self.inode)
+
+
+def record_of(status: os.stat_result, md5: str, fingerprint: str) -> FileRecord:
+    """The record of a file that has just been verified."""
+    return FileRecord(
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+        inode=status.st_ino,
+        md5=md5,
+        fingerprint=fingerprint,
+    )
+
+
+class State(BaseModel):
+    """One database on this node. `owned` names files before they appear, so that none is ever left without an owner."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    db: str
+    digest: str = ""
+    shard_count: int = 0
+    shards: tuple[int, ...] = ()
+    source_version: str | None = None
+    complete: bool = False
+    totals: tuple[int, int] | None = None
+    owned: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    verified: dict[str, FileRecord] = {}
+
+
+class TaxonomyRecord(BaseModel):
+    """One shared file, and the Last-Modified of the blob that it came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    modified: datetime
+    file: FileRecord
+
+
+class Taxonomy(BaseModel):
+    """All shared files by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    files: dict[str, TaxonomyRecord] = {}
+
+
+class Home:
+    """The folder of one node, for the agent of one database."""
+
+    def __init__(self, folder: Path, db: str) -> None:
+        self.folder = folder
+        self.db = db
+        self._hidden = folder / ".shardwarm"
+        self.incoming = self._hidden / "incoming" / db
+        self.check = self._hidden / "check" / db
+
+    def prepare(self) -> None:
+        """Make what is not there."""
+        self.incoming.mkdir(parents=True, exist_ok=True)
+
+    def state(self) -> State:
+        """What is known of this database; nothing, when the file is not there or is damaged: then all is hashed again."""
+        return _read(self._hidden / f"{self.db}.json") or State(db=self.db)
+
+    def save(self, state: State) -> None:
+        """Remember."""
+        write_whole(self._hidden / f"{self.db}.json", state.model_dump_json(indent=1).encode())
+
+    def forget(self) -> None:
+        """Remove every trace of this database but its lock, which others may be waiting for."""
+        (self._hidden / f"{self.db}.json").unlink(missing_ok=True)
+        for folder in (self.incoming, self.check):
+            if folder.exists():
+                for file in folder.iterdir():
+                    file.unlink()
+                folder.rmdir()
+
+    def states(self) -> list[State]:
+        """Every database of this node, whoever tends it."""
+        found = (_read(path) for path in sorted(self._hidden.glob("[!.]*.json")))
+        return [state for state in found if state is not None]
+
+    def taxonomy(self) -> Taxonomy:
+        """The shared files."""
+        try:
+            return Taxonomy.model_validate_json((self._hidden / ".taxonomy.json").read_bytes())
+        except (OSError, ValidationError):
+            return Taxonomy()
+
+    def save_taxonomy(self, taxonomy: Taxonomy) -> None:
+        """Remember; only under `shared`."""
+        write_whole(self._hidden / ".taxonomy.json", taxonomy.model_dump_json(indent=1).encode())
+
+    @contextlib.contextmanager
+    def mine(self, stop: Event) -> Generator[None]:
+        """Be the only agent of this database on this node; the kernel ends this with the process.
+
+        Raises:
+            Stopped: while waiting for the one before.
+        """
+        with (self._hidden / f"{self.db}.lock").open("w") as lock:
+            while not _try(lock.fileno()):
+                if stop.wait(_LOCK_POLL_SECONDS):
+                    raise Stopped
+            yield
+
+    @contextlib.contextmanager
+    def shared(self) -> Generator[None]:
+        """Be the only one to change what databases share; for moments."""
+        with (self._hidden / ".shared.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(path: Path) -> State | None:
+    try:
+        return State.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None

@@ -1,0 +1,152 @@
+"""A file that is being downloaded: preallocated, filled in any order, hashed in order, renamed when it is right.
+
+MD5 cannot be computed out of order. So whoever completes a part hashes all parts from the first unhashed one on that are
+there, reading them back from the page cache in which they lie: the whole file is verified some milliseconds after its last
+byte came, without a second pass over the disk and without keeping any of it in this process.
+
+Beside the file lies a journal, one byte a part, written after the part. After a crash of the process the parts it names are
+kept and hashed again; should the machine have lost some of them, the MD5 of the whole comes out wrong and all is dropped.
+"""
+
+import os
+from collections.abc import Iterable
+from hashlib import md5, sha256
+from pathlib import Path
+from threading import Lock
+
+from warmer.durable import start_writing_back
+from warmer.home import FileRecord, record_of
+from warmer.listing import Blob
+from warmer.storage import RANGE_MD5_LIMIT_BYTES
+
+_DONE = b"\x01"
+_BLOCK_BYTES = 512  # what st_blocks counts, whatever the file system
+
+
+class Partial:
+    """One blob on its way. `write` and `finish` are called by many threads."""
+
+    def __init__(self, blob: Blob, folder: Path, part_bytes: int) -> None:
+        self.blob = blob
+        # A range's MD5 is the only check of a blob that has none of its own, and those are limited.
+        self.part_bytes = part_bytes if blob.md5 else min(part_bytes, RANGE_MD5_LIMIT_BYTES)
+        self.path, self._journal_path = paths(blob, folder, part_bytes)
+        self._count = -(-blob.size_bytes // self.part_bytes)
+        self._descriptor = -1
+        self._journal = -1
+        self._done: set[int] = set()
+        self._hash = md5(usedforsecurity=False)
+        self._hashed = 0
+        self._is_hashing = False
+        self._lock = Lock()
+
+    def open(self) -> list[int]:
+        """Create or reopen the file; returns the parts that it lacks, in order.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        if not self.blob.md5:
+            self._journal_path.unlink(missing_ok=True)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if self.blob.size_bytes:
+            os.posix_fallocate(self._descriptor, 0, self.blob.size_bytes)
+        self._journal = os.open(self._journal_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        known = os.pread(self._journal, self._count, 0)
+        self._done = {part for part in range(len(known)) if known[part : part + 1] == _DONE}
+        return [part for part in range(self._count) if part not in self._done]
+
+    @property
+    def bytes_there(self) -> int:
+        """Of the parts that are complete."""
+        return sum(self.bounds(part)[1] - self.bounds(part)[0] for part in self._done)
+
+    def bounds(self, part: int) -> tuple[int, int]:
+        """Where a part begins, and where the next one does."""
+        start = part * self.part_bytes
+        return start, min(start + self.part_bytes, self.blob.size_bytes)
+
+    def write(self, data: memoryview, offset: int) -> None:
+        """Put bytes where they belong.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        while data:
+            written = os.pwrite(self._descriptor, data, offset)
+            data, offset = data[written:], offset + written
+
+    def finish(self, part: int | None, buffer: memoryview) -> str | None:
+        """Note that a part is complete (None: no new one) and hash what can be hashed.
+
+        Returns:
+            The MD5 of the whole file in hex, to exactly one of the callers; None to the others.
+        """
+        if part is not None:
+            os.pwrite(self._journal, _DONE, part)
+        with self._lock:
+            if part is not None:
+                self._done.add(part)
+            if self._is_hashing:
+                return None
+            self._is_hashing = True
+        while True:
+            with self._lock:
+                if self._hashed == self._count:
+                    # Still "hashing": nobody else will come to this point.
+                    return self._hash.hexdigest()
+                if self._hashed not in self._done:
+                    self._is_hashing = False
+                    return None
+            self._hash_part(self._hashed, buffer)
+            start, stop = self.bounds(self._hashed)
+            start_writing_back(self._descriptor, start, stop - start)
+            with self._lock:
+                self._hashed += 1
+
+    def install(self, target: Path, md5: str) -> FileRecord:
+        """Make the content durable and give it its name; the name itself is durable once the folder is synced."""
+        os.fsync(self._descriptor)
+        self.path.rename(target)
+        status = os.fstat(self._descriptor)
+        self._journal_path.unlink(missing_ok=True)
+        self.close()
+        return record_of(status, md5, self.blob.fingerprint)
+
+    def drop(self) -> None:
+        """Remove everything of it."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        self._journal_path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the files; what came is kept for another time. Safe to repeat."""
+        for descriptor in (self._descriptor, self._journal):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._journal = -1
+
+    def _hash_part(self, part: int, buffer: memoryview) -> None:
+        start, stop = self.bounds(part)
+        while start < stop:
+            count = os.preadv(self._descriptor, [buffer[: stop - start]], start)
+            if not count:
+                raise OSError(f"{self.path} became shorter")
+            self._hash.update(buffer[:count])
+            start += count
+
+
+def paths(blob: Blob, folder: Path, part_bytes: int) -> tuple[Path, Path]:
+    """The file and the journal: names that change with the content and with the parts, so that neither is ever mixed."""
+    key = sha256(f"{blob.fingerprint} {blob.size_bytes} {part_bytes}".encode()).hexdigest()[:12]
+    return folder / f"{blob.leaf}.{key}.part", folder / f"{blob.leaf}.{key}.parts"
+
+
+def room_needed(blobs: Iterable[Blob], folder: Path, part_bytes: int) -> int:
+    """Bytes of disk that a copy will take beyond what its unfinished files have taken already."""
+    needed = 0
+    for blob in blobs:
+        file, _ = paths(blob, folder, part_bytes)
+        taken = file.stat().st_blocks * _BLOCK_BYTES if file.exists() else 0
+        needed += max(0, blob.size_bytes - taken)
+    return needed

@@ -1,0 +1,88 @@
+"""How long an answer that may pass is waited out, and how long between two attempts."""
+
+import random
+import time
+from collections.abc import Callable
+from threading import Event, Lock
+
+from warmer.failures import Reason, Stopped, WarmFailure
+
+FORBIDDEN = (401, 403)
+PASSING = (408, 429, 500, 502, 503, 504)
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
+    """Storage gave no usable answer; `status` is 0 when it gave none at all."""
+
+    def __init__(self, status: int, said: str, *, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(said)
+        self.status = status
+        self.said = said
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request can succeed later without anybody's doing."""
+        return self.status == 0 or self.status in PASSING or self.status in FORBIDDEN
+
+
+class Patience:
+    """One for all requests of a staging: any success is a sign of life, and begins the count anew.
+
+    So a storm that lets some requests through is waited out, and a role that is missing is noticed once, not by each thread.
+    """
+
+    def __init__(
+        self, stop: Event, *, unavailable_seconds: float, forbidden_seconds: float, first_seconds: float, longest_seconds: float
+    ) -> None:
+        self._stop = stop
+        self._limits = {True: forbidden_seconds, False: unavailable_seconds}
+        self._first_seconds = first_seconds
+        self._longest_seconds = longest_seconds
+        self._since: dict[bool, float] = {}
+        self._lock = Lock()
+
+    def attempt[T](self, call: Callable[[], T], what: str) -> T:
+        """Call until there is an answer.
+
+        Raises:
+            WarmFailure: StorageForbidden or StorageUnavailable, once patience is over.
+            Refusal: an answer that will not pass, a 404 for one.
+            Stopped: the work is no longer wanted.
+        """
+        tries = 0
+        while True:
+            if self._stop.is_set():
+                raise Stopped
+            try:
+                answer = call()
+            except Refusal as refusal:
+                if not refusal.may_pass:
+                    raise
+                self._bear(refusal, what)
+                tries += 1
+                self._rest(tries, refusal.retry_after_seconds)
+            else:
+                with self._lock:
+                    self._since.clear()
+                return answer
+
+    def _bear(self, refusal: Refusal, what: str) -> None:
+        is_forbidden = refusal.status in FORBIDDEN
+        with self._lock:
+            waited = time.monotonic() - self._since.setdefault(is_forbidden, time.monotonic())
+        if waited < self._limits[is_forbidden]:
+            return
+        if is_forbidden:
+            message = f"Storage has refused '{what}' for {waited:.0f} s: {refusal.said}. Grant Storage Blob Data Reader."
+            raise WarmFailure(Reason.STORAGE_FORBIDDEN, message) from refusal
+        raise WarmFailure(
+            Reason.STORAGE_UNAVAILABLE, f"Storage has not delivered '{what}' for {waited:.0f} s: {refusal.said}."
+        ) from refusal
+
+    def _rest(self, tries: int, least_seconds: float) -> None:
+        longest = min(self._longest_seconds, self._first_seconds * 2 ** min(tries - 1, 16))
+        # Full jitter: a hundred nodes that failed at one moment must not come back at one moment.
+        seconds = max(random.uniform(0, longest), min(least_seconds, self._longest_seconds))  # noqa: S311 - not a secret
+        if self._stop.wait(seconds):
+            raise Stopped

@@ -1,0 +1,62 @@
+"""The readiness probe: exit status 0 when this node's shards are warm now, else 1 and the reason.
+
+It believes a report only if it is recent, and only if it is about the assignment as it stands now: another N, another
+generation, another set of shards is not this one's warmth. Standard library only: a probe runs every few seconds.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_AGE_INTERVALS = 3
+_COMPARED = ("db", "digest", "shard_count", "mode")
+
+
+def verdict(report: Mapping[str, Any], assignment: Mapping[str, Any], node: str, age_seconds: float, limit_seconds: float) -> str:
+    """Why the node is not ready; empty when it is."""
+    shards = sorted({f"{shard:02d}" for shard in assignment["nodes"].get(node, ())})
+    if not shards:
+        return f"NotAssigned: the assignment does not name {node}"
+    if assignment["mode"] == "evict":
+        return "the assignment says evict"
+    for field in _COMPARED:
+        if report[field] != assignment[field]:
+            return f"the report is about {field} {report[field]}, the assignment about {assignment[field]}"
+    if sorted(report["shards"]) != shards:
+        return f"the report is about shards {sorted(report['shards'])}, the assignment about {shards}"
+    if age_seconds > limit_seconds:
+        return f"the report is {age_seconds:.0f} s old, more than {limit_seconds:.0f} s"
+    if report["warm"] or (assignment["mode"] == "disk" and report["phase"] == "completed"):
+        return ""
+    return f"{report['phase']}: {report['reason'] or 'in progress'} {report['message'] or ''}".rstrip()
+
+
+def _look(environment: Mapping[str, str]) -> str:
+    run_dir = Path(environment.get("SHARDWARM_RUN_DIR") or "/run/shardwarm")
+    assignment_dir = Path(environment.get("SHARDWARM_ASSIGNMENT_DIR") or "/etc/shardwarm/assignment")
+    limit = _AGE_INTERVALS * float(environment.get("SHARDWARM_TOUCH_SECONDS") or 60)
+    try:
+        path = run_dir / "report.json"
+        # The file's time and not the text's: both clocks are this node's kernel's.
+        age = time.time() - path.stat().st_mtime
+        report = json.loads(path.read_bytes())
+        assignment = json.loads((assignment_dir / "assignment.json").read_bytes())
+        return verdict(report, assignment, environment.get("NODE_NAME", ""), age, limit)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"no usable report: {type(error).__name__}: {error}"
+
+
+def main() -> int:
+    """Print the reason, if there is one; returns the exit status."""
+    reason = _look(os.environ)  # noqa: TID251 - pydantic's settings would cost the probe a quarter of a second
+    if reason:
+        print(reason)  # noqa: T201 - kubelet shows it in the pod's events
+    return 1 if reason else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""The report on its way out: to the file that the probe reads, and to the cluster."""
+
+import logging
+import time
+from pathlib import Path
+from threading import Lock, Thread
+
+from warmer.board import Board
+from warmer.cluster import Publisher
+from warmer.durable import write_whole
+from warmer.report import FILE, Report
+
+_TICK_SECONDS = 1.0
+_MOVING = frozenset({"copying_files", "verifying_db", "touching_memory"})
+
+log = logging.getLogger("warmer")
+
+
+class Reporter:
+    """Writes report.json at every change of phase and each second of a phase in which something moves.
+
+    Once the work is done it writes only when told to, after a measurement: the file's age is the measurement's age.
+    """
+
+    def __init__(self, board: Board, folder: Path, publisher: Publisher) -> None:
+        self._board = board
+        self._path = folder / FILE
+        self._publisher = publisher
+        self._published: Report | None = None
+        self._is_withheld = False
+        self._lock = Lock()
+
+    def start(self) -> None:
+        """Replace what a process before this one left, and begin to tick."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.write()
+        self._publisher.start()
+        Thread(target=self._tick, daemon=True, name="report").start()
+
+    def write(self) -> None:
+        """Write the report as it stands now; it is on disk, whole, on return."""
+        with self._lock:
+            if self._is_withheld:
+                return
+            report = self._board.report()
+            text = report.model_dump_json().encode()
+            # Not synced: it says nothing that outlives the machine.
+            write_whole(self._path, text, sync=False)
+            self._publish(report, text)
+
+    def withhold(self) -> None:
+        """Take the report away, and with it readiness; nothing is written until `resume`."""
+        with self._lock:
+            self._is_withheld = True
+            self._path.unlink(missing_ok=True)
+
+    def resume(self) -> None:
+        """Write again, now to begin with."""
+        with self._lock:
+            self._is_withheld = False
+        self.write()
+
+    def _publish(self, report: Report, text: bytes) -> None:
+        before, self._published = self._published, report
+        if before is None or before.model_copy(update={"updated_at": report.updated_at}) != report:
+            is_urgent = before is None or _news(before) != _news(report)
+            self._publisher.offer(text, is_urgent=is_urgent)
+
+    def _tick(self) -> None:
+        while True:
+            time.sleep(_TICK_SECONDS)
+            if self._board.report().phase in _MOVING:
+                try:
+                    self.write()
+                except OSError as error:
+                    log.warning("the report could not be written: %s", error.strerror)
+
+
+def _news(report: Report) -> tuple[object, ...]:
+    return (
+        report.db,
+        report.digest,
+        report.shard_count,
+        report.mode,
+        report.phase,
+        report.warm,
+        report.reason,
+        tuple(report.shards),
+    )

@@ -1,0 +1,143 @@
+"""Whether files are in memory, measured and never inferred; and bringing them there.
+
+Measured by `fincore` (mincore(2) underneath). Touched by reading, not by `vmtouch -t`: reading stops between two pieces when
+it is no longer wanted, goes on in several threads, and reads only the files that are not whole in
+memory. It does to the page cache what vmtouch does. Locking pages would need a capability, and would take memory from
+searches that need it more.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
+from pathlib import Path
+from threading import Event
+
+from pydantic import BaseModel, ConfigDict
+
+from warmer import programs
+from warmer.failures import Reason, Stopped, WarmFailure
+
+_FILES_A_CALL = 500
+_PIECE_BYTES = 1024 * 1024
+_TIMEOUT_SECONDS = 600.0
+_MEMORY = Path("/proc/meminfo")
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    res: int
+    size: int
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    fincore: tuple[_Row, ...]
+
+
+def measure(folder: Path, leaves: Sequence[str], stop: Event) -> dict[str, int]:
+    """Resident bytes by file name; a file that is not there has none.
+
+    Raises:
+        WarmFailure: VerificationFailed: fincore cannot be run. What is not measured is not claimed.
+        Stopped: the work is no longer wanted.
+    """
+    resident = dict.fromkeys(leaves, 0)
+    for batch in batched(leaves, _FILES_A_CALL, strict=False):
+        ended = programs.run(
+            ["fincore", "--json", "--bytes", "--output", "FILE,RES,SIZE", "--", *batch], folder, stop, _TIMEOUT_SECONDS
+        )
+        try:
+            rows = _Table.model_validate(json.loads(ended.output)).fincore
+        except ValueError as error:
+            if ended.status and all(not (folder / leaf).exists() for leaf in batch):
+                continue
+            message = f"fincore does not measure (status {ended.status}): {ended.errors.strip()[:160]}"
+            raise WarmFailure(Reason.VERIFICATION_FAILED, message) from error
+        # Whole pages are counted, also the last one that a file fills in part.
+        resident |= {row.file: min(row.res, row.size) for row in rows}
+    return resident
+
+
+def touch(folder: Path, leaves: Iterable[str], stop: Event, threads: int) -> None:
+    """Read files, so that their pages are in memory.
+
+    Raises:
+        Stopped: the work is no longer wanted.
+    """
+
+    def read(leaf: str) -> None:
+        buffer = memoryview(bytearray(_PIECE_BYTES))
+        # A file that is gone is not in memory; the measurement says so.
+        try:
+            stream = (folder / leaf).open("rb", buffering=0)
+        except FileNotFoundError:
+            return
+        with stream:
+            while stream.readinto(buffer):
+                if stop.is_set():
+                    raise Stopped
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(read, leaves):
+            pass
+
+
+def evict(path: Path) -> None:
+    """Let the kernel drop a file's pages, as `vmtouch -e` does; one that a search has mapped keeps them."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
+
+
+def available_memory(limit_bytes: int) -> int:
+    """Bytes that shards can fill: the setting's, else what the kernel calls available, at most this cgroup's limit.
+
+    MemAvailable counts page cache, the shards' own included, since it can be reclaimed; so nothing is added to it. Page
+    cache is charged to the cgroup that touches it first, so a limit on this pod is a limit on the shards.
+    """
+    if limit_bytes:
+        return limit_bytes
+    lines = dict(line.split(":", 1) for line in _MEMORY.read_text().splitlines())
+    return min([int(lines["MemAvailable"].split()[0]) * 1024, *_cgroup_limits()])
+
+
+def refuse_too_much(total_bytes: int, limit_bytes: int) -> None:
+    """See that so many bytes can be in memory at once.
+
+    Raises:
+        WarmFailure: MemoryTooSmall.
+    """
+    available = available_memory(limit_bytes)
+    if total_bytes > available:
+        message = f"The shards are {total_bytes} bytes, {available} bytes of memory are available. Use more nodes or larger ones."
+        raise WarmFailure(Reason.MEMORY_TOO_SMALL, message)
+
+
+def percent(resident: int, total: int) -> float:
+    """Cut, not rounded: 99.999 is not 100."""
+    return 100.0 if resident >= total else int(resident * 10_000 / total) / 100
+
+
+def cold(resident: Mapping[str, int], sizes: Mapping[str, int]) -> list[str]:
+    """The files of which something is not in memory."""
+    return [leaf for leaf, size in sizes.items() if resident[leaf] < size]
+
+
+def _cgroup_limits() -> list[int]:
+    limits: list[int] = []
+    for path in _LIMITS:
+        try:
+            text = path.read_text().strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            limits.append(int(text))
+    return limits

@@ -1,0 +1,134 @@
+"""The container of databases, read only: listings, small texts, ranges of large blobs."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import md5
+from http.client import HTTPResponse
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+from warmer.credentials import Credential
+from warmer.failures import Reason, WarmFailure
+from warmer.listing import Blob, read_page
+from warmer.patience import Patience, Refusal
+from warmer.wire import Wire
+
+_VERSION = "2021-12-02"
+_TEXT_LIMIT_BYTES = 32 * 1024**2
+RANGE_MD5_LIMIT_BYTES = 4 * 1024**2
+"""The longest range whose MD5 the service will compute."""
+
+
+class Range(Protocol):
+    """Bytes of one blob that are still to come."""
+
+    blob: Blob
+    wants_md5: bool
+    """Asks the service for the MD5 of what is to come, for a blob that has none of its own."""
+
+    def first_and_last(self) -> tuple[int, int]:
+        """What to ask for now; called before each repetition, so that what came is not asked for again."""
+        ...
+
+    def receive(self, answer: HTTPResponse) -> None:
+        """Take the answer in.
+
+        Raises:
+            Refusal: it broke off, or its MD5 does not fit.
+        """
+        ...
+
+
+class Storage:
+    """Reads blobs of one container, each request repeated while patience lasts. Safe to share between threads."""
+
+    def __init__(self, container_url: str, credential: Credential, patience: Patience, timeout_seconds: float) -> None:
+        self._path = urlsplit(container_url).path.rstrip("/")
+        self._credential = credential
+        self._patience = patience
+        self._wire = Wire(container_url, timeout_seconds)
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._wire.close()
+
+    def list(self, prefix: str) -> list[Blob]:
+        """All blobs below a prefix, however many pages that takes.
+
+        Raises:
+            WarmFailure: the container is not there, or storage stayed out of reach.
+        """
+        blobs: list[Blob] = []
+        marker = ""
+        while True:
+            query = f"restype=container&comp=list&maxresults=5000&prefix={quote(prefix, safe='')}"
+            page, marker = self._text("", f"{query}&marker={quote(marker, safe='')}" if marker else query, read_page)
+            blobs += page
+            if not marker:
+                return blobs
+
+    def read(self, name: str) -> bytes:
+        """A small blob whole.
+
+        Raises:
+            WarmFailure: MissingFile, or storage stayed out of reach.
+        """
+        return self._text(name, "", bytes)
+
+    def read_head(self, name: str, length: int) -> bytes:
+        """A blob's first bytes, fewer where it is shorter."""
+        return self._text(name, "", bytes, {"x-ms-range": f"bytes=0-{length - 1}"})
+
+    def stream(self, wanted: Range) -> None:
+        """Fetch a range, going on where it broke off.
+
+        Raises:
+            WarmFailure: GenerationMismatch when the blob is not the listed one any more; MissingFile; out of reach.
+        """
+        blob = wanted.blob
+        more = {"x-ms-range-get-content-md5": "true"} if wanted.wants_md5 else {}
+
+        def once() -> None:
+            first, last = wanted.first_and_last()
+            headers = self._headers({"x-ms-range": f"bytes={first}-{last}", "If-Match": blob.etag, **more})
+            with self._wire.ask("GET", self._target(blob.name, ""), headers) as answer:
+                wanted.receive(answer)
+
+        self._ask(once, blob.name)
+
+    def _text[T](self, name: str, query: str, parse: Callable[[bytes], T], headers: dict[str, str] | None = None) -> T:
+        def once() -> T:
+            with self._wire.ask("GET", self._target(name, query), self._headers(headers or {})) as answer:
+                if (answer.length or 0) > _TEXT_LIMIT_BYTES:
+                    raise Refusal(answer.status, f"{answer.length} bytes are no text")
+                text = answer.read()
+                told = answer.headers.get("Content-MD5")
+                if told and not headers and told != b64encode(md5(text, usedforsecurity=False).digest()).decode():
+                    raise Refusal(0, "an answer that its MD5 does not fit")
+                return parse(text)
+
+        return self._ask(once, name or "the listing")
+
+    def _ask[T](self, once: Callable[[], T], what: str) -> T:
+        try:
+            return self._patience.attempt(once, what)
+        except Refusal as refusal:
+            raise _failure(refusal, what) from refusal
+
+    def _target(self, name: str, query: str) -> str:
+        path = f"{self._path}/{quote(name, safe='/~')}" if name else self._path
+        queries = "&".join(part for part in (query, self._credential.query()) if part)
+        return f"{path}?{queries}" if queries else path
+
+    def _headers(self, more: dict[str, str]) -> dict[str, str]:
+        return {"x-ms-version": _VERSION, "Accept-Encoding": "identity", **self._credential.headers(), **more}
+
+
+def _failure(refusal: Refusal, what: str) -> WarmFailure:
+    match refusal.status:
+        case 404:
+            return WarmFailure(Reason.MISSING_FILE, f"'{what}' is not in storage: {refusal.said}.")
+        case 412 | 416:
+            return WarmFailure(Reason.GENERATION_MISMATCH, f"'{what}' was changed in storage during the copy.")
+        case _:
+            return WarmFailure(Reason.STORAGE_UNAVAILABLE, f"Storage does not deliver '{what}': {refusal.said}.")

@@ -1,0 +1,97 @@
+"""HTTP to one host: a kept-alive connection a thread, and every failure of it a `Refusal`."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Generator, Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from threading import Lock, local
+from urllib.parse import urlsplit
+
+from warmer.patience import Refusal
+
+
+class Wire:
+    """Requests to the host of one URL. Blocking; safe to share between threads.
+
+    Not aiohttp: `readinto` of a blocking socket decrypts and copies outside the interpreter's lock, in as many threads as
+    there are connections, and needs no second thread for the disk.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float, context: ssl.SSLContext | None = None) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._port = parts.port
+        self._context = (context or ssl.create_default_context()) if parts.scheme == "https" else None
+        self._timeout_seconds = timeout_seconds
+        self._mine = local()
+        self._lock = Lock()
+        self._open: set[HTTPConnection] = set()
+
+    @contextlib.contextmanager
+    def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Generator[HTTPResponse]:
+        """One answer of success; the connection is kept when the answer was read to its end.
+
+        Raises:
+            Refusal: no answer, half of one, or one of failure; also when what reads it in the `with` block meets that.
+        """
+        connection = self._connection()
+        try:
+            connection.request(method, target, body=body, headers=dict(headers))
+            answer = connection.getresponse()
+            if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number; nothing here redirects
+                raise _refusal(answer)  # noqa: TRY301 - what follows handles it like one met while reading
+            yield answer
+            if not answer.isclosed():
+                self._drop(connection)
+        except Refusal as refusal:
+            if refusal.status == 0:
+                self._drop(connection)
+            raise
+        except (OSError, HTTPException) as error:
+            self._drop(connection)
+            raise Refusal(0, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
+        except BaseException:
+            self._drop(connection)
+            raise
+
+    def close(self) -> None:
+        """Close every connection; threads that wait on one meet a refusal."""
+        with self._lock:
+            connections = list(self._open)
+            self._open.clear()
+        for connection in connections:
+            _shut(connection)
+
+    def _connection(self) -> HTTPConnection:
+        connection: HTTPConnection | None = getattr(self._mine, "connection", None)
+        if connection is None:
+            if self._context is None:
+                connection = HTTPConnection(self._host, self._port, timeout=self._timeout_seconds)
+            else:
+                connection = HTTPSConnection(self._host, self._port, timeout=self._timeout_seconds, context=self._context)
+            self._mine.connection = connection
+            with self._lock:
+                self._open.add(connection)
+        return connection
+
+    def _drop(self, connection: HTTPConnection) -> None:
+        self._mine.connection = None
+        with self._lock:
+            self._open.discard(connection)
+        connection.close()
+
+
+def _refusal(answer: HTTPResponse) -> Refusal:
+    answer.read()
+    code = answer.headers.get("x-ms-error-code") or answer.reason
+    retry_after = answer.headers.get("Retry-After", "")
+    seconds = float(retry_after) if retry_after.isdecimal() else 0.0
+    return Refusal(answer.status, f"{answer.status} {code}", retry_after_seconds=seconds)
+
+
+def _shut(connection: HTTPConnection) -> None:
+    """End a connection under the thread that waits on it; closing alone would leave that thread waiting."""
+    with contextlib.suppress(OSError):
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)
