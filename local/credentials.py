@@ -5,6 +5,7 @@ The app's own code does not import this: whoever starts the app locally hands on
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -72,3 +73,8 @@ class AsyncStaticCredential:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def from_environment() -> AsyncStaticCredential:
+    """The credential that `SHARDWARM_CREDENTIAL=local.credentials:from_environment` gives the app: LOCAL_ENTRA_TOKEN."""
+    return AsyncStaticCredential(os.environ["LOCAL_ENTRA_TOKEN"])  # noqa: TID251 - read where it is chosen, by name

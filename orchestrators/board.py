@@ -2,17 +2,18 @@
 
 from orchestrators.steps import Context
 from shared.runs.errors import Problem
-from shared.runs.operations import Progress
+from shared.runs.operations import Progress, WarmProgress
 
 
-class Board:
+class Board[Shown: (Progress, WarmProgress)]:
     """Shows one run's progress, and remembers it, so that a failure still says how far the run was."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, first: Shown) -> None:
         self._ctx = ctx
-        self._shown = Progress(phase="acquiring")
+        self._shown: Shown = first
+        self.show(first)
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: Shown) -> None:
         """Replace what is shown."""
         self._shown = progress
         self._ctx.set_custom_status(progress.model_dump(mode="json", exclude_defaults=True))

@@ -6,10 +6,10 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.steps import Context, StepFailedError, Steps, ask, cancel_signal
+from shared.runs.claims import Claim
 from shared.runs.errors import Code, Problem
-from shared.runs.identity import LEASE_ENTITY, lease_key
+from shared.runs.identity import LEASE_ENTITY
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
-from shared.runs.shard import ShardRun
 
 _WRITING_SHARE = 0.9
 """Of the lease's time in which a run may write: what is under way then has the rest to end."""
@@ -22,9 +22,9 @@ class CanceledError(Exception):
 class Tenure:
     """One run's time as the holder. Made by `acquire`; ended by `release` on every path."""
 
-    def __init__(self, ctx: Context, run: ShardRun, lease: Lease) -> None:
+    def __init__(self, ctx: Context, claim: Claim, lease: Lease) -> None:
         self._ctx = ctx
-        self._run = run
+        self._claim = claim
         self._lease = lease
         self._cancel: task.CancellableTask[Any] = cancel_signal(ctx)
 
@@ -37,7 +37,12 @@ class Tenure:
     def write_before(self) -> datetime:
         """When writing must have ended, unless the lease is renewed."""
         expires = self._lease.holding.expires if self._lease.holding else now(self._ctx)
-        return expires - timedelta(seconds=self._run.lease_seconds * (1 - _WRITING_SHARE))
+        return expires - timedelta(seconds=self._claim.lease_seconds * (1 - _WRITING_SHARE))
+
+    @property
+    def cancel(self) -> task.Task[Any]:
+        """Completes when somebody asks the run to stop; for waits that it is to end."""
+        return self._cancel
 
     def stop_if_canceled(self) -> None:
         """Between two steps: stop when somebody asked for it.
@@ -55,7 +60,7 @@ class Tenure:
             StepFailedError: another run took over; nothing more may be written.
             CanceledError: somebody asked to stop.
         """
-        request = Renew(run=self._run.run, now=now(self._ctx), ttl_seconds=self._run.lease_seconds)
+        request = Renew(run=self._claim.run, now=now(self._ctx), ttl_seconds=self._claim.lease_seconds)
         reply = yield from self._ask("renew", request)
         self._lease = self._granted(reply)
         if reply.cancel_requested:
@@ -68,44 +73,43 @@ class Tenure:
         Raises:
             StepFailedError: another run took over.
         """
-        reply = yield from self._ask("raise_epoch", RaiseEpoch(run=self._run.run, floor=epoch))
+        reply = yield from self._ask("raise_epoch", RaiseEpoch(run=self._claim.run, floor=epoch))
         self._lease = self._granted(reply)
 
     def release(self) -> Steps[None]:
         """Free the lease; nothing happens if it is another's by now."""
-        yield from self._ask("release", NamedRun(run=self._run.run))
+        yield from self._ask("release", NamedRun(run=self._claim.run))
 
     def _ask(self, operation: str, request: Renew | RaiseEpoch | NamedRun) -> Steps[Reply]:
-        key = lease_key(self._run.account, self._run.db)
-        return (yield from ask(self._ctx, LEASE_ENTITY, key, operation, request, Reply))
+        return (yield from ask(self._ctx, LEASE_ENTITY, self._claim.key, operation, request, Reply))
 
     def _granted(self, reply: Reply) -> Lease:
         if not reply.granted:
-            raise StepFailedError(lost(self._run))
+            raise StepFailedError(lost(self._claim))
         return reply.lease
 
 
-def acquire(ctx: Context, run: ShardRun) -> Steps[Tenure | Problem]:
+def acquire(ctx: Context, claim: Claim) -> Steps[Tenure | Problem]:
     """Take the lease, or say who has it."""
     request = Acquire(
-        run=run.run,
-        kind="shard",
-        number=run.number,
+        run=claim.run,
+        kind=claim.kind,
+        number=claim.number,
         now=now(ctx),
-        ttl_seconds=run.lease_seconds,
-        presumed_dead=run.presumed_dead,
+        ttl_seconds=claim.lease_seconds,
+        presumed_dead=claim.presumed_dead,
     )
-    reply = yield from ask(ctx, LEASE_ENTITY, lease_key(run.account, run.db), "acquire", request, Reply)
+    reply = yield from ask(ctx, LEASE_ENTITY, claim.key, "acquire", request, Reply)
     if reply.granted:
-        return Tenure(ctx, run, reply.lease)
+        return Tenure(ctx, claim, reply.lease)
     holder = reply.lease.holding.run if reply.lease.holding else "another run"
-    return Problem(code=Code.LEASE_HELD, message=f"'{run.db}' is held by {holder}.", target=run.db)
+    return Problem(code=Code.LEASE_HELD, message=f"'{claim.name}' is held by {holder}.", target=claim.name)
 
 
-def lost(run: ShardRun) -> Problem:
+def lost(claim: Claim) -> Problem:
     """The problem of a run that slept past its lease."""
-    message = f"Another run took '{run.db}' over, because this one did not renew its lease in time. It writes nothing more."
-    return Problem(code=Code.LEASE_LOST, message=message, target=run.db)
+    message = f"Another run took '{claim.name}' over, because this one did not renew its lease in time. It writes nothing more."
+    return Problem(code=Code.LEASE_LOST, message=message, target=claim.name)
 
 
 def now(ctx: Context) -> datetime:

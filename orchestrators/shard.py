@@ -33,9 +33,9 @@ def shard(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
 
     Ends as Failed, with the problem in the custom status, when anything went wrong; the lease is free on every path.
     """
-    request, board, log = ShardRun.model_validate(payload), Board(ctx), logger(ctx, __name__)
-    board.show(Progress(phase="acquiring"))
-    tenure = yield from acquire(ctx, request)
+    request, log = ShardRun.model_validate(payload), logger(ctx, __name__)
+    board = Board(ctx, Progress(phase="acquiring"))
+    tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         board.show_failure(tenure)
         raise RunFailedError(tenure)
@@ -50,7 +50,7 @@ def shard(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     return end.model_dump(mode="json")
 
 
-def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure, board: Board) -> Steps[ShardResult | Problem]:
+def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Progress]) -> Steps[ShardResult | Problem]:
     """The result, or why there is none; metadata tells the same."""
     writes, problem = Writes(ctx, request, tenure, board), None
     try:
@@ -74,7 +74,7 @@ def _is_recorded(writes: Writes, problem: Problem | None) -> bool:
 
 
 def _look_and_write(
-    ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes, board: Board
+    ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes, board: Board[Progress]
 ) -> Steps[ShardResult | Problem]:
     for _ in range(_LOOKS):
         board.show(Progress(phase="inspecting"))

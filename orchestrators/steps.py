@@ -85,6 +85,29 @@ def ask[Reply: BaseModel](
     return reply_type.model_validate(reply)
 
 
+def call(ctx: Context, orchestrator: str, request: BaseModel, run_id: str) -> Steps[str | None]:
+    """Run a child to its end; None when it succeeded, else the text of its failure."""
+    child: task.Task[Any] = ctx.call_sub_orchestrator(
+        orchestrator, input=request.model_dump(mode="json", exclude_defaults=True), instance_id=run_id
+    )
+    try:
+        yield child
+    except task.TaskFailedError as error:
+        return error.details.message
+    return None
+
+
+def pause(ctx: Context, length: timedelta, interrupt: task.Task[Any] | None = None) -> Steps[None]:
+    """Wait; an interrupt that completes meanwhile ends the wait."""
+    timer: task.Task[Any] = ctx.create_timer(length)
+    yield task.when_any([timer] if interrupt is None else [timer, interrupt])
+
+
+def start_again(ctx: Context, request: BaseModel) -> None:
+    """End this execution and begin a new one with a short history; events that nobody took are kept."""
+    ctx.continue_as_new(request.model_dump(mode="json", exclude_defaults=True), save_events=True)
+
+
 def cancel_signal(ctx: Context) -> task.CancellableTask[Any]:
     """Completes when somebody asks the run to stop; look at `is_complete` between steps."""
     return ctx.wait_for_external_event(CANCEL_EVENT)

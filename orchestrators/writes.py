@@ -43,7 +43,7 @@ _REFUSALS = frozenset(
 class Writes:
     """One run's writes. `is_marked` says that the metadata shows the run in progress."""
 
-    def __init__(self, ctx: Context, request: ShardRun, tenure: Tenure, board: Board) -> None:
+    def __init__(self, ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Progress]) -> None:
         self._ctx = ctx
         self._request = request
         self._tenure = tenure

@@ -5,8 +5,13 @@ from functools import cache
 
 from azure.durable_functions import DurableFunctionsClient
 
+from shared.azure.clusters import Clusters
 from shared.azure.hub import Hub
 from shared.http.ports import Backing
+from shared.kube.servers import Servers
+from shared.kube.warming import Warming
+from shared.kube.warmth import Warmth
+from shared.runs.clusters import ClusterRef
 from shared.settings import Settings, settings
 from shared.storage.accounts import Accounts
 from shared.storage.catalogue import Catalogue
@@ -19,12 +24,23 @@ class Clients:
 
     settings: Settings
     accounts: Accounts
+    clusters: Clusters
+    servers: Servers
     control: ControlBlobs = field(default_factory=ControlBlobs)
 
     @classmethod
     def of(cls, settings: Settings) -> "Clients":
         """Clients that follow these settings."""
-        return cls(settings, Accounts(settings))
+        return cls(settings, Accounts(settings), Clusters(settings), Servers(settings))
+
+    async def warming(self, cluster: ClusterRef) -> Warming:
+        """What warms databases in a cluster.
+
+        Raises:
+            Forbidden: the settings do not allow the cluster.
+            NotFound, Misconfigured, TransientFailure: what ARM said.
+        """
+        return Warming(await self.servers.of(cluster, self.clusters), self.settings.namespace)
 
 
 @cache
@@ -41,4 +57,5 @@ def backing(client: DurableFunctionsClient) -> Backing:
     """
     mine = clients()
     catalogue = Catalogue(mine.accounts, mine.control, legacy_alias=mine.settings.alias_form == "legacy")
-    return Backing(mine.settings, Hub(client), catalogue)
+    warmth = Warmth(mine.servers, mine.clusters, mine.settings.namespace)
+    return Backing(mine.settings, Hub(client), catalogue, warmth)

@@ -65,12 +65,40 @@ class Settings(BaseModel):
         default=128, ge=1, description="Storage requests under way at once, per process and account."
     )
     storage_timeout_seconds: Seconds = Field(default=20.0, description="How long one storage request may take, in seconds.")
+    namespace: str = Field(default="shardwarm", description="The Kubernetes namespace of everything that warms.")
+    warmer_image: str = Field(default="shardwarm-warmer:0.1.0", description="The node agent's image, never `latest`.")
+    warmer_client_id: str | None = Field(default=None, description="Client id of the agents' workload identity.")
+    warmer_sas_secret: str | None = Field(
+        default=None, description="Secret with a read-only SAS under `sas`, for agents without an identity; for local work."
+    )
+    warmer_environment: tuple[tuple[str, str], ...] = Field(
+        default=(), description="More environment variables of the agents, `NAME=value`."
+    )
+    warm_lease_seconds: Seconds = Field(default=10800.0, description="How long a warmup holds its database, in seconds.")
+    warm_deadline_seconds: Seconds = Field(default=7200.0, description="How long a warmup waits for its nodes, in seconds.")
+    poll_first_seconds: Seconds = Field(default=5.0, description="The first pause between looks at nodes, in seconds.")
+    poll_longest_seconds: Seconds = Field(default=60.0, description="The longest pause between looks, in seconds.")
+    arm_url: str = Field(default="https://management.azure.com", description="Azure Resource Manager's address.")
+    arm_certificate: str | None = Field(
+        default=None, description="File of the certificate of an ARM that no public authority vouches for; for local work."
+    )
+    credential: str | None = Field(
+        default=None, description="`module:function` that makes the credential, instead of the app's identity; for local work."
+    )
     list_page: int = Field(default=5000, ge=1, le=5000, description="Blobs a page of a listing; 5,000 is the service's maximum.")
 
     @field_validator("accounts", "clusters", "blob_connection", "presets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("warmer_environment", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = (part.partition("=") for part in value.split(",") if part.strip())
+        return tuple((name.strip(), text.strip()) for name, _, text in pairs)
 
     @field_validator("presets")
     @classmethod

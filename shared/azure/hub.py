@@ -19,6 +19,8 @@ from shared.runs.errors import Code, Misconfigured, TransientFailure
 from shared.runs.identity import LEASE_ENTITY, lease_key
 from shared.runs.leases import Lease, NamedRun
 from shared.runs.operations import RunState
+from shared.runs.shard import ShardRun
+from shared.runs.warmup import WarmRun
 from shared.sanitise import sanitised_line
 
 _MISSING = frozenset({grpc.StatusCode.NOT_FOUND})
@@ -78,10 +80,10 @@ class Hub:
 
     async def cancel(self, state: RunState) -> None:
         """Ask a run to stop: an event for the run, and a flag in its lease that survives a restart of the run."""
-        given = state.input or {}
+        key = _lease_key(state)
         async with _translated():
-            if "account" in given and "db" in given:
-                lease = EntityInstanceId(LEASE_ENTITY, lease_key(str(given["account"]), str(given["db"])))
+            if key is not None:
+                lease = EntityInstanceId(LEASE_ENTITY, key)
                 await self._client.signal_entity(lease, "cancel", NamedRun(run=state.run).model_dump())
             await self._client.raise_orchestration_event(state.run, "cancel")
 
@@ -108,6 +110,16 @@ async def _translated() -> AsyncGenerator[None]:
         reason = sanitised_line(str(getattr(error, "details", lambda: "")() or code))
         message = f"The task hub does not answer: {reason}"
         raise TransientFailure(Code.HUB_UNAVAILABLE, message, retry_after_seconds=5) from error
+
+
+def _lease_key(state: RunState) -> str | None:
+    match state.kind:
+        case "shard":
+            return ShardRun.model_validate(state.input).claim.key
+        case "warm_up" | "release_warmup":
+            return WarmRun.model_validate(state.input).claim.key
+        case _:
+            return None
 
 
 def _run_state(state: OrchestrationState) -> RunState:

@@ -19,6 +19,8 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE_GROUP = re.compile(r"[A-Za-z0-9._\-()]{0,89}[A-Za-z0-9_\-()]")
 
+_CLUSTER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9])?")
+
 
 class InvalidNameError(ValueError):
     """A name that is refused; the message says why, without repeating more of it than is safe to show."""
@@ -85,4 +87,15 @@ def resource_group(text: str) -> str:
         raise InvalidNameError(
             "a resource group name has 1 to 90 letters, digits, '.', '_', '-', '(' and ')', and does not end with '.'"
         )
+    return text
+
+
+def cluster_name(text: str) -> str:
+    """The text itself, when it can name an AKS cluster.
+
+    Raises:
+        InvalidNameError: it cannot.
+    """
+    if not _CLUSTER.fullmatch(text):
+        raise InvalidNameError("a cluster name has 1 to 63 letters, digits, '_' and '-', with a letter or digit at both ends")
     return text

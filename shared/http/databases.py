@@ -8,10 +8,11 @@ from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.messages import Answer, Call, operation_url
 from shared.http.ports import Backing
-from shared.http.starting import HeldError, Wanted, held, start_shard_run
+from shared.http.starting import HeldError, Start, held, start_run
 from shared.runs.documents import DatabasePage, LeaseDocument, ShardAccepted
 from shared.runs.leases import Lease
 from shared.runs.operations import operation_of
+from shared.runs.shard import ShardRun
 
 _PAGE = 1000
 
@@ -61,9 +62,26 @@ async def start_shard(call: Call, backing: Backing) -> Answer:
     molecule, lease = await asyncio.gather(
         backing.catalogue.probe(body.account_name, db), backing.hub.lease(body.account_name, db)
     )
-    wanted = Wanted(body.account_name, db, molecule, body.presets, body.force)
+    settings = backing.settings
+
+    def run_input(run: str, number: int, presumed_dead: str | None) -> ShardRun:
+        """What was asked for, and the settings that steer the run from now on."""
+        return ShardRun(
+            run=run,
+            number=number,
+            account=body.account_name,
+            db=db,
+            presets=body.presets or settings.presets,
+            force=body.force,
+            legacy_alias=settings.alias_form == "legacy",
+            molecule=molecule,
+            presumed_dead=presumed_dead,
+            lease_seconds=settings.lease_seconds,
+            retry=settings.retry,
+        )
+
     try:
-        run = await start_shard_run(backing, wanted, lease, call.arrived)
+        run = await start_run(backing.hub, lease, Start("shard", "shard", body.account_name, db, run_input), call.arrived)
     except HeldError as error:
         return held(call, error)
     url = operation_url(call, run)

@@ -11,8 +11,9 @@ from pydantic.json_schema import models_json_schema
 
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
-from shared.http.requests import ShardRequest
+from shared.http.requests import ShardRequest, WarmupRequest
 from shared.runs.documents import (
+    ActiveWarmups,
     DatabaseDocument,
     DatabasePage,
     Health,
@@ -20,6 +21,9 @@ from shared.runs.documents import (
     Readiness,
     ShardAccepted,
     ShardSetDocument,
+    WarmSummary,
+    WarmupAccepted,
+    WarmupStatus,
 )
 from shared.runs.errors import Problem
 from shared.runs.operations import Operation
@@ -46,6 +50,8 @@ class Described(NamedTuple):
     query: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
 
+
+_CLUSTER = ("subscription_id", "resource_group", "cluster_name")
 
 ROUTES = (
     Described("get", "/health", "Liveness; touches nothing", Health),
@@ -81,6 +87,29 @@ ROUTES = (
         "get", "/operations/{id}", "One operation; wait_ms waits for a change", Operation, query=("wait_ms",), errors=(404,)
     ),
     Described("post", "/operations/{id}/cancel", "Ask a run to stop", Operation, status=202, errors=(404, 409)),
+    Described(
+        "post",
+        "/warmup/start",
+        "Warm a database on a cluster",
+        WarmupAccepted,
+        status=202,
+        body=WarmupRequest,
+        errors=(400, 403, 404, 409, 502, 503),
+    ),
+    Described(
+        "post",
+        "/warmup/release",
+        "Remove what warms a database",
+        WarmupAccepted,
+        status=202,
+        body=WarmupRequest,
+        errors=(400, 403, 404, 409, 502, 503),
+    ),
+    Described("get", "/warmup/active", "Warmups under way", ActiveWarmups, query=_CLUSTER),
+    Described("get", "/warmup/{id}/status", "One warmup", WarmupStatus, errors=(404,)),
+    Described(
+        "get", "/monitor/aks/warmup-status", "How warm a cluster's databases are", WarmSummary, query=_CLUSTER, errors=(400,)
+    ),
 )
 
 

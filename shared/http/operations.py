@@ -11,7 +11,7 @@ from shared.runs.documents import OperationPage
 from shared.runs.errors import Code, Conflict, InvalidRequest, NotFound
 from shared.runs.operations import RunState, Status, operation_of
 
-_KINDS = frozenset({"shard"})
+_KINDS = frozenset({"shard", "warm_up", "release_warmup"})
 _ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
     "NotStarted": ("PENDING",),
     "Running": ("RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"),

@@ -6,9 +6,11 @@ from typing import NamedTuple, Protocol
 from pydantic import BaseModel
 
 from shared.blastdb.volumes import Molecule
+from shared.runs.clusters import ClusterRef
 from shared.runs.documents import DatabaseDocument, DatabaseRow, ShardSetDocument
 from shared.runs.leases import Lease
 from shared.runs.operations import RunState
+from shared.runs.warm import WarmStatus
 from shared.settings import Settings
 
 
@@ -60,9 +62,22 @@ class CataloguePort(Protocol):
         ...
 
 
+class WarmthPort(Protocol):
+    """The warmed databases of clusters."""
+
+    async def require(self, cluster: ClusterRef) -> None:
+        """That the cluster is one that the app may touch and that is there."""
+        ...
+
+    async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
+        """Every database that is warmed there."""
+        ...
+
+
 class Backing(NamedTuple):
     """Everything behind the routes, for one request."""
 
     settings: Settings
     hub: HubPort
     catalogue: CataloguePort
+    warmth: WarmthPort

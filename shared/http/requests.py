@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 from shared.blastdb import names
 from shared.blastdb.blobs import MAX_SHARDS
 from shared.http.messages import Call
+from shared.runs.clusters import ClusterRef
 from shared.runs.errors import Code, InvalidRequest, Problem
 from shared.settings import ANY, Settings
 
@@ -18,6 +19,8 @@ _MAX_SHARDS_IN_ALL = 96
 type Account = Annotated[str, AfterValidator(names.account_name)]
 type Subscription = Annotated[str, AfterValidator(names.subscription_id)]
 type ResourceGroup = Annotated[str, AfterValidator(names.resource_group)]
+type Database = Annotated[str, AfterValidator(names.database_name)]
+type Cluster = Annotated[str, AfterValidator(names.cluster_name)]
 type ShardCount = Annotated[StrictInt, Field(ge=1, le=MAX_SHARDS)]
 
 
@@ -40,6 +43,42 @@ class ShardRequest(BaseModel):
         Field(default=None, description="Shard counts to prepare; the settings' presets when absent.")
     )
     force: StrictBool = Field(default=False, description="Write every layout blob again, also those that are right.")
+
+
+class WarmupRequest(BaseModel):
+    """The body of `POST /api/warmup/start` and `/release`; the replaced system's fields, and `shard_count` and `replicas`.
+
+    `machine_type`, `num_nodes`, the registry's and `program` are accepted and not used: the cluster itself says what it has.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subscription_id: Subscription = Field(description="The subscription of the cluster.")
+    resource_group: ResourceGroup = Field(description="The resource group of the cluster.")
+    aks_cluster_name: Cluster = Field(description="The cluster.")
+    storage_account: Account = Field(description="The storage account that holds the database.")
+    database_name: Database = Field(description="The database.")
+    storage_resource_group: ResourceGroup | None = None
+    shard_count: ShardCount | None = Field(default=None, description="N; chosen by the nodes' memory when absent.")
+    replicas: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(default=None, description="Nodes for each shard.")
+    machine_type: str | None = None
+    num_nodes: StrictInt | None = None
+    acr_resource_group: str | None = None
+    acr_name: str | None = None
+    program: str | None = None
+
+
+def cluster(call: Call) -> ClusterRef:
+    """The cluster in the query.
+
+    Raises:
+        InvalidRequest: a part of its address is missing or wrong.
+    """
+    return ClusterRef(
+        subscription_id=_checked(names.subscription_id, call.query.get("subscription_id", ""), "subscription_id"),
+        resource_group=_checked(names.resource_group, call.query.get("resource_group", ""), "resource_group"),
+        name=_checked(names.cluster_name, call.query.get("cluster_name", ""), "cluster_name"),
+    )
 
 
 def parse_body[Body: BaseModel](call: Call, body_type: type[Body]) -> Body:

@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.blastdb.generations import Generation
 from shared.blastdb.statistics import Statistics
-from shared.runs.operations import Operation
+from shared.runs.errors import Problem
+from shared.runs.operations import Operation, Progress, WarmProgress
+from shared.runs.warm import WarmStatus
 
 
 class Document(BaseModel):
@@ -145,3 +147,45 @@ class OperationPage(Document):
 
     value: tuple[Operation, ...]
     nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name
+
+
+class WarmupAccepted(Document):
+    """A warmup, or its release, was started; the first five fields are the replaced system's."""
+
+    id: str
+    instance_id: str
+    db: str
+    statusQueryGetUri: str  # noqa: N815 - the replaced system's name
+    status: Literal["queued"] = "queued"
+    operation_id: str
+
+
+class WarmupStatus(Document):
+    """A warmup in the durable style of the replaced system."""
+
+    instance_id: str
+    runtime_status: Literal["Pending", "Running", "Completed", "Failed", "Terminated"]
+    custom_status: Progress | WarmProgress | None = None
+    output: dict[str, Any] | None = None
+    error: Problem | None = None
+
+
+class ActiveWarmups(Document):
+    """The warmups under way; the first one besides on its own, as the replaced system gave it."""
+
+    active: bool
+    instance_id: str | None = None
+    warmup: WarmupStatus | None = None
+    warmups: tuple[WarmupStatus, ...] = ()
+
+
+class WarmSummary(Document):
+    """Every warmed database of a cluster. With `error` nothing was seen: neither warm nor cold."""
+
+    warm: bool = False
+    workspace_ready: int = 0
+    workspace_desired: int = 0
+    databases: tuple[WarmStatus, ...] = ()
+    vmtouch_ready: int = 0
+    namespaces: tuple[str, ...] = ()
+    error: str | None = None

@@ -10,6 +10,7 @@ from shared.sanitise import sanitised_line
 
 type Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
 type Phase = Literal["acquiring", "inspecting", "uploading", "committing", "cleaning", "done", "failed", "canceled"]
+type WarmPhase = Literal["acquiring", "sharding", "planning", "applying", "warming", "releasing", "done", "failed", "canceled"]
 
 ENDED: frozenset[str] = frozenset({"Succeeded", "Failed", "Canceled"})
 _STATUS: dict[str, Status] = {
@@ -37,6 +38,22 @@ class Progress(BaseModel):
     presets_failed: int = 0
     blobs_total: int = 0
     blobs_done: int = 0
+    error: Problem | None = None
+
+
+class WarmProgress(BaseModel):
+    """How far a warmup is, by the agents' reports; the same rules as `Progress`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    phase: WarmPhase
+    nodes_total: int = 0
+    nodes_ready: int = 0
+    files_total: int = 0
+    files_done: int = 0
+    bytes_total: int = 0
+    bytes_done: int = 0
+    resident_percent: int = 0
     error: Problem | None = None
 
 
@@ -68,7 +85,7 @@ class Operation(BaseModel):
     db_name: str | None = None
     created_at: datetime
     last_updated_at: datetime
-    progress: Progress | None = None
+    progress: Progress | WarmProgress | None = None
     result: dict[str, Any] | None = None
     error: Problem | None = None
 
@@ -81,11 +98,13 @@ class Operation(BaseModel):
 def operation_of(state: RunState) -> Operation:
     """The public view of a run. A run that ended by being asked to is `Canceled`, whatever the engine calls it."""
     given = state.input or {}
+    # A warmup names its database in the shard run that it may need.
+    given = given.get("shard") or given
     output = state.output
     status = _STATUS.get(state.engine_status, "Running")
     if status == "Succeeded" and output is not None and output.get("outcome") == "canceled":
         status = "Canceled"
-    progress = _progress(state.custom_status)
+    progress = _progress(state)
     return Operation(
         id=state.run,
         kind=state.kind,
@@ -100,14 +119,14 @@ def operation_of(state: RunState) -> Operation:
     )
 
 
-def _progress(custom_status: Any) -> Progress | None:
+def _progress(state: RunState) -> Progress | WarmProgress | None:
     try:
-        return Progress.model_validate(custom_status)
+        return (Progress if state.kind == "shard" else WarmProgress).model_validate(state.custom_status)
     except ValidationError:
         return None
 
 
-def _error(status: Status, state: RunState, progress: Progress | None) -> Problem | None:
+def _error(status: Status, state: RunState, progress: Progress | WarmProgress | None) -> Problem | None:
     if status == "Canceled":
         terminated = state.engine_status == "TERMINATED"
         code = Code.TERMINATED if terminated else Code.CANCELED

@@ -13,7 +13,9 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import Molecule, VolumeSet
+from shared.runs.claims import Claim
 from shared.runs.errors import Problem
+from shared.runs.identity import lease_key
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,6 +49,12 @@ class ShardRun(Wire):
     presumed_dead: str | None = None
     lease_seconds: float = 1800.0
     retry: RetrySteering = RetrySteering()
+
+    @property
+    def claim(self) -> Claim:
+        """What the run has to hold."""
+        key = lease_key(self.account, self.db)
+        return Claim(key, self.run, "shard", self.number, self.db, self.lease_seconds, self.presumed_dead)
 
 
 class BlobIndices(Wire):

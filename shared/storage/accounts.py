@@ -80,7 +80,7 @@ class Accounts:
         if account in self._connections:
             return BlobServiceClient.from_connection_string(self._connections[account], **options)
         url = f"https://{account}.blob.{self._settings.blob_suffix}"
-        return BlobServiceClient(url, credential=credential(self._settings.client_id), **options)
+        return BlobServiceClient(url, credential=credential(self._settings), **options)
 
 
 def _named(connection: str) -> tuple[str, str]:

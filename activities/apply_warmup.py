@@ -1,0 +1,50 @@
+"""Bring a cluster to a plan: ConfigMap first, then the DaemonSet that reads it."""
+
+from activities.plan_warmup import decide
+from shared.clients import Clients
+from shared.kube.manifests import WarmerSpec
+from shared.runs.errors import Code, Problem, ShardwarmError, TransientFailure
+from shared.runs.warmup import Applied, ApplyWarmup
+
+
+async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
+    """Write the assignment over the version that was read, and apply the DaemonSet on the server's side.
+
+    Safe to repeat: what is as it should be is not written. Decides anew for nodes that came or went since the plan, but keeps
+    to its N and generation; when they cannot be kept, that is the reply's problem.
+
+    Raises:
+        TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
+    """
+    plan = request.plan
+    try:
+        choice, document = await decide(
+            clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=plan.replicas
+        )
+        if document.digest != plan.digest:
+            message = f"'{request.db}' changed while its warmup was being planned. Start again."
+            return Applied(problem=Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
+        warming = await clients.warming(request.cluster)
+        wrote = await warming.write_assignment(document)
+        rolled = await warming.apply(_spec(request, clients, document.digest, choice.node_bytes, warming.namespace))
+    except TransientFailure:
+        raise
+    except ShardwarmError as error:
+        return Applied(problem=error.problem)
+    return Applied(changed=wrote or rolled)
+
+
+def _spec(request: ApplyWarmup, clients: Clients, digest: str, node_bytes: int, namespace: str) -> WarmerSpec:
+    settings = clients.settings
+    return WarmerSpec(
+        namespace=namespace,
+        db=request.db,
+        account=request.account,
+        shard_count=request.plan.shard_count,
+        digest=digest,
+        image=settings.warmer_image,
+        memory_request_bytes=node_bytes,
+        sas_secret=settings.warmer_sas_secret,
+        client_id=settings.warmer_client_id,
+        environment=dict(settings.warmer_environment),
+    )

@@ -1,0 +1,128 @@
+"""Decide a whole warmup, the choice of N and the assignment, before anything of it is written.
+
+Applying decides by the same function on the same facts, so that what was promised is what is applied, and nothing large has
+to travel between the two.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from shared.blastdb.capacity import budget_of
+from shared.blastdb.layout import split
+from shared.blastdb.machines import memory_bytes
+from shared.blastdb.selection import Choice, DatabaseSize, NodePool, choose_shard_count
+from shared.clients import Clients
+from shared.kube.readings import WorkloadNode
+from shared.runs.assignment import AssignmentDocument, Seat, assign
+from shared.runs.clusters import ClusterRef, refuse_unfit
+from shared.runs.errors import Code, Conflict, Problem, ShardwarmError, TransientFailure, Unusable
+from shared.runs.warmup import Planned, PlanWarmup, WarmPlan
+from shared.storage.inspection import Seen, see
+
+
+class Decision(NamedTuple):
+    """What is to be done: the choice with its reason, and the document that says it to every node."""
+
+    choice: Choice
+    document: AssignmentDocument
+
+
+async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
+    """Look at cluster and database and decide. Writes nothing; what forbids a warmup is the reply's problem.
+
+    Raises:
+        TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
+    """
+    try:
+        choice, document = await decide(
+            clients,
+            request.cluster,
+            request.account,
+            request.db,
+            shard_count=request.shard_count,
+            replicas=request.replicas,
+        )
+    except TransientFailure:
+        raise
+    except ShardwarmError as error:
+        return Planned(problem=error.problem)
+    plan = WarmPlan(
+        shard_count=document.shard_count,
+        replicas=choice.replicas,
+        digest=document.digest,
+        nodes=len(document.nodes),
+        node_bytes=choice.node_bytes,
+        reason=choice.reason,
+    )
+    return Planned(plan=plan)
+
+
+async def decide(
+    clients: Clients, cluster: ClusterRef, account: str, db: str, *, shard_count: int | None, replicas: int | None
+) -> Decision:
+    """Decide for a database and a cluster as they are now. The same facts give the same decision.
+
+    Raises:
+        Forbidden, NotFound: cluster or database.
+        Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message.
+        Unusable: the database has no shard set, or is refused as it stands.
+        TransientFailure: storage, ARM or Kubernetes was busy.
+    """
+    refuse_unfit(cluster, await clients.clusters.facts(cluster))
+    warming = await clients.warming(cluster)
+    container = clients.accounts.container(account)
+    nodes, previous, seen = await asyncio.gather(
+        warming.nodes(), warming.assignment(db), see(container, clients.control, db, (), None)
+    )
+    usable = [node for node in nodes if node.facts.ready and node.facts.schedulable]
+    size = _size(seen)
+    memories = tuple(map(_memory, usable))
+    pool = NodePool(memory_bytes=memories, machine=next((node.machine for node in usable if node.machine), None))
+    choice = choose_shard_count(size, pool, requested=shard_count, replicas=replicas)
+    if choice.problem is not None or choice.shard_count is None:
+        raise Conflict.of(choice.problem or _nothing(db))
+    generation = seen.generation
+    same = previous is not None and previous.digest == generation.digest and previous.shard_count == choice.shard_count
+    assignment = assign(
+        choice.shard_count,
+        [Seat(node.facts.name, budget_of(memory)) for node, memory in zip(usable, memories, strict=True)],
+        previous.assignment if previous is not None and same else None,
+        replicas=choice.replicas,
+        shard_bytes=size.shard_bytes[choice.shard_count],
+        companion_bytes=size.companion_bytes,
+    )
+    if isinstance(assignment, Problem):
+        raise Conflict.of(assignment)
+    document = AssignmentDocument(
+        account=account,
+        container_url=container.url,
+        db=db,
+        molecule=seen.inventory.volumes.molecule,
+        source_version=generation.source_version,
+        digest=generation.digest,
+        shard_count=choice.shard_count,
+        mode="hot",
+        nodes=assignment.nodes,
+    )
+    return Decision(choice, document)
+
+
+def _size(seen: Seen) -> DatabaseSize:
+    inventory = seen.inventory
+    counts = [count for count in seen.known.shard_sets if count <= inventory.volumes.count]
+    if not counts:
+        raise Unusable(Code.SHARD_SET_NOT_FOUND, f"'{inventory.volumes.db}' is not sharded.", target=inventory.volumes.db)
+    volumes = inventory.volume_bytes
+    return DatabaseSize(
+        volume_bytes=sum(volumes),
+        companion_bytes=inventory.total_bytes - sum(volumes),
+        shard_bytes={count: split(volumes, count).shard_bytes(volumes) for count in counts},
+    )
+
+
+def _memory(node: WorkloadNode) -> int:
+    return node.memory_bytes or memory_bytes(node.machine or "")
+
+
+def _nothing(db: str) -> Problem:
+    return Problem(code=Code.SHARD_SET_NOT_FOUND, message=f"'{db}' has no shard set to choose from.", target=db)

@@ -1,0 +1,52 @@
+"""Look how warm a database is, by measured reports."""
+
+from datetime import UTC, datetime
+
+from shared.clients import Clients
+from shared.runs.errors import Code, Problem, ShardwarmError, TransientFailure
+from shared.runs.warm import WarmStatus, status_of
+from shared.runs.warmup import ReadWarmup, WarmReading
+from shared.sanitise import sanitised_line
+
+_REASONS = 5
+_REASON_LENGTH = 160
+
+
+async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
+    """One look: DaemonSet, pods and nodes. Trouble with the cluster is `Unknown`, never warm and never cold."""
+    try:
+        warming = await clients.warming(request.cluster)
+        document = await warming.assignment(request.db)
+        if document is None:
+            return WarmReading(status="Absent")
+        readings = await warming.readings(request.db)
+    except TransientFailure as error:
+        return WarmReading(status="Unknown", trouble=sanitised_line(error.problem.message, _REASON_LENGTH))
+    except ShardwarmError as error:
+        return WarmReading(status="Failed", reasons=(error.problem,))
+    return _short(status_of(document, readings, datetime.now(UTC)))
+
+
+def _short(status: WarmStatus) -> WarmReading:
+    cold = [(name, node) for name, node in status.nodes.items() if node.state != "warm"]
+    return WarmReading(
+        status=status.status,
+        nodes_ready=status.nodes_ready,
+        nodes_total=status.total_jobs,
+        nodes_failed=status.nodes_failed,
+        files_done=status.files_done,
+        files_total=status.files_total,
+        bytes_done=status.bytes_done,
+        bytes_total=status.bytes_total,
+        bytes_moved=status.bytes_moved,
+        resident_percent=status.resident_pct,
+        reasons=tuple(
+            Problem(
+                code=Code.WARMUP_FAILED,
+                message=sanitised_line(f"{node.reason or node.phase}: {node.message or ''}", _REASON_LENGTH),
+                target=name,
+            )
+            for name, node in cold[:_REASONS]
+        ),
+        trouble=sanitised_line(status.error, _REASON_LENGTH) if status.error else None,
+    )

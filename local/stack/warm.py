@@ -1,0 +1,100 @@
+"""The stack with a cluster: everything that a warmup needs on one machine.
+
+The app finds the cluster as on Azure: by ARM, with a token, through settings. The agents read storage with a read-only SAS
+from a Secret, in place of a workload identity.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+from local.azurite import CONTAINER
+from local.cluster import Cluster, Timing, project_python
+from local.cluster.api import Api
+from local.stack.stack import Stack
+
+IMAGE = "shardwarm-warmer:local"
+SECRET = "storage-sas"
+# Seconds that suit a machine on which everything is near.
+AGENTS = {"SHARDWARM_START_SPREAD_SECONDS": "0", "SHARDWARM_PUBLISH_SECONDS": "1", "SHARDWARM_TOUCH_SECONDS": "2"}
+
+
+class WarmStack:
+    """A cluster and a stack whose app may use it; `async with` starts and stops both."""
+
+    def __init__(
+        self, root: Path, *, nodes: int = 3, settings: Mapping[str, str] | None = None, timing: Timing | None = None
+    ) -> None:
+        """Describe it; nothing runs before `start`."""
+        self.cluster = Cluster(root / "cluster", nodes=nodes, images={IMAGE: project_python()}, timing=timing)
+        self.root = root
+        self._more = dict(settings or {})
+        self._stack: Stack | None = None
+        self._exit = contextlib.AsyncExitStack()
+
+    @property
+    def stack(self) -> Stack:
+        """The app with its storage, once started."""
+        if self._stack is None:
+            raise RuntimeError("the stack was not started")
+        return self._stack
+
+    @property
+    def cluster_address(self) -> dict[str, str]:
+        """How requests name the cluster."""
+        cluster = self.cluster
+        return {
+            "subscription_id": cluster.subscription_id,
+            "resource_group": cluster.resource_group,
+            "aks_cluster_name": cluster.cluster_name,
+        }
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._exit.enter_async_context(self.cluster)
+            self._stack = await self._exit.enter_async_context(Stack(self.root / "stack", settings=self._settings()))
+            await self._give_agents_access()
+        except BaseException:
+            await self._exit.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._exit.aclose()
+
+    def _settings(self) -> dict[str, str]:
+        # The app's process inherits this one's environment; the token is no setting of the app.
+        os.environ["LOCAL_ENTRA_TOKEN"] = self.cluster.app_token  # noqa: TID251 - composes a child's environment
+        return {
+            "SHARDWARM_CLUSTERS": self.cluster.cluster_name,
+            "SHARDWARM_ARM_URL": self.cluster.arm_url,
+            "SHARDWARM_ARM_CERTIFICATE": str(self.cluster.arm_certificate),
+            "SHARDWARM_CREDENTIAL": "local.credentials:from_environment",
+            "SHARDWARM_WARMER_IMAGE": IMAGE,
+            "SHARDWARM_WARMER_SAS_SECRET": SECRET,
+            "SHARDWARM_WARMER_ENVIRONMENT": ",".join(f"{name}={value}" for name, value in AGENTS.items()),
+            "SHARDWARM_POLL_FIRST_SECONDS": "0.5",
+            "SHARDWARM_POLL_LONGEST_SECONDS": "2",
+            **self._more,
+        }
+
+    async def _give_agents_access(self) -> None:
+        account = self.stack.account
+        sas = generate_container_sas(
+            account.name,
+            CONTAINER,
+            account_key=account.key,
+            permission=ContainerSasPermissions(read=True, list=True),
+            expiry=datetime.now(UTC) + timedelta(days=1),
+        )
+        secret = {"metadata": {"name": SECRET}, "data": {"sas": base64.b64encode(sas.encode()).decode()}}
+        async with Api(self.cluster.admin) as api:
+            await api.create("/api/v1/namespaces/shardwarm/secrets", secret)

@@ -1,0 +1,159 @@
+"""A warmup: bring the layouts up to date, plan the whole, apply it, and watch until every shard is resident on its node."""
+
+from datetime import timedelta
+from typing import Any
+
+from orchestrators.board import Board
+from orchestrators.lease import CanceledError, Tenure, acquire, now
+from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, call, logger, pause, run, start_again
+from orchestrators.watching import WarmBoard, watch_a_round
+from shared.runs.errors import Code, Problem
+from shared.runs.operations import WarmProgress
+from shared.runs.shard import Inspect, Inspected
+from shared.runs.warmup import (
+    Applied,
+    ApplyWarmup,
+    Planned,
+    PlanWarmup,
+    ReadWarmup,
+    RemoveWarmup,
+    WarmPlan,
+    WarmReading,
+    WarmResult,
+    WarmRun,
+    Watch,
+)
+from shared.sanitise import sanitised_line
+
+_SHARD_TRIES = 60
+"""How often a warmup asks for up-to-date layouts while another run holds the database."""
+
+
+def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
+    """Warm one database on one cluster; the input is a `WarmRun`, the output a `WarmResult`.
+
+    Ends as Failed, naming nodes and causes, unless every shard is verified and resident; the lease is free on every path. A
+    cancelled warmup removes what it had applied; a failed one leaves its agents, which go on trying, for its successor.
+    """
+    request, log = WarmRun.model_validate(payload), logger(ctx, __name__)
+    # After a round of looks the board goes on with what the next look shows.
+    board = Board(ctx, WarmProgress(phase="warming" if request.watch else "acquiring"))
+    tenure = yield from acquire(ctx, request.claim)
+    if isinstance(tenure, Problem):
+        raise _failed(board, tenure)
+    end = yield from _to_its_end(ctx, request, tenure, board)
+    if isinstance(end, Watch):
+        start_again(ctx, request.model_copy(update={"watch": end}))
+        return None
+    yield from tenure.release()
+    if isinstance(end, Problem):
+        log.warning(f"Failed with {end.code.value}: {end.message}")
+        raise _failed(board, end)
+    log.info(f"Ended: {end.outcome}, {end.bytes_moved} bytes moved.")
+    return end.model_dump(mode="json")
+
+
+def release_warmup(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
+    """Remove what warms a database from a cluster; the input is a `WarmRun`, the output a `WarmResult`."""
+    request = WarmRun.model_validate(payload)
+    board = Board(ctx, WarmProgress(phase="acquiring"))
+    tenure = yield from acquire(ctx, request.claim)
+    if isinstance(tenure, Problem):
+        raise _failed(board, tenure)
+    board.show(WarmProgress(phase="releasing"))
+    problem = yield from _remove(ctx, request)
+    yield from tenure.release()
+    if problem is not None:
+        raise _failed(board, problem)
+    board.show(WarmProgress(phase="done"))
+    return _ended(request, "released").model_dump(mode="json")
+
+
+def _to_its_end(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Watch | Problem]:
+    """The result, or why there is none, or the watch with which the run goes on in a new execution."""
+    try:
+        watch = request.watch or (yield from _begin(ctx, request, tenure, board))
+        return (yield from watch_a_round(ctx, request, watch, tenure, board))
+    except CanceledError:
+        board.show(WarmProgress(phase="canceled"))
+        return (yield from _remove(ctx, request)) or _ended(request, "canceled")
+    except StepFailedError as error:
+        return error.problem
+    except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
+        return Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
+
+
+def _begin(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[Watch]:
+    board.show(WarmProgress(phase="sharding"))
+    yield from _bring_layouts_up_to_date(ctx, request, tenure)
+    board.show(WarmProgress(phase="planning"))
+    plan = yield from _plan(ctx, request)
+    tenure.stop_if_canceled()
+    board.show(WarmProgress(phase="applying", nodes_total=plan.nodes))
+    before = yield from run(ctx, "read_warmup", ReadWarmup(cluster=request.cluster, db=request.db), WarmReading, request.retry)
+    apply = ApplyWarmup(cluster=request.cluster, account=request.account, db=request.db, plan=plan)
+    applied = yield from run(ctx, "apply_warmup", apply, Applied, request.retry)
+    if applied.problem is not None:
+        raise StepFailedError(applied.problem)
+    return Watch(
+        plan=plan,
+        deadline=now(ctx) + timedelta(seconds=request.deadline_seconds),
+        changed=applied.changed,
+        # Agents count from their own start; those that were not replaced have moved this much already.
+        moved_before=0 if applied.changed else before.bytes_moved,
+    )
+
+
+def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, tenure: Tenure) -> Steps[None]:
+    shard = request.shard
+    look = Inspect(account=shard.account, db=shard.db, presets=shard.presets, legacy_alias=shard.legacy_alias)
+    for number in range(_SHARD_TRIES):
+        tenure.stop_if_canceled()
+        inspected = yield from run(ctx, "inspect_database", look, Inspected, request.retry)
+        if inspected.problem is not None:
+            raise StepFailedError(inspected.problem)
+        if inspected.inspection is not None and inspected.inspection.is_done:
+            return
+        # A child of its own id: when another run holds the database it fails at once, and that run is waited for.
+        child = shard.model_copy(update={"run": f"{ctx.instance_id}-shard-{number}"})
+        failure = yield from call(ctx, "shard", child, child.run)
+        if failure is None:
+            continue
+        if Code.LEASE_HELD.value not in failure:
+            raise StepFailedError(Problem(code=Code.RUN_FAILED, message=sanitised_line(f"Sharding failed: {failure}")))
+        yield from pause(ctx, timedelta(seconds=request.first_poll_seconds), tenure.cancel)
+    message = f"'{request.db}' is held by other runs all the time."
+    raise StepFailedError(Problem(code=Code.LEASE_HELD, message=message, target=request.db))
+
+
+def _plan(ctx: Context, request: WarmRun) -> Steps[WarmPlan]:
+    wanted = PlanWarmup(
+        cluster=request.cluster,
+        account=request.account,
+        db=request.db,
+        shard_count=request.shard_count,
+        replicas=request.replicas,
+    )
+    planned = yield from run(ctx, "plan_warmup", wanted, Planned, request.retry)
+    if planned.plan is None:
+        unexplained = Problem(code=Code.INTERNAL_ERROR, message=f"'{request.db}' was refused without a reason.")
+        raise StepFailedError(planned.problem or unexplained)
+    return planned.plan
+
+
+def _remove(ctx: Context, request: WarmRun) -> Steps[Problem | None]:
+    removal = RemoveWarmup(cluster=request.cluster, db=request.db)
+    try:
+        removed = yield from run(ctx, "remove_warmup", removal, Applied, request.retry)
+    except StepFailedError as error:
+        return error.problem
+    return removed.problem
+
+
+def _ended(request: WarmRun, outcome: Any) -> WarmResult:
+    return WarmResult(outcome=outcome, db=request.db, cluster=request.cluster.name)
+
+
+def _failed(board: WarmBoard, problem: Problem) -> RunFailedError:
+    board.show_failure(problem)
+    return RunFailedError(problem)

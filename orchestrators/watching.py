@@ -1,0 +1,89 @@
+"""Watching a warmup: look, show, wait, and after a round of looks go on in a new execution, so that no history grows."""
+
+from datetime import timedelta
+
+from orchestrators.board import Board
+from orchestrators.lease import Tenure, now
+from orchestrators.steps import Context, StepFailedError, Steps, pause, run
+from shared.runs.errors import Code, Problem
+from shared.runs.operations import WarmProgress
+from shared.runs.warmup import Applied, ApplyWarmup, ReadWarmup, WarmReading, WarmResult, WarmRun, Watch
+
+type WarmBoard = Board[WarmProgress]
+
+_ROUND = 20
+_FAILED_IN_A_ROW = 4
+"""How many looks at failed nodes end a warmup: agents try again by themselves, and a pod may be restarted once."""
+
+
+def watch_a_round(ctx: Context, request: WarmRun, watch: Watch, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Watch]:
+    """Look until everything is warm, or until the round is over.
+
+    Raises:
+        StepFailedError: nodes have failed, or the time is over; the problem names nodes and causes.
+        CanceledError: somebody asked to stop.
+    """
+    read = ReadWarmup(cluster=request.cluster, db=request.db)
+    for _ in range(_ROUND):
+        reading = yield from run(ctx, "read_warmup", read, WarmReading, request.retry)
+        board.show(_progress(reading))
+        if reading.status == "Ready":
+            return _result(request, watch, reading)
+        failed = watch.failed_polls + 1 if reading.status in {"Failed", "Absent"} else 0
+        watch = watch.model_copy(update={"polls": watch.polls + 1, "failed_polls": failed})
+        if failed >= _FAILED_IN_A_ROW:
+            raise StepFailedError(_not_warm(Code.WARMUP_FAILED, request, reading))
+        if now(ctx) >= watch.deadline:
+            raise StepFailedError(_not_warm(Code.WARMUP_TIMED_OUT, request, reading))
+        if reading.status == "Stale":
+            yield from _assign_anew(ctx, request, watch)
+        yield from pause(ctx, _pause_after(request, watch.polls), tenure.cancel)
+        tenure.stop_if_canceled()
+    yield from tenure.renew()
+    return watch
+
+
+def _assign_anew(ctx: Context, request: WarmRun, watch: Watch) -> Steps[None]:
+    """Nodes were lost or replaced: give their shards to others; those that are there keep what they hold."""
+    apply = ApplyWarmup(cluster=request.cluster, account=request.account, db=request.db, plan=watch.plan)
+    applied = yield from run(ctx, "apply_warmup", apply, Applied, request.retry)
+    if applied.problem is not None and applied.problem.code is not Code.NO_READY_NODES:
+        raise StepFailedError(applied.problem)
+
+
+def _pause_after(request: WarmRun, polls: int) -> timedelta:
+    return timedelta(seconds=min(request.longest_poll_seconds, request.first_poll_seconds * 2 ** min(polls // 4, 10)))
+
+
+def _not_warm(code: Code, request: WarmRun, reading: WarmReading) -> Problem:
+    counts = f"{reading.nodes_ready} of {reading.nodes_total} nodes are warm"
+    why = reading.trouble or "; ".join(f"{reason.target}: {reason.message}" for reason in reading.reasons[:2])
+    message = f"'{request.db}' did not become warm: {counts}. {why}".strip()
+    return Problem(code=code, message=message, target=request.db, details=reading.reasons)
+
+
+def _progress(reading: WarmReading) -> WarmProgress:
+    return WarmProgress(
+        phase="done" if reading.status == "Ready" else "warming",
+        nodes_total=reading.nodes_total,
+        nodes_ready=reading.nodes_ready,
+        files_total=reading.files_total,
+        files_done=reading.files_done,
+        bytes_total=reading.bytes_total,
+        bytes_done=reading.bytes_done,
+        resident_percent=reading.resident_percent,
+    )
+
+
+def _result(request: WarmRun, watch: Watch, reading: WarmReading) -> WarmResult:
+    return WarmResult(
+        outcome="warm",
+        db=request.db,
+        cluster=request.cluster.name,
+        shard_count=watch.plan.shard_count,
+        nodes=reading.nodes_total,
+        bytes_moved=max(0, reading.bytes_moved - watch.moved_before),
+        bytes_total=reading.bytes_total,
+        resident_percent=reading.resident_percent,
+        changed=watch.changed,
+    )

@@ -1,0 +1,154 @@
+"""Routes under `/api/warmup`, and the cluster's warm status."""
+
+import asyncio
+from typing import Any, Literal
+
+from shared.http import requests
+from shared.http.access import Role, require
+from shared.http.messages import Answer, Call, operation_url
+from shared.http.ports import Backing
+from shared.http.requests import WarmupRequest
+from shared.http.starting import HeldError, Start, held, start_run
+from shared.runs.clusters import ClusterRef
+from shared.runs.documents import ActiveWarmups, WarmSummary, WarmupAccepted, WarmupStatus
+from shared.runs.errors import Code, NotFound, ShardwarmError
+from shared.runs.operations import RunState, operation_of
+from shared.runs.shard import ShardRun
+from shared.runs.warmup import WarmRun
+from shared.sanitise import sanitised_line
+
+_KINDS = frozenset({"warm_up", "release_warmup"})
+_DURABLE: dict[str, Literal["Pending", "Running", "Completed", "Failed", "Terminated"]] = {
+    "PENDING": "Pending",
+    "COMPLETED": "Completed",
+    "FAILED": "Failed",
+    "TERMINATED": "Terminated",
+}
+
+
+async def start_warmup(call: Call, backing: Backing) -> Answer:
+    """`POST /api/warmup/start`: shard if needed, assign, deploy, and watch until every shard is resident."""
+    return await _start(call, backing, "warm_up")
+
+
+async def release_warmup(call: Call, backing: Backing) -> Answer:
+    """`POST /api/warmup/release`: remove what warms a database from a cluster."""
+    return await _start(call, backing, "release_warmup")
+
+
+async def show_warmup(call: Call, backing: Backing) -> Answer:
+    """`GET /api/warmup/{id}/status`: the durable-style document of the replaced system."""
+    require(call, backing.settings, Role.READ)
+    requests.only(call.query)
+    run = call.path.get("id", "")
+    state = await backing.hub.find(run) if run.isascii() and run.replace("-", "").isalnum() else None
+    if state is None or state.kind not in _KINDS:
+        raise NotFound(Code.OPERATION_NOT_FOUND, "There is no warmup of this id.", target="id")
+    return Answer(_status(state))
+
+
+async def list_active(call: Call, backing: Backing) -> Answer:
+    """`GET /api/warmup/active`: warmups under way, of one cluster or of all."""
+    require(call, backing.settings, Role.READ)
+    requests.only(call.query, "subscription_id", "resource_group", "cluster_name")
+    wanted = call.query.get("cluster_name")
+    states = await backing.hub.list(("PENDING", "RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"))
+    active = [state for state in states if state.kind == "warm_up" and wanted in {None, _cluster_of(state)}]
+    first = active[0] if active else None
+    return Answer(
+        ActiveWarmups(
+            active=bool(active),
+            instance_id=first.run if first else None,
+            warmup=_status(first) if first else None,
+            warmups=tuple(map(_status, active)),
+        )
+    )
+
+
+async def show_warm_status(call: Call, backing: Backing) -> Answer:
+    """`GET /api/monitor/aks/warmup-status`: every warmed database, by measured reports; trouble is `Unknown`, not cold."""
+    require(call, backing.settings, Role.READ)
+    requests.only(call.query, "subscription_id", "resource_group", "cluster_name")
+    cluster = requests.cluster(call)
+    try:
+        databases = await backing.warmth.statuses(cluster)
+    except ShardwarmError as error:
+        return Answer(WarmSummary(error=sanitised_line(f"{error.problem.code.value}: {error.problem.message}")))
+    return Answer(
+        WarmSummary(
+            warm=bool(databases) and all(status.is_warm for status in databases),
+            workspace_ready=sum(status.nodes_ready for status in databases),
+            workspace_desired=sum(status.total_jobs for status in databases),
+            databases=tuple(databases),
+            namespaces=(backing.settings.namespace,),
+        )
+    )
+
+
+async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
+    require(call, backing.settings, Role.WARM)
+    requests.only(call.query)
+    body = requests.parse_body(call, WarmupRequest)
+    cluster = ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name)
+    db = body.database_name
+    _, lease = await asyncio.gather(backing.warmth.require(cluster), backing.hub.lease(cluster.key, db))
+    if orchestrator == "warm_up":
+        await backing.catalogue.probe(body.storage_account, db)
+
+    def run_input(run: str, number: int, presumed_dead: str | None) -> WarmRun:
+        return _input(backing, body, run, number, presumed_dead)
+
+    start = Start("warm", orchestrator, cluster.key, db, run_input)
+    try:
+        run = await start_run(backing.hub, lease, start, call.arrived)
+    except HeldError as error:
+        return held(call, error)
+    url = operation_url(call, run)
+    status = f"{call.base_url}/warmup/{run}/status"
+    accepted = WarmupAccepted(id=run, instance_id=run, db=db, statusQueryGetUri=status, operation_id=run)
+    return Answer(accepted, 202, {"Operation-Location": url, "Location": url, "Retry-After": "5"})
+
+
+def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presumed_dead: str | None) -> WarmRun:
+    settings = backing.settings
+    shard = ShardRun(
+        run=run,
+        number=1,
+        account=body.storage_account,
+        db=body.database_name,
+        presets=settings.presets,
+        legacy_alias=settings.alias_form == "legacy",
+        lease_seconds=settings.lease_seconds,
+        retry=settings.retry,
+    )
+    return WarmRun(
+        run=run,
+        number=number,
+        cluster=ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name),
+        shard=shard,
+        shard_count=body.shard_count,
+        replicas=body.replicas,
+        presumed_dead=presumed_dead,
+        lease_seconds=settings.warm_lease_seconds,
+        deadline_seconds=settings.warm_deadline_seconds,
+        first_poll_seconds=settings.poll_first_seconds,
+        longest_poll_seconds=settings.poll_longest_seconds,
+        retry=settings.retry,
+    )
+
+
+def _status(state: RunState) -> WarmupStatus:
+    operation = operation_of(state)
+    return WarmupStatus(
+        instance_id=state.run,
+        runtime_status=_DURABLE.get(state.engine_status, "Running"),
+        custom_status=operation.progress,
+        output=state.output,
+        error=operation.error,
+    )
+
+
+def _cluster_of(state: RunState) -> str | None:
+    given: dict[str, Any] = state.input or {}
+    cluster: dict[str, Any] = given.get("cluster") or {}
+    return cluster.get("name")

@@ -1,0 +1,1 @@
+"""The only modules that speak to Kubernetes. Every call has a timeout; errors come out as ours."""

@@ -1,0 +1,115 @@
+"""One cluster's API server: JSON in, JSON out, a fresh token on every call, everything bounded in time.
+
+The official client carries TLS, pooling and authentication; its models are left aside, as they know one Kubernetes version
+and the cluster has another. It is synchronous, so calls run on threads.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, cast
+
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from shared.kube.errors import translate
+from shared.runs.clusters import Access
+
+FIELD_MANAGER = "shardwarm"
+_TIMEOUT_SECONDS = (5, 20)
+_PAGE = 500
+
+type Json = dict[str, Any]
+type Token = Callable[[], Awaitable[str]]
+
+
+class ApiServer:
+    """Calls to one API server. Safe to share between tasks of one event loop.
+
+    Every method raises:
+        GoneError: there is no such object.
+        WrittenByAnotherError: a condition on the version failed.
+        Misconfigured: the app lacks a right.
+        TransientFailure: the server is busy or out of reach; a retry helps.
+    """
+
+    def __init__(self, cluster: str, access: Access, token: Token) -> None:
+        self.cluster = cluster
+        self._token = token
+        configuration = Configuration(host=access.server)
+        with tempfile.NamedTemporaryFile(suffix=".pem", delete=False) as certificate:
+            certificate.write(access.ca_certificate)
+        configuration.ssl_ca_cert = certificate.name  # pyright: ignore[reportAttributeAccessIssue] - untyped client
+        configuration.retries = 2  # pyright: ignore[reportAttributeAccessIssue] - untyped client
+        self._certificate = Path(certificate.name)
+        self._client: Any = ApiClient(configuration)  # untyped
+
+    async def get(self, path: str, **query: str) -> Json:
+        """One object, or one page of a list."""
+        return await self._call("GET", path, query)
+
+    async def list(self, path: str, **query: str) -> list[Json]:
+        """All items of a list, page after page."""
+        items: list[Json] = []
+        more: dict[str, str] = {}
+        while True:
+            page = await self._call("GET", path, {**query, "limit": str(_PAGE), **more})
+            items += cast("list[Json]", page.get("items") or [])
+            token = cast("Json", page.get("metadata") or {}).get("continue")
+            if not token:
+                return items
+            more = {"continue": str(token)}
+
+    async def apply(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
+        """Server-side apply: creates or brings to this state, and owns these fields from then on. Safe to repeat."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
+        return await self._call("PATCH", path, query, body, "application/apply-patch+yaml")
+
+    async def merge(self, path: str, body: Json) -> Json:
+        """Merge patch: null removes a field. With a resourceVersion in the body, only over that version."""
+        return await self._call("PATCH", path, {}, body, "application/merge-patch+json")
+
+    async def create(self, path: str, body: Json) -> Json:
+        """Create; WrittenByAnotherError when it exists."""
+        return await self._call("POST", path, {}, body, "application/json")
+
+    async def replace(self, path: str, body: Json) -> Json:
+        """Replace; with a resourceVersion in the body, only over that version."""
+        return await self._call("PUT", path, {}, body, "application/json")
+
+    async def delete(self, path: str, *, foreground: bool = False) -> Json:
+        """Delete; in the foreground the object stays until what it owns is gone."""
+        policy = "Foreground" if foreground else "Background"
+        return await self._call("DELETE", path, {"propagationPolicy": policy})
+
+    def close(self) -> None:
+        """Close the pool and forget the certificate's file."""
+        self._client.close()
+        self._certificate.unlink(missing_ok=True)
+
+    async def _call(
+        self, method: str, path: str, query: dict[str, str], body: Json | None = None, content_type: str | None = None
+    ) -> Json:
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {await self._token()}"}
+        if content_type:
+            headers["Content-Type"] = content_type
+
+        def call() -> Json:
+            reply: Any = self._client.call_api(
+                path,
+                method,
+                query_params=list(query.items()),
+                header_params=headers,
+                body=body,
+                response_type="object",
+                _return_http_data_only=True,
+                _request_timeout=_TIMEOUT_SECONDS,
+            )
+            return cast("Json", reply)
+
+        try:
+            return await asyncio.to_thread(call)
+        except (ApiException, HTTPError) as error:
+            raise translate(self.cluster, error) from error

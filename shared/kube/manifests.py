@@ -1,0 +1,172 @@
+"""The objects of one warmed database as they are applied: ConfigMap and DaemonSet.
+
+Names: `warm-`, a readable part, and eight hex digits of the database's hash ('a.b' and 'a_b' must not meet). N, generation and
+digest stand in the pod template, so that a change of any rolls the pods; the ConfigMap tells each node its shards.
+"""
+
+from hashlib import sha256
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.runs.clusters import WORKLOAD_LABEL
+
+NAME_LABEL = "shardwarm-warmer"
+_SLUG_LENGTH = 30
+_LABEL_PREFIX = "shardwarm/"
+
+type Json = dict[str, Any]
+
+
+class WarmerSpec(BaseModel):
+    """What the DaemonSet of a database is made of; `memory_request_bytes` is a node's largest load.
+
+    There is no memory limit: page cache is charged to the pod that touches it, and a limit below the shards would evict what
+    was just warmed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    namespace: str
+    db: str
+    account: str
+    shard_count: int
+    digest: str
+    image: str
+    memory_request_bytes: int
+    sas_secret: str | None = None
+    client_id: str | None = None
+    host_path: str = "/workspace/blast"
+    environment: dict[str, str] = {}
+
+
+def object_name(db: str) -> str:
+    """The name of a database's objects."""
+    slug = "".join(char if char.isascii() and char.isalnum() else "-" for char in db.lower())[:_SLUG_LENGTH].strip("-")
+    return f"warm-{slug}-{database_hash(db)}"
+
+
+def database_hash(db: str) -> str:
+    """Eight hex digits that tell databases apart in labels."""
+    return sha256(db.encode()).hexdigest()[:8]
+
+
+def labels(db: str) -> dict[str, str]:
+    """The labels of everything that belongs to a database."""
+    return {
+        "app.kubernetes.io/name": NAME_LABEL,
+        "app.kubernetes.io/managed-by": "shardwarm",
+        f"{_LABEL_PREFIX}database": database_hash(db),
+    }
+
+
+def config_map(namespace: str, db: str, assignment: str) -> Json:
+    """The ConfigMap that tells each node its shards."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(namespace, db),
+        "data": {"assignment.json": assignment},
+    }
+
+
+def daemon_set(spec: WarmerSpec) -> Json:
+    """The DaemonSet that runs the agent on every node of the workload pool."""
+    label, value = WORKLOAD_LABEL
+    marks = {
+        f"{_LABEL_PREFIX}db": spec.db,
+        f"{_LABEL_PREFIX}shard-count": str(spec.shard_count),
+        f"{_LABEL_PREFIX}digest": spec.digest,
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": _metadata(spec.namespace, spec.db),
+        "spec": {
+            "selector": {"matchLabels": labels(spec.db)},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
+            "template": {
+                "metadata": {"labels": _pod_labels(spec), "annotations": marks},
+                "spec": {
+                    "serviceAccountName": "shardwarm-warmer",
+                    "nodeSelector": {label: value, "kubernetes.io/os": "linux"},
+                    "tolerations": [{"key": label, "operator": "Equal", "value": value, "effect": "NoSchedule"}],
+                    "terminationGracePeriodSeconds": 15,
+                    "containers": [_container(spec)],
+                    "volumes": _volumes(spec),
+                },
+            },
+        },
+    }
+
+
+def _metadata(namespace: str, db: str) -> Json:
+    return {
+        "name": object_name(db),
+        "namespace": namespace,
+        "labels": labels(db),
+        "annotations": {f"{_LABEL_PREFIX}db": db},
+    }
+
+
+def _pod_labels(spec: WarmerSpec) -> dict[str, str]:
+    workload_identity = {"azure.workload.identity/use": "true"} if spec.sas_secret is None else {}
+    return {**labels(spec.db), **workload_identity}
+
+
+def _container(spec: WarmerSpec) -> Json:
+    return {
+        "name": "warmer",
+        "image": spec.image,
+        "command": ["python", "-m", "warmer"],
+        "env": _environment(spec),
+        "resources": {
+            "requests": {"cpu": "250m", "memory": str(spec.memory_request_bytes)},
+        },
+        "readinessProbe": {
+            "exec": {"command": ["python", "-m", "warmer.ready"]},
+            "periodSeconds": 5,
+            "timeoutSeconds": 5,
+            "failureThreshold": 1,
+        },
+        # hostPath folders belong to root on AKS nodes; everything else is dropped.
+        "securityContext": {
+            "runAsUser": 0,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "databases", "mountPath": "/blast/blastdb"},
+            {"name": "assignment", "mountPath": "/etc/shardwarm/assignment", "readOnly": True},
+            {"name": "run", "mountPath": "/run/shardwarm"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path inside the container
+        ],
+    }
+
+
+def _environment(spec: WarmerSpec) -> list[Json]:
+    fields = {"NODE_NAME": "spec.nodeName", "POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace"}
+    env: list[Json] = [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()]
+    values = {
+        "SHARDWARM_BLASTDB_DIR": "/blast/blastdb",
+        "SHARDWARM_ASSIGNMENT_DIR": "/etc/shardwarm/assignment",
+        "SHARDWARM_RUN_DIR": "/run/shardwarm",
+        "SHARDWARM_TOKEN_DIR": "/var/run/secrets/kubernetes.io/serviceaccount",
+        **({"AZURE_CLIENT_ID": spec.client_id} if spec.client_id else {}),
+        **spec.environment,
+    }
+    env += [{"name": name, "value": value} for name, value in values.items()]
+    if spec.sas_secret is not None:
+        reference = {"secretKeyRef": {"name": spec.sas_secret, "key": "sas"}}
+        env.append({"name": "SHARDWARM_SAS", "valueFrom": reference})
+    return env
+
+
+def _volumes(spec: WarmerSpec) -> list[Json]:
+    return [
+        {"name": "databases", "hostPath": {"path": spec.host_path, "type": "DirectoryOrCreate"}},
+        {"name": "assignment", "configMap": {"name": object_name(spec.db)}},
+        {"name": "run", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {}},
+    ]

@@ -1,0 +1,54 @@
+"""API servers by cluster, each found through ARM once in a while, with the app's own Entra token on every call."""
+
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+from shared.azure.credentials import AKS_SCOPE, credential
+from shared.kube.api import ApiServer
+from shared.runs.clusters import Access, ClusterFacts, ClusterRef
+from shared.settings import Settings
+
+_KEPT_SECONDS = 300.0
+
+
+class ArmPort(Protocol):
+    """Who knows the clusters; `shared.azure.clusters.Clusters` says what each method promises."""
+
+    async def facts(self, cluster: ClusterRef) -> ClusterFacts:
+        """Power, provisioning and pools."""
+        ...
+
+    async def access(self, cluster: ClusterRef) -> Access:
+        """Where it is, and how to know it."""
+        ...
+
+
+class _Open(NamedTuple):
+    server: ApiServer
+    access: Access
+    until: float
+
+
+class Servers:
+    """The API servers of one process. Where they are is asked anew every five minutes: clusters are replaced."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: dict[ClusterRef, _Open] = {}
+
+    async def of(self, cluster: ClusterRef, arm: ArmPort) -> ApiServer:
+        """The API server of a cluster; raises what ARM says."""
+        found = self._open.get(cluster)
+        if found is not None and monotonic() < found.until:
+            return found.server
+        access = await arm.access(cluster)
+        server = found.server if found is not None and found.access == access else self._new(cluster, access)
+        self._open[cluster] = _Open(server, access, monotonic() + _KEPT_SECONDS)
+        return server
+
+    def _new(self, cluster: ClusterRef, access: Access) -> ApiServer:
+        async def token() -> str:
+            # The credential keeps its tokens and renews them before they expire.
+            return (await credential(self._settings).get_token(AKS_SCOPE)).token
+
+        return ApiServer(cluster.name, access, token)

@@ -1,0 +1,154 @@
+"""What travels between the steps of a warmup. Plain JSON, small at any number of nodes: counts, and the first few reasons.
+
+Fields are only ever added, with defaults, as in `shared.runs.shard`.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from shared.runs.claims import Claim
+from shared.runs.clusters import ClusterRef
+from shared.runs.errors import Problem
+from shared.runs.identity import lease_key
+from shared.runs.shard import RetrySteering, ShardRun, Wire
+
+
+class WarmRun(Wire):
+    """The input of a warmup. `shard` is the run that brings the layouts up to date, should they need it.
+
+    `deadline_seconds` ends the waiting; the lease is longer, so that a warmup never outlives its right. `watch` is there when
+    the run goes on from an earlier round of polls.
+    """
+
+    run: str
+    number: int
+    cluster: ClusterRef
+    shard: ShardRun
+    shard_count: int | None = None
+    replicas: int | None = None
+    presumed_dead: str | None = None
+    lease_seconds: float = 10800.0
+    deadline_seconds: float = 7200.0
+    first_poll_seconds: float = 5.0
+    longest_poll_seconds: float = 60.0
+    retry: RetrySteering = RetrySteering()
+    watch: "Watch | None" = None
+
+    @property
+    def claim(self) -> Claim:
+        """What the run has to hold: the database on this cluster."""
+        key = lease_key(self.cluster.key, self.db)
+        return Claim(key, self.run, "warm", self.number, self.db, self.lease_seconds, self.presumed_dead)
+
+    @property
+    def account(self) -> str:
+        """The storage account of the database."""
+        return self.shard.account
+
+    @property
+    def db(self) -> str:
+        """The database."""
+        return self.shard.db
+
+
+class PlanWarmup(Wire):
+    """Look at cluster and database, and decide everything before anything is written."""
+
+    cluster: ClusterRef
+    account: str
+    db: str
+    shard_count: int | None = None
+    replicas: int | None = None
+
+
+class WarmPlan(Wire):
+    """What is to be done: which N, which generation, on how many nodes, at most how much on one."""
+
+    shard_count: int
+    replicas: int
+    digest: str
+    nodes: int
+    node_bytes: int
+    reason: str
+
+
+class Planned(Wire):
+    """The outcome of planning: a plan, or the problem that forbids a warmup."""
+
+    plan: WarmPlan | None = None
+    problem: Problem | None = None
+
+
+class ApplyWarmup(Wire):
+    """Bring ConfigMap and DaemonSet to a plan."""
+
+    cluster: ClusterRef
+    account: str
+    db: str
+    plan: WarmPlan
+
+
+class Applied(Wire):
+    """The outcome of applying. `changed` says whether anything in the cluster had to be written."""
+
+    changed: bool = False
+    problem: Problem | None = None
+
+
+class ReadWarmup(Wire):
+    """Look how warm a database is."""
+
+    cluster: ClusterRef
+    db: str
+
+
+class WarmReading(Wire):
+    """One look, in short. `reasons` are of the first few nodes that are not warm; `trouble` says that nothing was seen."""
+
+    status: Literal["Ready", "Loading", "Failed", "Unknown", "Stale", "Absent"]
+    nodes_ready: int = 0
+    nodes_total: int = 0
+    nodes_failed: int = 0
+    files_done: int = 0
+    files_total: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+    bytes_moved: int = 0
+    resident_percent: int = 0
+    reasons: tuple[Problem, ...] = ()
+    trouble: str | None = None
+
+
+class Watch(Wire):
+    """How far the watch is; carried from one round of polls to the next. `failed_polls` counts those in a row.
+
+    `moved_before` are the bytes that the agents had moved before this run, where none of them was replaced by it.
+    """
+
+    plan: WarmPlan
+    deadline: datetime
+    changed: bool
+    moved_before: int = 0
+    polls: int = 0
+    failed_polls: int = 0
+
+
+class RemoveWarmup(Wire):
+    """Remove what a warmup made in a cluster."""
+
+    cluster: ClusterRef
+    db: str
+
+
+class WarmResult(Wire):
+    """What a warmup achieved; the operation's `result`."""
+
+    outcome: Literal["warm", "released", "canceled"]
+    db: str
+    cluster: str
+    shard_count: int = 0
+    nodes: int = 0
+    bytes_moved: int = 0
+    bytes_total: int = 0
+    resident_percent: int = 0
+    changed: bool = False
