@@ -7,6 +7,7 @@ from azure.durable_functions import DurableFunctionsClient
 from activities.apply_warmup import apply_warmup
 from activities.binding import bound
 from activities.commit_metadata import commit_metadata
+from activities.evict_warmup import evict_warmup
 from activities.inspect_database import inspect_database
 from activities.mark_started import mark_started
 from activities.plan_warmup import plan_warmup
@@ -42,6 +43,7 @@ app.activity_trigger(input_name="payload", activity="remove_orphans")(bound(Remo
 app.activity_trigger(input_name="payload", activity="plan_warmup")(bound(PlanWarmup, plan_warmup))
 app.activity_trigger(input_name="payload", activity="apply_warmup")(bound(ApplyWarmup, apply_warmup))
 app.activity_trigger(input_name="payload", activity="read_warmup")(bound(ReadWarmup, read_warmup))
+app.activity_trigger(input_name="payload", activity="evict_warmup")(bound(RemoveWarmup, evict_warmup))
 app.activity_trigger(input_name="payload", activity="remove_warmup")(bound(RemoveWarmup, remove_warmup))
 
 

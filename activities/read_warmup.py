@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 
 from shared.clients import Clients
+from shared.runs.assignment import AssignmentDocument
 from shared.runs.errors import Code, Problem, ShardwarmError, TransientFailure
+from shared.runs.readings import Readings
+from shared.runs.reports import parse_report
 from shared.runs.warm import WarmStatus, status_of
 from shared.runs.warmup import ReadWarmup, WarmReading
 from shared.sanitise import sanitised_line
@@ -24,7 +27,18 @@ async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
         return WarmReading(status="Unknown", trouble=sanitised_line(error.problem.message, _REASON_LENGTH))
     except ShardwarmError as error:
         return WarmReading(status="Failed", reasons=(error.problem,))
+    if document.mode == "evict":
+        return _eviction(document, readings)
     return _short(status_of(document, readings, datetime.now(UTC)))
+
+
+def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:
+    """While a database is being released: `nodes_ready` are those that have given it up."""
+    reports = [parse_report(pod.report) if pod.report else None for pod in readings.pods]
+    done = sum(
+        1 for report in reports if report and (report.db, report.mode, report.phase) == (document.db, "evict", "completed")
+    )
+    return WarmReading(status="Stale", nodes_ready=done, nodes_total=len(reports), trouble=readings.trouble)
 
 
 def _short(status: WarmStatus) -> WarmReading:

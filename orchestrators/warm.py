@@ -6,7 +6,7 @@ from typing import Any
 from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire, now
 from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, call, logger, pause, run, start_again
-from orchestrators.watching import WarmBoard, watch_a_round
+from orchestrators.watching import WarmBoard, apply_step, watch_a_round, watch_eviction
 from shared.runs.errors import Code, Problem
 from shared.runs.operations import WarmProgress
 from shared.runs.shard import Inspect, Inspected
@@ -54,19 +54,36 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
 
 
 def release_warmup(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
-    """Remove what warms a database from a cluster; the input is a `WarmRun`, the output a `WarmResult`."""
+    """Take a database off a cluster: memory, files, agents; the input is a `WarmRun`, the output a `WarmResult`.
+
+    `nodes` of the result are those that gave up their files.
+    """
     request = WarmRun.model_validate(payload)
     board = Board(ctx, WarmProgress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         raise _failed(board, tenure)
-    board.show(WarmProgress(phase="releasing"))
-    problem = yield from _remove(ctx, request)
+    end = yield from _release(ctx, request, tenure, board)
     yield from tenure.release()
-    if problem is not None:
-        raise _failed(board, problem)
-    board.show(WarmProgress(phase="done"))
-    return _ended(request, "released").model_dump(mode="json")
+    if isinstance(end, Problem):
+        raise _failed(board, end)
+    return end.model_dump(mode="json")
+
+
+def _release(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Problem]:
+    """Have the agents give up memory and files, then remove them; nodes that do not answer in time keep their files."""
+    try:
+        yield from apply_step(ctx, "evict_warmup", RemoveWarmup(cluster=request.cluster, db=request.db), request)
+        evicted = yield from watch_eviction(ctx, request, board)
+        yield from tenure.renew()
+    except CanceledError:
+        board.show(WarmProgress(phase="canceled"))
+        return _ended(request, "canceled")
+    except StepFailedError as error:
+        return error.problem
+    problem = yield from _remove(ctx, request)
+    board.show(WarmProgress(phase="done", nodes_total=evicted.nodes_total, nodes_ready=evicted.nodes_ready))
+    return problem or _ended(request, "released").model_copy(update={"nodes": evicted.nodes_ready})
 
 
 def _to_its_end(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Watch | Problem]:
@@ -92,9 +109,7 @@ def _begin(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> 
     board.show(WarmProgress(phase="applying", nodes_total=plan.nodes))
     before = yield from run(ctx, "read_warmup", ReadWarmup(cluster=request.cluster, db=request.db), WarmReading, request.retry)
     apply = ApplyWarmup(cluster=request.cluster, account=request.account, db=request.db, plan=plan)
-    applied = yield from run(ctx, "apply_warmup", apply, Applied, request.retry)
-    if applied.problem is not None:
-        raise StepFailedError(applied.problem)
+    applied = yield from apply_step(ctx, "apply_warmup", apply, request)
     return Watch(
         plan=plan,
         deadline=now(ctx) + timedelta(seconds=request.deadline_seconds),

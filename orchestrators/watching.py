@@ -7,7 +7,7 @@ from orchestrators.lease import Tenure, now
 from orchestrators.steps import Context, StepFailedError, Steps, pause, run
 from shared.runs.errors import Code, Problem
 from shared.runs.operations import WarmProgress
-from shared.runs.warmup import Applied, ApplyWarmup, ReadWarmup, WarmReading, WarmResult, WarmRun, Watch
+from shared.runs.warmup import Applied, ApplyWarmup, ReadWarmup, RemoveWarmup, WarmReading, WarmResult, WarmRun, Watch
 
 type WarmBoard = Board[WarmProgress]
 
@@ -41,6 +41,31 @@ def watch_a_round(ctx: Context, request: WarmRun, watch: Watch, tenure: Tenure, 
         tenure.stop_if_canceled()
     yield from tenure.renew()
     return watch
+
+
+def watch_eviction(ctx: Context, request: WarmRun, board: WarmBoard) -> Steps[WarmReading]:
+    """Look until every agent has given the database up, a bounded number of times; the last reading."""
+    read = ReadWarmup(cluster=request.cluster, db=request.db)
+    reading = WarmReading(status="Unknown")
+    for looks in range(_ROUND):
+        reading = yield from run(ctx, "read_warmup", read, WarmReading, request.retry)
+        board.show(WarmProgress(phase="releasing", nodes_total=reading.nodes_total, nodes_ready=reading.nodes_ready))
+        if reading.status == "Absent" or (reading.trouble is None and reading.nodes_ready >= reading.nodes_total):
+            return reading
+        yield from pause(ctx, _pause_after(request, looks))
+    return reading
+
+
+def apply_step(ctx: Context, activity: str, request: ApplyWarmup | RemoveWarmup, run_of: WarmRun) -> Steps[Applied]:
+    """Run a step that writes to the cluster.
+
+    Raises:
+        StepFailedError: it was refused, or every repetition failed.
+    """
+    applied = yield from run(ctx, activity, request, Applied, run_of.retry)
+    if applied.problem is not None:
+        raise StepFailedError(applied.problem)
+    return applied
 
 
 def _assign_anew(ctx: Context, request: WarmRun, watch: Watch) -> Steps[None]:

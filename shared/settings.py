@@ -6,9 +6,9 @@ Values that steer a run are copied into its input when it starts, so that a late
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.runs.errors import Code, Misconfigured
@@ -18,6 +18,8 @@ type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _PREFIX = "SHARDWARM_"
 ANY = "*"
+WARM_SLACK_SECONDS = 900.0
+"""What planning, applying and a last round of looks may take besides the waiting."""
 
 
 class Settings(BaseModel):
@@ -107,6 +109,14 @@ class Settings(BaseModel):
             raise ValueError(f"shard counts are 1 to {MAX_SHARDS}, at least one")
         return tuple(sorted(set(value)))
 
+    @model_validator(mode="after")
+    def _lease_outlasts_the_wait(self) -> Self:
+        if self.warm_lease_seconds < self.warm_deadline_seconds + WARM_SLACK_SECONDS:
+            raise ValueError(
+                f"SHARDWARM_WARM_LEASE_SECONDS must exceed SHARDWARM_WARM_DEADLINE_SECONDS by {WARM_SLACK_SECONDS:.0f}"
+            )
+        return self
+
     @property
     def retry(self) -> RetrySteering:
         """What a run's input carries of these settings."""
@@ -129,8 +139,12 @@ def parse(environment: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
-        wrong = "; ".join(f"{_PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False))
+        wrong = "; ".join(_wrong(item["loc"], item["msg"]) for item in error.errors(include_input=False))
         raise Misconfigured(Code.MISCONFIGURED, f"The app's settings are wrong. {wrong}. See docs/settings.md.") from error
+
+
+def _wrong(where: tuple[int | str, ...], what: str) -> str:
+    return f"{_PREFIX}{str(where[0]).upper()}: {what}" if where else what
 
 
 @cache

@@ -15,10 +15,11 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
-from shared.runs import leases, shard
+from shared.runs import leases, shard, warmup
+from shared.runs.clusters import ClusterRef
 from shared.runs.errors import Code, Problem
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
-from shared.runs.operations import Progress
+from shared.runs.operations import Progress, WarmProgress
 from shared.runs.shard import (
     BlobIndices,
     CommitMetadata,
@@ -36,6 +37,19 @@ from shared.runs.shard import (
     ShardRun,
     UploadSet,
     Written,
+)
+from shared.runs.warmup import (
+    Applied,
+    ApplyWarmup,
+    Planned,
+    PlanWarmup,
+    ReadWarmup,
+    RemoveWarmup,
+    WarmPlan,
+    WarmReading,
+    WarmResult,
+    WarmRun,
+    Watch,
 )
 from shared.version import VERSION
 
@@ -78,6 +92,12 @@ INSPECTION = Inspection(
     current=True,
     last_change=LAST_CHANGE,
 )
+CLUSTER = ClusterRef(subscription_id="12345678-1234-1234-1234-123456789012", resource_group="rg-elb", name="aks-elb")
+WARM_PLAN = WarmPlan(
+    shard_count=10, replicas=1, digest=GENERATION.digest, nodes=10, node_bytes=29236568973, reason="N = 10 as requested."
+)
+COLD = Problem(code=Code.WARMUP_FAILED, message="DiskFull: 12 GiB are free, 27 GiB are needed.", target="aks-blastpool-1")
+WATCH = Watch(plan=WARM_PLAN, deadline=DEADLINE, changed=True, moved_before=5, polls=20, failed_polls=1)
 HOLDING = Holding(run=RUN, kind="shard", since=MOMENT, expires=EXPIRES)
 ACTING = {"account": "elbstg01", "db": "core_nt", "run": RUN, "epoch": 7}
 
@@ -203,6 +223,57 @@ MEANING = {
             blobs_done=3,
             error=PARTIAL,
         ),
+        "WarmRun": WarmRun(
+            run="warm-core-nt-47bd9f1d3b2a5c60-7",
+            number=7,
+            cluster=CLUSTER,
+            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard_count=10,
+            replicas=1,
+            presumed_dead="another",
+            lease_seconds=9000.0,
+            deadline_seconds=6000.0,
+            first_poll_seconds=1.0,
+            longest_poll_seconds=10.0,
+            watch=WATCH,
+        ),
+        "PlanWarmup": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", shard_count=10, replicas=2),
+        "WarmPlan": WARM_PLAN,
+        "Planned": Planned(plan=WARM_PLAN),
+        "Planned.refused": Planned(problem=COLD),
+        "ApplyWarmup": ApplyWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN),
+        "Applied": Applied(changed=True),
+        "ReadWarmup": ReadWarmup(cluster=CLUSTER, db="core_nt"),
+        "WarmReading": WarmReading(
+            status="Failed",
+            nodes_ready=9,
+            nodes_total=10,
+            nodes_failed=1,
+            files_done=250,
+            files_total=257,
+            bytes_done=1,
+            bytes_total=2,
+            bytes_moved=3,
+            resident_percent=90,
+            reasons=(COLD,),
+            trouble="The cluster has seen generation 1 of the DaemonSet, not yet 2.",
+        ),
+        "Watch": WATCH,
+        "RemoveWarmup": RemoveWarmup(cluster=CLUSTER, db="core_nt"),
+        "WarmResult": WarmResult(
+            outcome="warm",
+            db="core_nt",
+            cluster="aks-elb",
+            shard_count=10,
+            nodes=10,
+            bytes_moved=1,
+            bytes_total=2,
+            resident_percent=100,
+            changed=True,
+        ),
+        "WarmProgress": WarmProgress(
+            phase="warming", nodes_total=10, nodes_ready=9, bytes_total=2, bytes_done=1, resident_percent=90, error=COLD
+        ),
         "Holding": HOLDING,
         "Lease": Lease(epoch=7, holding=HOLDING.model_copy(update={"cancel_requested": True})),
         "Lease.free": Lease(epoch=7, holding=None),
@@ -214,7 +285,7 @@ MEANING = {
     },
 }
 EVERY = [(release, name) for release, meaning in MEANING.items() for name in meaning]
-WRITTEN_WHOLE = (ShardResult, *(leases.Holding, leases.Lease, leases.Acquire, leases.Renew, leases.RaiseEpoch))
+WRITTEN_WHOLE = (ShardResult, WarmResult, *(leases.Holding, leases.Lease, leases.Acquire, leases.Renew, leases.RaiseEpoch))
 WRITTEN_WHOLE += (leases.NamedRun, leases.Reply)
 """What a run's output and the lease's entity write with all fields; everything else leaves defaults out."""
 
@@ -279,4 +350,4 @@ def test_every_file_has_a_meaning(release):
 def test_every_wire_model_is_kept():
     kept = {name.partition(".")[0] for name in MEANING[max(MEANING)]}
 
-    assert kept == models_of(shard) | models_of(leases) | {"Progress"}
+    assert kept == models_of(shard) | models_of(leases) | models_of(warmup) | {"Progress", "WarmProgress"}
