@@ -54,6 +54,7 @@ def _short(status: WarmStatus) -> WarmReading:
         bytes_total=status.bytes_total,
         bytes_moved=status.bytes_moved,
         resident_percent=status.resident_pct,
+        covered=bool(status.shard_progress) and all(shard.nodes_warm for shard in status.shard_progress.values()),
         reasons=tuple(
             Problem(
                 code=Code.WARMUP_FAILED,

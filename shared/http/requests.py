@@ -61,6 +61,9 @@ class WarmupRequest(BaseModel):
     storage_resource_group: ResourceGroup | None = None
     shard_count: ShardCount | None = Field(default=None, description="N; chosen by the nodes' memory when absent.")
     replicas: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(default=None, description="Nodes for each shard.")
+    require_all_nodes: StrictBool = Field(
+        default=True, description="Fail when a node does; without it, every shard warm on one node is enough."
+    )
     machine_type: str | None = None
     num_nodes: StrictInt | None = None
     acr_resource_group: str | None = None

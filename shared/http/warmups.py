@@ -128,6 +128,7 @@ def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presume
         shard=shard,
         shard_count=body.shard_count,
         replicas=body.replicas,
+        strict=body.require_all_nodes,
         presumed_dead=presumed_dead,
         lease_seconds=settings.warm_lease_seconds,
         deadline_seconds=settings.warm_deadline_seconds,

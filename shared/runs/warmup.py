@@ -16,6 +16,7 @@ from shared.runs.shard import RetrySteering, ShardRun, Wire
 class WarmRun(Wire):
     """The input of a warmup. `shard` is the run that brings the layouts up to date, should they need it.
 
+    `strict` wants every assigned node warm; without it a node may fail as long as every shard is warm on another.
     `deadline_seconds` ends the waiting; the lease is longer, so that a warmup never outlives its right. `watch` is there when
     the run goes on from an earlier round of polls.
     """
@@ -26,6 +27,7 @@ class WarmRun(Wire):
     shard: ShardRun
     shard_count: int | None = None
     replicas: int | None = None
+    strict: bool = True
     presumed_dead: str | None = None
     lease_seconds: float = 10800.0
     deadline_seconds: float = 7200.0
@@ -103,7 +105,10 @@ class ReadWarmup(Wire):
 
 
 class WarmReading(Wire):
-    """One look, in short. `reasons` are of the first few nodes that are not warm; `trouble` says that nothing was seen."""
+    """One look, in short. `reasons` are of the first few nodes that are not warm; `trouble` says that nothing was seen.
+
+    `covered` says that every shard is warm on at least one node.
+    """
 
     status: Literal["Ready", "Loading", "Failed", "Unknown", "Stale", "Absent"]
     nodes_ready: int = 0
@@ -115,6 +120,7 @@ class WarmReading(Wire):
     bytes_total: int = 0
     bytes_moved: int = 0
     resident_percent: int = 0
+    covered: bool = False
     reasons: tuple[Problem, ...] = ()
     trouble: str | None = None
 
