@@ -16,7 +16,7 @@ from activities.record_failure import record_failure
 from activities.remove_orphans import remove_orphans
 from activities.remove_warmup import remove_warmup
 from activities.upload_shard_set import upload_shard_set
-from orchestrators.entities import lease
+from orchestrators.entities import expiry, lease
 from orchestrators.shard import shard
 from orchestrators.warm import release_warmup, warm_up
 from shared.clients import backing
@@ -32,6 +32,7 @@ app.orchestration_trigger(context_name="context", orchestration="shard")(shard)
 app.orchestration_trigger(context_name="context", orchestration="warm_up")(warm_up)
 app.orchestration_trigger(context_name="context", orchestration="release_warmup")(release_warmup)
 app.entity_trigger(context_name="context", entity_name="lease")(lease)
+app.entity_trigger(context_name="context", entity_name="expiry")(expiry)
 
 # Activities.
 app.activity_trigger(input_name="payload", activity="inspect_database")(bound(Inspect, inspect_database))

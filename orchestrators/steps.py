@@ -108,6 +108,12 @@ def start_again(ctx: Context, request: BaseModel) -> None:
     ctx.continue_as_new(request.model_dump(mode="json", exclude_defaults=True), save_events=True)
 
 
+def tell(ctx: Context, entity: str, key: str, operation: str, request: BaseModel, *, after: timedelta | None = None) -> None:
+    """Signal an entity, now or later; nothing is waited for."""
+    when = ctx.current_utc_datetime + after if after is not None else None
+    ctx.signal_entity(EntityInstanceId(entity, key), operation, request.model_dump(mode="json", exclude_defaults=True), when)
+
+
 def cancel_signal(ctx: Context) -> task.CancellableTask[Any]:
     """Completes when somebody asks the run to stop; look at `is_complete` between steps."""
     return ctx.wait_for_external_event(CANCEL_EVENT)

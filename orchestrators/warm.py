@@ -5,14 +5,17 @@ from typing import Any
 
 from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire, now
-from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, call, logger, pause, run, start_again
+from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, call, logger, pause, run, start_again, tell
 from orchestrators.watching import WarmBoard, apply_step, watch_a_round, watch_eviction
 from shared.runs.errors import Code, Problem
+from shared.runs.identity import EXPIRY_ENTITY
 from shared.runs.operations import WarmProgress
 from shared.runs.shard import Inspect, Inspected
 from shared.runs.warmup import (
     Applied,
     ApplyWarmup,
+    Expire,
+    Expiry,
     Planned,
     PlanWarmup,
     ReadWarmup,
@@ -45,6 +48,8 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     if isinstance(end, Watch):
         start_again(ctx, request.model_copy(update={"watch": end}))
         return None
+    if isinstance(end, WarmResult) and end.outcome == "warm":
+        _limit(ctx, request)
     yield from tenure.release()
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
@@ -98,6 +103,16 @@ def _to_its_end(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard
         return error.problem
     except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
         return Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
+
+
+def _limit(ctx: Context, request: WarmRun) -> None:
+    """Have the database released when its time is over; without a limit, forget an earlier warmup's."""
+    key = request.claim.key
+    tell(ctx, EXPIRY_ENTITY, key, "set", Expiry(run=request.run))
+    if request.ttl_seconds is not None:
+        release = request.model_copy(update={"run": f"{request.run}-ttl", "watch": None, "presumed_dead": None})
+        after = timedelta(seconds=request.ttl_seconds)
+        tell(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release), after=after)
 
 
 def _begin(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[Watch]:

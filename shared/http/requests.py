@@ -64,6 +64,9 @@ class WarmupRequest(BaseModel):
     require_all_nodes: StrictBool = Field(
         default=True, description="Fail when a node does; without it, every shard warm on one node is enough."
     )
+    ttl_seconds: Annotated[StrictInt, Field(ge=1, le=31_536_000)] | None = Field(
+        default=None, description="Release the database so long after it became warm, unless it was warmed again."
+    )
     machine_type: str | None = None
     num_nodes: StrictInt | None = None
     acr_resource_group: str | None = None

@@ -129,6 +129,7 @@ def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presume
         shard_count=body.shard_count,
         replicas=body.replicas,
         strict=body.require_all_nodes,
+        ttl_seconds=body.ttl_seconds,
         presumed_dead=presumed_dead,
         lease_seconds=settings.warm_lease_seconds,
         deadline_seconds=settings.warm_deadline_seconds,

@@ -5,6 +5,7 @@ from hashlib import sha256
 from shared.runs.leases import Kind
 
 LEASE_ENTITY = "lease"
+EXPIRY_ENTITY = "expiry"
 _SLUG_LENGTH = 24
 
 

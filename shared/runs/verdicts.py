@@ -108,6 +108,9 @@ def _verdict_by_report(
     now: datetime,
     limits: Limits,
 ) -> Verdict:
+    if not report.db and (report.node, report.pod) == (node, pod.name):
+        message = _line(report.message or f"{pod.name} has not read its assignment yet.")
+        return Verdict(node, "loading", report.phase, report.reason or Reason.REPORT_MISSING, message, pod)
     foreign = _foreign_report(report, node, pod, document)
     if foreign is not None:
         rolling = readings.rollout is not None and readings.rollout.updated < readings.rollout.desired

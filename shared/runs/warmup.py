@@ -16,6 +16,7 @@ from shared.runs.shard import RetrySteering, ShardRun, Wire
 class WarmRun(Wire):
     """The input of a warmup. `shard` is the run that brings the layouts up to date, should they need it.
 
+    `ttl_seconds` after it became warm the database is released, unless it was warmed again; None keeps it.
     `strict` wants every assigned node warm; without it a node may fail as long as every shard is warm on another.
     `deadline_seconds` ends the waiting; the lease is longer, so that a warmup never outlives its right. `watch` is there when
     the run goes on from an earlier round of polls.
@@ -28,6 +29,7 @@ class WarmRun(Wire):
     shard_count: int | None = None
     replicas: int | None = None
     strict: bool = True
+    ttl_seconds: float | None = None
     presumed_dead: str | None = None
     lease_seconds: float = 10800.0
     deadline_seconds: float = 7200.0
@@ -144,6 +146,19 @@ class RemoveWarmup(Wire):
 
     cluster: ClusterRef
     db: str
+
+
+class Expiry(Wire):
+    """What is kept of a warm database's end: only the latest warmup's may take it off its nodes."""
+
+    run: str
+
+
+class Expire(Wire):
+    """The end of a warmup's time: start this release, unless a later warmup came in between."""
+
+    run: str
+    release: WarmRun
 
 
 class WarmResult(Wire):

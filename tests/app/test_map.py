@@ -104,18 +104,18 @@ def test_every_activity_has_a_module_of_its_name(bound):
 
 
 def test_every_entity_that_is_called_is_bound(bound):
-    strings, others = given_to({"ask": 1, "EntityInstanceId": 0}, *orchestrators(), ROOT / "shared/azure/hub.py")
+    strings, others = given_to({"ask": 1, "tell": 1, "EntityInstanceId": 0}, *orchestrators(), ROOT / "shared/azure/hub.py")
 
     assert strings == set()
-    assert others == {"LEASE_ENTITY", "entity"}
-    assert bound["entityTrigger"] == {identity.LEASE_ENTITY}
+    assert others == {"LEASE_ENTITY", "EXPIRY_ENTITY", "entity"}
+    assert bound["entityTrigger"] == {identity.LEASE_ENTITY, identity.EXPIRY_ENTITY}
 
 
 def test_every_operation_that_an_entity_is_asked_for_is_one_of_its_own():
     asked, others = given_to(takers("operation"), *orchestrators())
     signalled, _ = given_to({"signal_entity": 1}, ROOT / "shared/azure/hub.py")
 
-    assert asked | signalled == set(entities._OPERATIONS)
+    assert asked | signalled == set(entities._OPERATIONS) | {"set", "expire"}
     assert others == {"operation"}
 
 

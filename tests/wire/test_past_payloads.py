@@ -41,6 +41,8 @@ from shared.runs.shard import (
 from shared.runs.warmup import (
     Applied,
     ApplyWarmup,
+    Expire,
+    Expiry,
     Planned,
     PlanWarmup,
     ReadWarmup,
@@ -231,6 +233,7 @@ MEANING = {
             shard_count=10,
             replicas=1,
             strict=False,
+            ttl_seconds=3600.0,
             presumed_dead="another",
             lease_seconds=9000.0,
             deadline_seconds=6000.0,
@@ -261,6 +264,16 @@ MEANING = {
             trouble="The cluster has seen generation 1 of the DaemonSet, not yet 2.",
         ),
         "Watch": WATCH,
+        "Expiry": Expiry(run=RUN),
+        "Expire": Expire(
+            run=RUN,
+            release=WarmRun(
+                run=f"{RUN}-ttl",
+                number=7,
+                cluster=CLUSTER,
+                shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            ),
+        ),
         "RemoveWarmup": RemoveWarmup(cluster=CLUSTER, db="core_nt"),
         "WarmResult": WarmResult(
             outcome="warm",
