@@ -21,7 +21,7 @@ help: ## this menu
 setup: ## .venv, Azurite, pyright, BLAST+ and vmtouch; quick when all is there
 	@local/setup
 
-run: setup ## the main job: shard two real databases and prove that nothing was lost
+run: setup ## the main job: shard and warm two real databases and prove that nothing was lost
 	@$(PYTHON) -m local.demo $(ARGS)
 
 test: setup ## all tests
@@ -46,7 +46,7 @@ layers: setup ## who may import whom
 locks: setup ## do the lock files say what pyproject.toml and package.json say?
 	@$(PYTHON) -m local.locks
 
-dev: setup ## the local stack, stays up until Ctrl-C; addresses in .local/stack.json
+dev: setup ## the local stack, stays up until Ctrl-C; addresses in .local/stack.json; ARGS=--cluster for warmups
 	@$(PYTHON) -m local.stack $(ARGS)
 
 cluster: setup ## a local Kubernetes cluster, stays up until Ctrl-C; built once, which takes some minutes

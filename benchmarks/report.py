@@ -1,4 +1,4 @@
-"""The table that `make bench` prints."""
+"""The tables that `make bench` prints."""
 
 from __future__ import annotations
 
@@ -27,6 +27,26 @@ def table(found: Figures) -> str:
     ]
     head = f"83 volumes, 8 presets, {found['shard_blobs_written']} blobs; medians of {found['repeats']} repeats"
     return "\n".join([f"{head} on {found['cores']} cores", "", _line("", "measured", "target"), *lines])
+
+
+def warmup_table(found: Figures) -> str:
+    """The same for what a warmup costs."""
+
+    def speeds(ending: str) -> str:
+        return f"{found[f'agent_mib_per_second{ending}']:.0f} of {found[f'raw_mib_per_second{ending}']:.0f} MiB/s"
+
+    lines = [
+        _line("agent / bare GET, shared link", f"{found['agent_vs_raw_get']:.2f}", ">= 0.8"),
+        _line("  agent, bare GET", speeds("")),
+        _line("agent / bare GET, loopback without a link", f"{found['agent_vs_raw_get_without_link']:.2f}"),
+        _line("  agent, bare GET", speeds("_without_link")),
+        _line("agent's peak memory", f"{found['agent_peak_mb']:.0f} MB", "< 200 MB"),
+        _line("three nodes at once / slowest alone", f"{found['warm_3_vs_slowest']:.2f}", "<= 1.3"),
+        _line("assignment, 500 nodes, 32 shards", f"{found['assign_seconds_500_nodes']:.4f} s", "< 1 s"),
+    ]
+    if "poll_calls_100_nodes" in found:
+        lines.append(_line("calls of one look at 100 nodes", f"{found['poll_calls_100_nodes']}", "<= 3"))
+    return "\n".join(["", "Warmup: 384 MiB by the agent's own code, verified and synced", "", *lines])
 
 
 def _at(title: str, delay: str, found: Figures, wanted: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""`make run`: the main job on this machine, from nothing to a proof. Ends with `MAIN JOB OK`, or says what failed."""
+"""`make run`: the main job on this machine, from nothing to proofs. Ends with `MAIN JOB OK`, or says what failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import cast
 from local.azurite import ROOT
 from local.demo.api import ApiError
 from local.demo.blast import ProgramError
-from local.demo.job import MainJob, Untrue
+from local.demo.ground import only_one
+from local.demo.job import MainJob
+from local.demo.promises import Untrue
 from local.demo.report import Report, Summary
 from local.processes import ProcessFailed
 
@@ -21,7 +23,7 @@ _EXPECTED = (Untrue, ApiError, ProgramError, ProcessFailed, OSError)
 
 def main() -> int:
     """Run the main job; 0 when everything it promises holds."""
-    parser = argparse.ArgumentParser(prog="local.demo", description="Shards two real BLAST databases and proves the result.")
+    parser = argparse.ArgumentParser(prog="local.demo", description="Shards and warms two real BLAST databases and proves it.")
     parser.add_argument("--root", type=Path, default=_LOCAL / "demo", help="folder for logs (default: .local/demo)")
     parser.add_argument(
         "--cache", type=Path, default=_LOCAL / "demo-cache", help="folder for databases (default: .local/demo-cache)"
@@ -32,7 +34,8 @@ def main() -> int:
     root.mkdir(parents=True, exist_ok=True)
     job = MainJob(root, arguments.cache.resolve(), Report())
     try:
-        summary = asyncio.run(job.run())
+        with only_one(root):
+            summary = asyncio.run(job.run())
     except KeyboardInterrupt:
         print("\nMAIN JOB STOPPED")
         return 130
@@ -40,7 +43,7 @@ def main() -> int:
         cause = _first(error)
         if not isinstance(cause, _EXPECTED):
             raise
-        print(f"\nMAIN JOB FAILED: {cause}\nLogs: {job.stack.logs}", file=sys.stderr)
+        print(f"\nMAIN JOB FAILED: {cause}\nLogs: {job.ground.logs}", file=sys.stderr)
         return 1
     finally:
         job.summary.write(arguments.summary)
@@ -49,8 +52,13 @@ def main() -> int:
 
 
 def _closing(summary: Summary, file: Path) -> str:
-    hits = f"{summary.hits_equal} of {summary.hits_compared} hits equal, e-values and order too"
-    return f"\n{hits}; {summary.storage_calls} storage calls, {summary.seconds:.1f} s. Facts: {file}\nMAIN JOB OK"
+    lines = [f"{summary.hits_equal} of {summary.hits_compared} hits equal, e-values and order too; {summary.storage_calls} calls"]
+    if (warm := summary.warm) is not None:
+        moved = f"{warm['bytes_moved']} bytes moved in {warm['seconds']:.1f} s"
+        moved += f", {warm['bytes_moved_after_node_loss']} after the loss of a node"
+        lines.append(f"On warm nodes {warm['hits_equal']} of {warm['hits_compared']} hits equal; {moved}")
+    lines.append(f"{summary.seconds:.1f} s. Facts: {file}")
+    return "\n" + "\n".join(lines) + "\nMAIN JOB OK"
 
 
 def _first(error: Exception) -> Exception:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _WAIT_MILLISECONDS = 20_000
+_SHORT_WAIT_MILLISECONDS = 1000
+"""Of several runs at once: when one fails, the others' questions are not to hold up the app's end."""
 _TIMEOUT_SECONDS = 60.0
 _ENDED = {"Succeeded", "Failed", "Canceled"}
 
@@ -66,11 +68,47 @@ class Api:
             ApiError: the run was refused or has failed.
         """
         accepted = await self._call("POST", f"/blast/databases/{db}/shard", json=self._scope._asdict())
+        return await self._follow(db, accepted, on_progress)
+
+    async def warm(self, cluster: Mapping[str, str], db: str, shard_count: int | None) -> Json:
+        """Warm a database and wait for the end; returns the operation.
+
+        Raises:
+            ApiError: the run was refused or has failed.
+        """
+        body: Json = {**cluster, "storage_account": self._scope.account_name, "database_name": db}
+        if shard_count is not None:
+            body["shard_count"] = shard_count
+        accepted = await self._call("POST", "/warmup/start", json=body)
+        return await self._follow(db, accepted, wait_milliseconds=_SHORT_WAIT_MILLISECONDS)
+
+    async def warm_statuses(self, cluster: Mapping[str, str]) -> dict[str, Json]:
+        """What the cluster's status says of each database that is warmed there.
+
+        Raises:
+            ApiError: the cluster cannot be read.
+        """
+        query = {name: cluster[name] for name in ("subscription_id", "resource_group")}
+        query["cluster_name"] = cluster["aks_cluster_name"]
+        status = await self._call("GET", "/monitor/aks/warmup-status", params=query)
+        if status.get("error"):
+            raise ApiError(f"the cluster's warm status: {status['error']}")
+        return {entry["name"]: entry for entry in status["databases"]}
+
+    async def _follow(
+        self,
+        db: str,
+        accepted: Json,
+        on_progress: Callable[[Json], None] | None = None,
+        *,
+        wait_milliseconds: int = _WAIT_MILLISECONDS,
+    ) -> Json:
         operation: Json = {}
         while operation.get("status") not in _ENDED:
-            query = {"wait_ms": str(_WAIT_MILLISECONDS)} if operation else None
+            query = {"wait_ms": str(wait_milliseconds)} if operation else None
             operation = await self._call("GET", f"/operations/{accepted['operation_id']}", params=query)
-            on_progress(operation)
+            if on_progress is not None:
+                on_progress(operation)
         if operation["status"] != "Succeeded":
             raise ApiError(f"the run for {db} is {operation['status']}: {_problem(operation)}")
         return operation

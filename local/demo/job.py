@@ -1,4 +1,4 @@
-"""The main job, step by step: make, upload, shard, prove, shard again."""
+"""The main job, step by step: make, upload, shard, prove, shard again; then warm, where there is a cluster."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from local.demo.api import Api, Scope
 from local.demo.databases import SPECIMENS, make
+from local.demo.ground import Ground
+from local.demo.promises import require, told
 from local.demo.proof import Proof
 from local.demo.report import Report, Summary
 from local.demo.storage import SOURCE_VERSION, BlobStore
-from local.stack import Stack
+from local.demo.warming import WarmJob
 
 if TYPE_CHECKING:
     from local.demo.databases import Database
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
 PRESETS = (1, 2, 3, 4, 5, 6, 8, 10)
 _READS = {"GET", "HEAD"}
-
-
-class Untrue(Exception):  # noqa: N818 - named for what happened, as the house style asks
-    """Something that the main job promises did not hold."""
 
 
 class MainJob:
@@ -39,7 +37,7 @@ class MainJob:
             report: receives the facts.
         """
         self.summary = Summary()
-        self.stack = Stack(root)
+        self.ground = Ground(root)
         self._root = root
         self._cache = cache
         self._report = report
@@ -56,26 +54,34 @@ class MainJob:
         try:
             async with asyncio.TaskGroup() as beginning:
                 making = beginning.create_task(self._databases())
-                beginning.create_task(self.stack.start())
+                beginning.create_task(self.ground.start())
             await self._use(making.result())
         finally:
-            await self.stack.stop()
+            await self.ground.stop()
         self.summary.ok = True
         self.summary.seconds = round(time.monotonic() - started, 2)
         return self.summary
 
     async def _use(self, databases: list[Database]) -> None:
-        where = self.stack.addresses
-        store = BlobStore(self.stack.account)
+        where = self.ground.stack.addresses
+        store = BlobStore(self.ground.stack.account)
         api = Api(where.functions_url, Scope(where.subscription_id, where.resource_group, where.account_name))
         try:
             await api.ready()
             self._report.fact(f"app is ready at {where.functions_url}")
             for database in databases:
                 await self._shard_and_prove(database, api, store)
+            await self._warm(databases, api)
         finally:
             await api.close()
             await store.close()
+
+    async def _warm(self, databases: list[Database], api: Api) -> None:
+        if self.ground.warm is None:
+            self.summary.warm_missing = self.ground.missing
+            self._report.missing(f"No warming, since there is no cluster: {self.ground.missing}")
+            return
+        self.summary.warm = await WarmJob(self.ground.warm, api, self._report, databases).run()
 
     async def _databases(self) -> list[Database]:
         databases = [await make(specimen, self._cache) for specimen in SPECIMENS]
@@ -92,8 +98,8 @@ class MainJob:
         expected = [count for count in PRESETS if count <= len(database.volumes)]
 
         first, calls = await self._shard(database, api)
-        _require(first["outcome"] == "sharded", f"{name}: the first run says '{first['outcome']}'")
-        _require(first["shard_sets"] == expected, f"{name}: shard sets {first['shard_sets']}, expected {expected}")
+        require(first["outcome"] == "sharded", f"{name}: the first run says '{first['outcome']}'")
+        require(first["shard_sets"] == expected, f"{name}: shard sets {first['shard_sets']}, expected {expected}")
         self._report.fact(f"sharded {expected} ways: {first['blobs_written']} blobs written, {len(calls)} storage calls")
         await self._check_listing(database, api, expected)
 
@@ -101,7 +107,7 @@ class MainJob:
 
         again, more_calls = await self._shard(database, api)
         writes = [record for record in more_calls if record.method not in _READS]
-        _require(
+        require(
             again["outcome"] == "unchanged" and again["blobs_written"] == 0 and not writes,
             f"{name}: the second run wrote: outcome '{again['outcome']}', {again['blobs_written']} blobs, {_shown(writes)}",
         )
@@ -120,18 +126,18 @@ class MainJob:
 
     async def _shard(self, database: Database, api: Api) -> tuple[dict[str, Any], list[Record]]:
         """Run it; returns the run's result and the requests that it sent to storage."""
-        self.stack.proxy.clear()
+        self.ground.stack.proxy.clear()
         operation = await api.shard(database.name, lambda state: self._report.progress(_progress(state)))
-        return operation["result"], list(self.stack.proxy.records)
+        return operation["result"], list(self.ground.stack.proxy.records)
 
     async def _check_listing(self, database: Database, api: Api, expected: list[int]) -> None:
         listed = {entry["name"]: entry for entry in await api.databases()}
         entry = listed.get(database.name)
-        _require(entry is not None, f"{database.name} is not listed; listed are {sorted(listed)}")
+        require(entry is not None, f"{database.name} is not listed; listed are {sorted(listed)}")
         if entry is not None:
             wanted = {"sharded": True, "shard_sets": expected, "shards_stale": False, "shard_source_version": SOURCE_VERSION}
             wrong = {name: entry.get(name) for name, value in wanted.items() if entry.get(name) != value}
-            _require(not wrong, f"{database.name}: the listing says {wrong}")
+            require(not wrong, f"{database.name}: the listing says {wrong}")
         self._report.fact("listed as sharded and current")
         for count in database.specimen.shard_counts:
             await api.shard_set(database.name, count)
@@ -142,21 +148,7 @@ class MainJob:
             comparisons = await Proof(database, store, Path(nodes)).comparisons()
         for comparison in comparisons:
             self.summary.add(comparison)
-            counted = f"{comparison.hits_equal} of {comparison.hits_compared} hits equal, {comparison.hits_added} added"
-            told = f"{comparison.search.task} on {comparison.shard_count} shards: {counted}, e-values "
-            told += f"{_equal(comparison.evalues_equal)}, order {_equal(comparison.order_equal)}"
-            told += f", every volume {'once' if comparison.volumes_once else 'NOT ONCE'}"
-            _require(comparison.holds, f"{comparison.db}: {told}")
-            self._report.fact(told)
-
-
-def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads like assert
-    if not holds:
-        raise Untrue(otherwise)
-
-
-def _equal(is_equal: bool) -> str:  # noqa: FBT001 - a word for a truth value
-    return "equal" if is_equal else "DIFFERENT"
+            self._report.fact(told(comparison, f"{comparison.shard_count} shards"))
 
 
 def _shown(records: list[Record]) -> str:

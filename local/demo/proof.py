@@ -63,38 +63,27 @@ def compare(
     )
 
 
-class Proof:
-    """Compares the shard sets of one database, as they lie in storage, with the database as it was made."""
+class Whole:
+    """The searches of a database as it was made, and whatever shards are to be compared with them."""
 
-    def __init__(self, database: Database, store: BlobStore, nodes: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._store = store
-        self._nodes = nodes
+        self._found: list[list[Hit]] = []
+        self._oids: dict[str, int] = {}
 
-    async def comparisons(self) -> list[Comparison]:
-        """Every search of the specimen, for every shard count of the specimen."""
-        database, specimen = self._database, self._database.specimen
-        oids = await blast.ordinals(database.name, database.folder)
+    async def against(self, shards: Sequence[Shard]) -> list[Comparison]:
+        """Every search of the specimen, of these shards and of the whole."""
+        database, searches = self._database, self._database.specimen.searches
+        if not self._found:
+            self._oids = await blast.ordinals(database.name, database.folder)
+            self._found = await self._search([(search, database.name, database.folder) for search in searches])
         queries = [line[1:] for line in database.queries.read_text().splitlines() if line.startswith(">")]
-        whole_searches = [(search, database.name, database.folder) for search in specimen.searches]
-        wholes = await self._search(whole_searches)
         found: list[Comparison] = []
-        for shard_count in specimen.shard_counts:
-            shards = await self._download(shard_count)
-            for search, whole in zip(specimen.searches, wholes, strict=True):
-                parts = await self._search([(search, shard.name, shard.folder) for shard in shards])
-                merged = blast.merge(parts, oids, queries)
-                found.append(compare(database, search, shards, whole, merged))
+        for search, whole in zip(searches, self._found, strict=True):
+            parts = await self._search([(search, shard.name, shard.folder) for shard in shards])
+            merged = blast.merge(parts, self._oids, queries)
+            found.append(compare(database, search, shards, whole, merged))
         return found
-
-    async def _download(self, shard_count: int) -> Sequence[Shard]:
-        place = self._nodes / f"{self._database.name}-{shard_count}"
-        async with asyncio.TaskGroup() as group:
-            downloads = [
-                group.create_task(self._store.download_shard(self._database, shard_count, index, place / f"node_{index:02d}"))
-                for index in range(shard_count)
-            ]
-        return [download.result() for download in downloads]
 
     async def _search(self, searches: Sequence[tuple[Search, str, Path]]) -> list[list[Hit]]:
         # A search takes a processor.
@@ -107,3 +96,27 @@ class Proof:
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(take_turn(*search)) for search in searches]
         return [search.result() for search in running]
+
+
+class Proof:
+    """Compares the shard sets of one database, as they lie in storage, with the database as it was made."""
+
+    def __init__(self, database: Database, store: BlobStore, nodes: Path) -> None:
+        self._database = database
+        self._store = store
+        self._nodes = nodes
+
+    async def comparisons(self) -> list[Comparison]:
+        """Every search of the specimen, for every shard count of the specimen."""
+        whole = Whole(self._database)
+        counts = self._database.specimen.shard_counts
+        return [comparison for count in counts for comparison in await whole.against(await self._download(count))]
+
+    async def _download(self, shard_count: int) -> Sequence[Shard]:
+        place = self._nodes / f"{self._database.name}-{shard_count}"
+        async with asyncio.TaskGroup() as group:
+            downloads = [
+                group.create_task(self._store.download_shard(self._database, shard_count, index, place / f"node_{index:02d}"))
+                for index in range(shard_count)
+            ]
+        return [download.result() for download in downloads]

@@ -33,6 +33,10 @@ class Summary:
     """The same of the order of the lines."""
     storage_calls: int = 0
     """Requests that the app sent to storage, second runs included."""
+    warm: dict[str, Any] | None = None
+    """Nodes, bytes moved, seconds, residency, hits and the bytes moved after the loss of a node; None without a cluster."""
+    warm_missing: str | None = None
+    """Why there was no cluster."""
     seconds: float = 0.0
 
     def add(self, comparison: Comparison) -> None:
@@ -65,6 +69,11 @@ class Report:
         """Say what has been found true."""
         self._end_progress()
         print(f"  ✓ {text}", flush=True)
+
+    def missing(self, text: str) -> None:
+        """Say what is left out, and why."""
+        self._end_progress()
+        print(f"  - {text}", flush=True)
 
     def progress(self, text: str) -> None:
         """Say how far something is."""

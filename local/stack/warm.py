@@ -16,7 +16,7 @@ from typing import Self
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-from local.azurite import CONTAINER
+from local.azurite import CONTAINER, ROOT
 from local.cluster import Cluster, Timing, project_python
 from local.cluster.api import Api
 from local.stack.stack import Stack
@@ -31,11 +31,20 @@ class WarmStack:
     """A cluster and a stack whose app may use it; `async with` starts and stops both."""
 
     def __init__(
-        self, root: Path, *, nodes: int = 3, settings: Mapping[str, str] | None = None, timing: Timing | None = None
+        self,
+        root: Path,
+        *,
+        app: Path = ROOT,
+        port: int = 0,
+        nodes: int = 3,
+        settings: Mapping[str, str] | None = None,
+        timing: Timing | None = None,
     ) -> None:
-        """Describe it; nothing runs before `start`."""
+        """Describe it; nothing runs before `async with`. For the arguments see `Stack` and `Cluster`."""
         self.cluster = Cluster(root / "cluster", nodes=nodes, images={IMAGE: project_python()}, timing=timing)
         self.root = root
+        self._app = app
+        self._port = port
         self._more = dict(settings or {})
         self._stack: Stack | None = None
         self._exit = contextlib.AsyncExitStack()
@@ -60,7 +69,8 @@ class WarmStack:
     async def __aenter__(self) -> Self:
         try:
             await self._exit.enter_async_context(self.cluster)
-            self._stack = await self._exit.enter_async_context(Stack(self.root / "stack", settings=self._settings()))
+            stack = Stack(self.root / "stack", app=self._app, port=self._port, settings=self._settings())
+            self._stack = await self._exit.enter_async_context(stack)
             await self._give_agents_access()
         except BaseException:
             await self._exit.aclose()

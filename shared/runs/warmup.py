@@ -162,7 +162,11 @@ class Expire(Wire):
 
 
 class WarmResult(Wire):
-    """What a warmup achieved; the operation's `result`."""
+    """What a warmup achieved; the operation's `result`.
+
+    `bytes_moved` is what the present agents downloaded since they started; where nothing in the cluster had to change, only
+    what they did during this run. By node, the warm status has it.
+    """
 
     outcome: Literal["warm", "released", "canceled"]
     db: str

@@ -1,0 +1,48 @@
+"""What lies on the local cluster's nodes, as a search that runs there finds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from local.demo.storage import NODE_FOLDER, Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from local.cluster.controls import Nodes
+    from local.proxy import Record
+
+_HOST_PATH = "workspace/blast"
+_SEARCHES = "demo-searches"
+_SEQUENCES = {"nsq", "psq"}
+
+
+def shards_on(nodes: Nodes, status: dict[str, Any]) -> list[Shard]:
+    """Every shard of a warmed database in the folder of the node that the status names for it."""
+    db: str = status["name"]
+    return [
+        _shard(nodes.folder(node), f"{db}_shard_{label}") for label, node in sorted(dict[str, str](status["shard_nodes"]).items())
+    ]
+
+
+def volumes_sent(records: Iterable[Record], db: str) -> set[str]:
+    """The volumes whose sequences an agent has read: their requests, unlike the app's, are signed by a SAS.
+
+    Of index files an agent reads the heads, for all volumes: a few hundred bytes, to check the alias by.
+    """
+    paths = (unquote(record.path) for record in records if record.method == "GET" and "sig=" in record.query)
+    leaves = (path.rpartition("/")[2] for path in paths if f"/{db}/" in path)
+    return {stem for stem, _, extension in (leaf.rpartition(".") for leaf in leaves) if extension in _SEQUENCES}
+
+
+def _shard(node: Path, name: str) -> Shard:
+    """The alias as the agent has left it, but for its folder: a pod sees it as /blast/blastdb, this process elsewhere."""
+    alias = next((node / _HOST_PATH).glob(f"{name}.[np]al"))
+    searches = node / _SEARCHES
+    searches.mkdir(exist_ok=True)
+    text = alias.read_text()
+    (searches / alias.name).write_text(text.replace(NODE_FOLDER, f"../{_HOST_PATH}/"))
+    listed = next(line for line in text.splitlines() if line.startswith("DBLIST ")).split()[1:]
+    return Shard(name, searches, tuple(path.rpartition("/")[2] for path in listed))
