@@ -11,6 +11,8 @@ from warmer.durable import write_whole
 from warmer.report import FILE, Report
 
 _TICK_SECONDS = 1.0
+_REPEATED_SECONDS = 45.0
+"""A report is published again after so long although it says the same: who reads it believes only recent ones."""
 _MOVING = frozenset({"copying_files", "verifying_db", "touching_memory"})
 
 log = logging.getLogger("warmer")
@@ -26,7 +28,8 @@ class Reporter:
         self._board = board
         self._path = folder / FILE
         self._publisher = publisher
-        self._published: Report | None = None
+        self._offered: Report | None = None
+        self._offered_at = 0.0
         self._is_withheld = False
         self._lock = Lock()
 
@@ -61,10 +64,11 @@ class Reporter:
         self.write()
 
     def _publish(self, report: Report, text: bytes) -> None:
-        before, self._published = self._published, report
-        if before is None or before.model_copy(update={"updated_at": report.updated_at}) != report:
-            is_urgent = before is None or _news(before) != _news(report)
-            self._publisher.offer(text, is_urgent=is_urgent)
+        before, age = self._offered, time.monotonic() - self._offered_at
+        is_same = before is not None and before.model_copy(update={"updated_at": report.updated_at}) == report
+        if not is_same or age >= _REPEATED_SECONDS:
+            self._offered, self._offered_at = report, time.monotonic()
+            self._publisher.offer(text, is_urgent=before is None or _news(before) != _news(report))
 
     def _tick(self) -> None:
         while True:

@@ -97,6 +97,8 @@ class Node:
                 self._in_background(self._terminate(running, pod["metadata"].get("deletionGracePeriodSeconds") or 0))
         elif running is None and pod.get("status", {}).get("phase") not in _ENDED:
             self._adopt(pod).start()
+        elif running is not None:
+            running.reconcile(pod)
 
     def forget(self, uid: str) -> None:
         """A pod was removed from the API server, by whomever."""

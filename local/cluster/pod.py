@@ -51,6 +51,7 @@ class Pod:
         self._volumes = Volumes(spec, host.places, host.api, host.lookup)
         self._reported: Object = pod.get("status", {})
         self._start_time: str = self._reported.get("startTime") or now()
+        self._is_contradicted = False
         self._has_news = asyncio.Event()
         around = Surroundings(
             pod=spec,
@@ -73,6 +74,12 @@ class Pod:
         self._host.places.pod.mkdir(parents=True, exist_ok=True)
         self._has_news.set()
         self._tasks = [_noisy(work) for work in (self._live(), self._report_for_ever(), self._renew_tokens())]
+
+    def reconcile(self, pod: Object) -> None:
+        """The object has changed: readiness that somebody else took away (the node controller does) is reported again."""
+        if _is_ready(self._reported) and not _is_ready(pod.get("status", {})):
+            self._is_contradicted = True
+            self._has_news.set()
 
     def refresh(self) -> None:
         """A ConfigMap or Secret of the namespace has changed."""
@@ -140,7 +147,8 @@ class Pod:
         inits = [init.state for init in self._inits]
         containers = [container.state for container in self.containers]
         status = status_of(inits, containers, start_time=self._start_time, before=self._reported)
-        if status != self._reported:
+        if status != self._reported or self._is_contradicted:
+            self._is_contradicted = False
             body = {"metadata": {"uid": self.uid}, "status": status}
             await self._host.api.persist("PATCH", f"{self._path}/status", body, STRATEGIC_MERGE)
             self._reported = status
@@ -157,6 +165,10 @@ class Pod:
     @property
     def _path(self) -> str:
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
+
+
+def _is_ready(status: Object) -> bool:
+    return any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", []))
 
 
 def _noisy(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.cluster import NodeSpec
+from local.cluster.api import STRATEGIC_MERGE
 from tests.cluster.spaces import eventually, is_ready, main_of
 
 SLEEP = "exec sleep 1000"
@@ -351,3 +352,12 @@ async def _resident_bytes(file):
     process = await asyncio.create_subprocess_exec("fincore", "-J", "-b", str(file), stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     return int(json.loads(output)["fincore"][0]["res"])
+
+
+async def test_readiness_that_the_node_controller_took_away_is_reported_again(admin, space):
+    await space.run("doubted", "sleep 60")
+    await space.until("doubted", is_ready)
+    doubt = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+    reply = await admin.patch(f"{space.root}/pods/doubted/status", doubt, STRATEGIC_MERGE)
+    assert not is_ready(reply)
+    await space.until("doubted", is_ready)

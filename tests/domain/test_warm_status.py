@@ -296,6 +296,15 @@ def test_a_shard_that_is_not_whole_is_not_warm():
     assert judged(pod_on("n0", report=report)).nodes["n0"].reason == "ReportContradictory"
 
 
+@pytest.mark.parametrize("reason", [None, "NotAssigned"])
+def test_an_agent_that_has_not_read_its_assignment_yet_is_loading(reason):
+    idle = {"db": "", "digest": "", "shard_count": 0, "mode": "", "shards": {}, "phase": "waiting", "reason": reason}
+    status = judged(pod_on("n0", report=report_on("n0") | idle))
+
+    assert (status.status, status.nodes["n0"].reason) == ("Loading", reason or "ReportMissing")
+    assert judged(pod_on("n0", report=report_on("n0") | idle | {"pod": "before"})).status == "Stale"
+
+
 def test_while_pods_are_being_replaced_an_older_generation_is_loading():
     old = pod_on("n0", report=report_on("n0", digest="f" * 32))
 

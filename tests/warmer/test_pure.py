@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.warmer.scene import ROOT
+from warmer import reporting
 from warmer.assignment import Task
 from warmer.board import Board, Entry
 from warmer.copying import start_delay
@@ -19,6 +20,7 @@ from warmer.home import State
 from warmer.listing import Blob, read_page
 from warmer.markers import texts
 from warmer.plan import plan_files, plan_taxonomy
+from warmer.reporting import Reporter
 from warmer.residency import percent
 from warmer.settings import parse
 
@@ -151,3 +153,24 @@ def test_the_probe_starts_fast():
     modules = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
     assert not {"pydantic", "asyncio", "ssl", "logging", "azure"} & set(modules)
     assert time.perf_counter() - began < 1
+
+
+class Outbox:
+    """What would be sent to the cluster."""
+
+    def __init__(self) -> None:
+        self.reports = []
+
+    def offer(self, report, *, is_urgent) -> None:
+        self.reports.append((report, is_urgent))
+
+
+def test_a_report_that_says_the_same_is_published_again_before_it_is_too_old_to_be_believed(tmp_path, monkeypatch):
+    outbox = Outbox()
+    reporter = Reporter(Board("n0", "pod"), tmp_path, outbox)
+    for _ in range(3):
+        reporter.write()
+    assert [is_urgent for _, is_urgent in outbox.reports] == [True]
+    monkeypatch.setattr(reporting, "_REPEATED_SECONDS", 0.0)
+    reporter.write()
+    assert [is_urgent for _, is_urgent in outbox.reports] == [True, False]

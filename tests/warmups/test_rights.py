@@ -1,0 +1,90 @@
+"""The roles that ship are enough and no wider, and what is applied is what Kubernetes knows."""
+
+import json
+import sys
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+import pytest
+
+from local.cluster.api import APPLY, ApiError
+from local.cluster.api import Api as Kubernetes
+from local.cluster.manifests import NAMESPACE
+from shared.kube.manifests import WarmerSpec, config_map, daemon_set
+
+SPEC = WarmerSpec(
+    namespace=NAMESPACE,
+    db="Sample.DB_1",
+    account="elbstg01",
+    shard_count=10,
+    digest="0123456789abcdef0123456789abcdef",
+    image="registry.example/shardwarm-warmer:1",
+    memory_request_bytes=30 * 2**30,
+)
+OBJECTS = {
+    "with a workload identity": daemon_set(SPEC.model_copy(update={"client_id": "00000000-0000-0000-0000-000000000002"})),
+    "with a SAS": daemon_set(SPEC.model_copy(update={"sas_secret": "storage-sas", "environment": {"SHARDWARM_PART_BYTES": "1"}})),
+    "assignment": config_map(NAMESPACE, SPEC.db, "{}"),
+}
+CORE = f"/api/v1/namespaces/{NAMESPACE}"
+
+
+@pytest.fixture
+async def app(warmups):
+    """The API server with the app's rights."""
+    async with Kubernetes(warmups.cluster.app) as api:
+        yield api
+
+
+def path_of(item) -> str:
+    root = f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets" if item["kind"] == "DaemonSet" else f"{CORE}/configmaps"
+    return f"{root}/{item['metadata']['name']}"
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+async def test_manifest_passes_todays_schema_without_a_warning(tmp_path, name):
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps(OBJECTS[name]))
+    program = Path(sys.executable).with_name("kubernetes-validate")
+    process = await create_subprocess_exec(program, "-k", "1.33", "--strict", file, stdout=PIPE, stderr=STDOUT)
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert b"WARN" not in output, output.decode()
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+async def test_api_server_takes_the_manifest_from_the_app_in_a_dry_run(app, name):
+    item = OBJECTS[name]
+    reply = await app.patch(path_of(item), item, APPLY, fieldManager="shardwarm", dryRun="All", fieldValidation="Strict")
+    assert reply["metadata"]["name"] == item["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{CORE}/secrets",
+        f"{CORE}/secrets/storage-sas",
+        "/api/v1/namespaces/kube-system/configmaps",
+        "/apis/apps/v1/namespaces/default/daemonsets",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    ],
+)
+async def test_app_may_not_read_what_it_does_not_need(app, path):
+    with pytest.raises(ApiError) as error:
+        await app.get(path)
+    assert error.value.status == 403
+
+
+async def test_app_may_neither_change_nodes_nor_make_pods(warmups, app):
+    node = f"/api/v1/nodes/{warmups.nodes.names[0]}"
+    pod = {"metadata": {"name": "intruder"}, "spec": {"containers": [{"name": "main", "image": "x"}]}}
+    for forbidden in (
+        app.delete(node),
+        app.patch(node, {"spec": {"unschedulable": True}}),
+        app.create(f"{CORE}/pods", pod),
+        app.create("/api/v1/namespaces", {"metadata": {"name": "another"}}),
+    ):
+        with pytest.raises(ApiError) as error:
+            await forbidden
+        assert error.value.status == 403
