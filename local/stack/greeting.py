@@ -22,7 +22,7 @@ def greeting(stack: Stack, cluster: Cluster | None, addresses_file: Path) -> str
     return f"""
 Shardwarm is up.
 
-  Console and API   {where.functions_url}
+  API               {where.functions_url}
   OpenAPI           {where.functions_url}/api/openapi.json
   Event Grid        {where.event_grid_url}?functionName=…
   Blob storage      {where.blob_endpoint}/{CONTAINER}   (account {where.account_name})
