@@ -2,8 +2,8 @@
 
 from activities.plan_warmup import decide
 from shared.clients import Clients
+from shared.errors import Code, Problem, ShardwarmError, TransientFailure
 from shared.kube.manifests import WarmerSpec
-from shared.runs.errors import Code, Problem, ShardwarmError, TransientFailure
 from shared.runs.warmup import Applied, ApplyWarmup
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from shared import telemetry
 from shared.clients import Clients, clients
-from shared.runs.errors import TransientFailure
+from shared.errors import TransientFailure
 
 _LOG = telemetry.logger(__name__)
 

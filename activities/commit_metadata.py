@@ -3,8 +3,8 @@
 from shared.blastdb.blobs import files_prefix
 from shared.blastdb.generations import digest_of
 from shared.clients import Clients
+from shared.errors import Code, Conflict, ShardwarmError, TransientFailure
 from shared.runs import metadata
-from shared.runs.errors import Code, Conflict, ShardwarmError, TransientFailure
 from shared.runs.metadata import Document
 from shared.runs.shard import CommitMetadata, Written
 from shared.storage.inspection import inventory_of

@@ -1,7 +1,7 @@
 """Tell the agents of a database to give up its memory and its files, before they are removed themselves."""
 
 from shared.clients import Clients
-from shared.runs.errors import ShardwarmError, TransientFailure
+from shared.errors import ShardwarmError, TransientFailure
 from shared.runs.warmup import Applied, RemoveWarmup
 
 

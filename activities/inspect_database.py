@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from shared import telemetry
 from shared.blastdb.layout import split
 from shared.clients import Clients
-from shared.runs.errors import Code, Conflict, ShardwarmError, TransientFailure, Unusable
+from shared.errors import Code, Conflict, ShardwarmError, TransientFailure, Unusable
 from shared.runs.shard import Inspect, Inspected, Inspection, SetPlan
 from shared.sanitise import sanitised_line
 from shared.storage.inspection import Seen, see

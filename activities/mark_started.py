@@ -1,8 +1,8 @@
 """Say in the metadata that a run has begun, before it writes anything else."""
 
 from shared.clients import Clients
+from shared.errors import ShardwarmError, TransientFailure
 from shared.runs import metadata
-from shared.runs.errors import ShardwarmError, TransientFailure
 from shared.runs.shard import MarkStarted, Written
 
 

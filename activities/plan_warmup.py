@@ -12,10 +12,10 @@ from shared.blastdb.layout import split
 from shared.blastdb.machines import memory_bytes
 from shared.blastdb.selection import Choice, DatabaseSize, NodePool, choose_shard_count
 from shared.clients import Clients
+from shared.errors import Code, Conflict, Problem, ShardwarmError, TransientFailure, Unusable
 from shared.kube.readings import WorkloadNode
 from shared.runs.assignment import AssignmentDocument, Seat, assign
 from shared.runs.clusters import ClusterRef, refuse_unfit
-from shared.runs.errors import Code, Conflict, Problem, ShardwarmError, TransientFailure, Unusable
 from shared.runs.warmup import Planned, PlanWarmup, WarmPlan
 from shared.storage.inspection import Seen, see
 

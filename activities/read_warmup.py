@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from shared.clients import Clients
+from shared.errors import Code, Problem, ShardwarmError, TransientFailure
 from shared.runs.assignment import AssignmentDocument
-from shared.runs.errors import Code, Problem, ShardwarmError, TransientFailure
 from shared.runs.readings import Readings
 from shared.runs.reports import parse_report
 from shared.runs.warm import WarmStatus, status_of

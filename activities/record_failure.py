@@ -1,8 +1,8 @@
 """Say in the metadata that a run ended without a result, so that nobody waits for it."""
 
 from shared.clients import Clients
+from shared.errors import ShardwarmError, TransientFailure
 from shared.runs import metadata
-from shared.runs.errors import ShardwarmError, TransientFailure
 from shared.runs.shard import RecordFailure, Written
 
 

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from shared.clients import Clients
-from shared.runs.errors import ShardwarmError, TransientFailure
+from shared.errors import ShardwarmError, TransientFailure
 from shared.runs.shard import Removed, RemoveOrphans
 from shared.storage.container import Matching
 from shared.storage.layouts import is_orphan, raise_first, read_sets

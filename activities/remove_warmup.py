@@ -1,7 +1,7 @@
 """Remove what warms a database from a cluster."""
 
 from shared.clients import Clients
-from shared.runs.errors import ShardwarmError, TransientFailure
+from shared.errors import ShardwarmError, TransientFailure
 from shared.runs.warmup import Applied, RemoveWarmup
 
 

@@ -2,7 +2,7 @@
 
 from shared import telemetry
 from shared.clients import Clients
-from shared.runs.errors import ShardwarmError, TransientFailure
+from shared.errors import ShardwarmError, TransientFailure
 from shared.runs.shard import SetReceipt, UploadSet
 from shared.storage.layouts import write_set
 

@@ -17,8 +17,8 @@ from shared.runs.clusters import Access
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.errors import Problem
     from shared.kube.api import Json
-    from shared.runs.errors import Problem
 
 _SEATS = 500
 _SHARDS = 32

@@ -1,7 +1,7 @@
 """The custom status of a run: what the portal shows and the operation reads."""
 
 from orchestrators.steps import Context
-from shared.runs.errors import Problem
+from shared.errors import Problem
 from shared.runs.operations import Progress, WarmProgress
 
 

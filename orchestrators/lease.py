@@ -6,8 +6,8 @@ from typing import Any
 from durabletask import task
 
 from orchestrators.steps import Context, StepFailedError, Steps, ask, cancel_signal
+from shared.errors import Code, Problem
 from shared.runs.claims import Claim
-from shared.runs.errors import Code, Problem
 from shared.runs.identity import LEASE_ENTITY
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
 

@@ -6,7 +6,7 @@ from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire
 from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, run
 from orchestrators.writes import Writes
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.outcomes import partial, progress, result
 from shared.runs.shard import Inspect, Inspected, Inspection, ShardResult, ShardRun

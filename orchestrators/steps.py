@@ -13,7 +13,7 @@ from durabletask import task
 from durabletask.entities import EntityInstanceId
 from pydantic import BaseModel
 
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.shard import RetrySteering
 from shared.sanitise import sanitised_line
 

@@ -7,7 +7,7 @@ from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire, now
 from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, call, logger, pause, run, start_again, tell
 from orchestrators.watching import WarmBoard, apply_step, watch_a_round, watch_eviction
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.identity import EXPIRY_ENTITY
 from shared.runs.operations import WarmProgress
 from shared.runs.shard import Inspect, Inspected

@@ -5,7 +5,7 @@ from datetime import timedelta
 from orchestrators.board import Board
 from orchestrators.lease import Tenure, now
 from orchestrators.steps import Context, StepFailedError, Steps, pause, run
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.operations import WarmProgress
 from shared.runs.warmup import Applied, ApplyWarmup, ReadWarmup, RemoveWarmup, WarmReading, WarmResult, WarmRun, Watch
 

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrators.board import Board
 from orchestrators.lease import Tenure, now
 from orchestrators.steps import Context, StepFailedError, Steps, run, run_all
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.outcomes import Upload, flat, progress
 from shared.runs.shard import (

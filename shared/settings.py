@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
-from shared.runs.errors import Code, Misconfigured
+from shared.errors import Code, Misconfigured
 from shared.runs.shard import RetrySteering
 
 type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

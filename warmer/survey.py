@@ -9,7 +9,7 @@ from shared.blastdb.blobs import alias_blob, files_prefix, manifest_blob, shard_
 from shared.blastdb.generations import digest_of
 from shared.blastdb.statistics import INDEX_HEAD_BYTES, add_up, parse_index_head, parse_statistics_file
 from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, VolumeSet, take_inventory
-from shared.runs.errors import Code, ShardwarmError
+from shared.errors import Code, ShardwarmError
 from warmer.agreement import Totals, check_alias, check_apart, parse_alias, volumes_of
 from warmer.assignment import Task
 from warmer.failures import Reason, WarmFailure

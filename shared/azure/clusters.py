@@ -20,8 +20,8 @@ from azure.core.exceptions import (
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 from shared.azure.credentials import credential
+from shared.errors import Code, Forbidden, Misconfigured, NotFound, ShardwarmError, TransientFailure
 from shared.runs.clusters import WORKLOAD_LABEL, Access, ClusterFacts, ClusterRef, Pool
-from shared.runs.errors import Code, Forbidden, Misconfigured, NotFound, ShardwarmError, TransientFailure
 from shared.sanitise import sanitised_line
 from shared.settings import ANY, Settings
 

@@ -15,7 +15,7 @@ from durabletask.entities import EntityInstanceId
 from grpc.aio import AioRpcError
 from pydantic import BaseModel
 
-from shared.runs.errors import Code, Misconfigured, TransientFailure
+from shared.errors import Code, Misconfigured, TransientFailure
 from shared.runs.identity import LEASE_ENTITY, lease_key
 from shared.runs.leases import Lease, NamedRun
 from shared.runs.operations import RunState

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.blastdb.capacity import load, room, shards_per_node
 from shared.blastdb.machines import GIBIBYTE, cheapest_with, machine
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 
 
 class Trial(NamedTuple):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from shared.blastdb.advice import Advice, Trial, advise, counted, gibibytes_up, too_small
 from shared.blastdb.capacity import SAFE_FRACTION, budget_of, least_ceiling, load, room, shards_per_node
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 
 
 class DatabaseSize(BaseModel):

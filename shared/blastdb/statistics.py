@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.blastdb.volumes import Molecule
-from shared.runs.errors import Code, Unusable
+from shared.errors import Code, Unusable
 
 INDEX_HEAD_BYTES = 8192
 """How much of an index file holds its header; titles are short sentences."""

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.runs.errors import Code, NotFound, Unusable
+from shared.errors import Code, NotFound, Unusable
 
 type Molecule = Literal["nucl", "prot"]
 

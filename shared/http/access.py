@@ -6,8 +6,8 @@ import json
 from enum import StrEnum
 from typing import Any
 
+from shared.errors import Code, Forbidden
 from shared.http.messages import Call
-from shared.runs.errors import Code, Forbidden
 from shared.settings import Settings
 
 _PRINCIPAL = "x-ms-client-principal"

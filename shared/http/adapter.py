@@ -14,10 +14,10 @@ import azure.functions as func
 from pydantic import BaseModel
 
 from shared import telemetry
+from shared.errors import ShardwarmError
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
 from shared.http.problems import answer_to, internal_error
-from shared.runs.errors import ShardwarmError
 
 type Route = Callable[[Call, Backing], Awaitable[Answer]]
 

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from time import monotonic
 
+from shared.errors import ShardwarmError
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
 from shared.runs.documents import Health, Probe, Readiness
-from shared.runs.errors import ShardwarmError
 from shared.sanitise import sanitised_line
 from shared.settings import ANY
 from shared.version import VERSION

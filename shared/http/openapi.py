@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.errors import Problem
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
 from shared.http.requests import ShardRequest, WarmupRequest
@@ -25,7 +26,6 @@ from shared.runs.documents import (
     WarmupAccepted,
     WarmupStatus,
 )
-from shared.runs.errors import Problem
 from shared.runs.operations import Operation
 from shared.version import VERSION
 

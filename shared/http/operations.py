@@ -3,12 +3,12 @@
 import asyncio
 from time import monotonic
 
+from shared.errors import Code, Conflict, InvalidRequest, NotFound
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.messages import Answer, Call, operation_url
 from shared.http.ports import Backing, HubPort
 from shared.runs.documents import OperationPage
-from shared.runs.errors import Code, Conflict, InvalidRequest, NotFound
 from shared.runs.operations import RunState, Status, operation_of
 
 _KINDS = frozenset({"shard", "warm_up", "release_warmup"})

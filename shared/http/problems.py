@@ -1,7 +1,6 @@
 """Errors as replies: status, body `{"error": {code, message, target, details}}` and header `x-ms-error-code`."""
 
-from shared.http.messages import Answer
-from shared.runs.errors import (
+from shared.errors import (
     Code,
     Conflict,
     Forbidden,
@@ -13,6 +12,7 @@ from shared.runs.errors import (
     TransientFailure,
     Unusable,
 )
+from shared.http.messages import Answer
 from shared.sanitise import sanitise
 
 _STATUS: tuple[tuple[type[ShardwarmError], int], ...] = (

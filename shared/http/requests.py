@@ -7,9 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 
 from shared.blastdb import names
 from shared.blastdb.blobs import MAX_SHARDS
+from shared.errors import Code, InvalidRequest, Problem
 from shared.http.messages import Call
 from shared.runs.clusters import ClusterRef
-from shared.runs.errors import Code, InvalidRequest, Problem
 from shared.settings import ANY, Settings
 
 _MAX_WAIT_MS = 25_000

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any, Literal
 
+from shared.errors import Code, NotFound, ShardwarmError
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.messages import Answer, Call, operation_url
@@ -11,7 +12,6 @@ from shared.http.requests import WarmupRequest
 from shared.http.starting import HeldError, Start, held, start_run
 from shared.runs.clusters import ClusterRef
 from shared.runs.documents import ActiveWarmups, WarmSummary, WarmupAccepted, WarmupStatus
-from shared.runs.errors import Code, NotFound, ShardwarmError
 from shared.runs.operations import RunState, operation_of
 from shared.runs.shard import ShardRun
 from shared.runs.warmup import WarmRun

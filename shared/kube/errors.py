@@ -6,7 +6,7 @@ from typing import Any, cast
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from shared.runs.errors import Code, Misconfigured, ShardwarmError, TransientFailure
+from shared.errors import Code, Misconfigured, ShardwarmError, TransientFailure
 from shared.sanitise import sanitised_line
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})

@@ -4,13 +4,13 @@ import asyncio
 
 from pydantic import ValidationError
 
+from shared.errors import Code, ShardwarmError, TransientFailure
 from shared.kube import readings
 from shared.kube.api import ApiServer, Json
 from shared.kube.errors import GoneError, WrittenByAnotherError
 from shared.kube.manifests import NAME_LABEL, WarmerSpec, config_map, daemon_set, database_hash, object_name
 from shared.kube.readings import WORKLOAD_SELECTOR, WorkloadNode
 from shared.runs.assignment import ASSIGNMENT_FILE, AssignmentDocument
-from shared.runs.errors import Code, ShardwarmError, TransientFailure
 from shared.runs.readings import Readings
 from shared.sanitise import sanitised_line
 

@@ -1,1 +1,1 @@
-"""Runs as values: leases, operations, errors, metadata, and what travels between their steps. Pure."""
+"""Runs as values: leases, operations, metadata, and what travels between their steps. Pure."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from shared.blastdb.blobs import MAX_SHARDS
 from shared.blastdb.capacity import least_ceiling, room
 from shared.blastdb.volumes import Molecule
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.matching import match
 
 type Mode = Literal["hot", "disk", "evict"]

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.runs.errors import Code, Conflict
+from shared.errors import Code, Conflict
 
 WORKLOAD_LABEL = ("workload", "blast")
 """The label and the taint of the pool that searches run on; AKS and the consumers give it (contract 7.2)."""

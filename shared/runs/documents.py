@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.blastdb.generations import Generation
 from shared.blastdb.statistics import Statistics
-from shared.runs.errors import Problem
+from shared.errors import Problem
 from shared.runs.operations import Operation, Progress, WarmProgress
 from shared.runs.warm import WarmStatus
 

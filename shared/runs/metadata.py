@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from shared.runs.errors import Code, Conflict, Problem, Unusable
+from shared.errors import Code, Conflict, Problem, Unusable
 from shared.runs.shard import CommitMetadata, MarkStarted, RecordFailure
 from shared.sanitise import sanitised_line
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.sanitise import sanitised_line
 
 type Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.operations import Phase, Progress
 from shared.runs.shard import Inspection, SetReceipt, ShardResult
 from shared.sanitise import sanitised_line

@@ -13,8 +13,8 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import Molecule, VolumeSet
+from shared.errors import Problem
 from shared.runs.claims import Claim
-from shared.runs.errors import Problem
 from shared.runs.identity import lease_key
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

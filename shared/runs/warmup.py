@@ -6,9 +6,9 @@ Fields are only ever added, with defaults, as in `shared.runs.shard`.
 from datetime import datetime
 from typing import Literal
 
+from shared.errors import Problem
 from shared.runs.claims import Claim
 from shared.runs.clusters import ClusterRef
-from shared.runs.errors import Problem
 from shared.runs.identity import lease_key
 from shared.runs.shard import RetrySteering, ShardRun, Wire
 

@@ -9,7 +9,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
 from shared.azure.credentials import credential
-from shared.runs.errors import Code, Forbidden
+from shared.errors import Code, Forbidden
 from shared.settings import ANY, Settings
 from shared.storage.container import Container
 

@@ -8,13 +8,13 @@ from typing import Any, cast
 from shared.blastdb import blobs
 from shared.blastdb.names import is_database_name
 from shared.blastdb.volumes import Molecule, molecule_of
+from shared.errors import Code, NotFound, Unusable
 from shared.runs import metadata
 from shared.runs.documents import (
     DatabaseDocument,
     DatabaseRow,
     ShardSetDocument,
 )
-from shared.runs.errors import Code, NotFound, Unusable
 from shared.sanitise import sanitised_line
 from shared.storage import portraits
 from shared.storage.accounts import Accounts

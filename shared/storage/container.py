@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContentSettings
 from azure.storage.blob.aio import ContainerClient
 
-from shared.runs.errors import Code, TransientFailure
+from shared.errors import Code, TransientFailure
 from shared.storage.errors import ConditionFailedError, translated
 from shared.storage.listing import ListedBlob, listed, md5_as_hex, read_page
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from shared.blastdb.blobs import metadata_blob
+from shared.errors import Code, TransientFailure, Unusable
 from shared.runs import metadata
-from shared.runs.errors import Code, TransientFailure, Unusable
 from shared.runs.metadata import Document
 from shared.storage.container import Absent, Container, Matching
 from shared.storage.errors import ConditionFailedError

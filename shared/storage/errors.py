@@ -18,7 +18,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from shared.runs.errors import Code, Misconfigured, NotFound, ShardwarmError, TransientFailure
+from shared.errors import Code, Misconfigured, NotFound, ShardwarmError, TransientFailure
 from shared.sanitise import sanitised_line
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})

@@ -15,8 +15,8 @@ from shared.blastdb.statistics import (
     parse_statistics_file,
 )
 from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, Molecule, VolumeSet, refuse_other_count, take_inventory
+from shared.errors import Code, TransientFailure
 from shared.runs import metadata
-from shared.runs.errors import Code, TransientFailure
 from shared.runs.metadata import ShardFields
 from shared.storage.container import Container, Content
 from shared.storage.control import Control, ControlBlobs

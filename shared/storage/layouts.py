@@ -10,7 +10,7 @@ from shared.blastdb.layout import Layout
 from shared.blastdb.manifest import render_manifest
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
-from shared.runs.errors import Code, Conflict
+from shared.errors import Code, Conflict
 from shared.runs.shard import LONG_AGO, BlobIndices, SetPlan
 from shared.storage.container import Absent, Condition, Container, UnchangedSince, md5_hex
 from shared.storage.errors import ConditionFailedError

@@ -6,7 +6,7 @@ import pytest
 
 from activities.remove_orphans import remove_orphans
 from activities.upload_shard_set import upload_shard_set
-from shared.runs.errors import Code
+from shared.errors import Code
 from shared.runs.shard import BlobIndices, Removed, SetPlan
 from shared.storage.catalogue import Catalogue
 from tests.activities.conftest import ACCOUNT

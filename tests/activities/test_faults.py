@@ -13,7 +13,7 @@ from activities.mark_started import mark_started
 from activities.record_failure import record_failure
 from activities.remove_orphans import remove_orphans
 from activities.upload_shard_set import upload_shard_set
-from shared.runs.errors import Code, TransientFailure
+from shared.errors import Code, TransientFailure
 from tests.builders import alias, database, layout, manifest
 from tests.driving import written
 

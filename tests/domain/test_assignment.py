@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from shared.blastdb.capacity import shards_per_node
 from shared.blastdb.layout import split
 from shared.blastdb.volumes import MAX_VOLUMES
+from shared.errors import Code, Problem
 from shared.runs.assignment import Assignment, AssignmentDocument, Seat, assign
-from shared.runs.errors import Code, Problem
 from shared.runs.matching import match
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from shared.errors import Misconfigured
 from shared.kube.manifests import WarmerSpec, daemon_set
-from shared.runs.errors import Misconfigured
 from shared.settings import WARM_SLACK_SECONDS, parse
 from warmer.settings import Settings as AgentSettings
 

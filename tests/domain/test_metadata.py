@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from shared.blastdb.generations import Generation
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
+from shared.errors import Code, Conflict, Problem, Unusable
 from shared.runs import metadata
-from shared.runs.errors import Code, Conflict, Problem, Unusable
 from shared.runs.shard import CommitMetadata, MarkStarted, RecordFailure
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -8,7 +8,7 @@ from durabletask.client import OrchestrationStatus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.operations import ENDED, Operation, Progress, RunState, Status, operation_of
 
 CREATED = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

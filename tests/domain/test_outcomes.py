@@ -9,7 +9,7 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.layout import split
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.outcomes import flat, partial, progress, result
 from shared.runs.shard import BlobIndices, Inspection, SetPlan, SetReceipt, ShardResult

@@ -14,7 +14,7 @@ from shared.blastdb.capacity import budget_of, least_ceiling, load, room, shards
 from shared.blastdb.layout import split
 from shared.blastdb.machines import GIBIBYTE, machine, memory_bytes
 from shared.blastdb.selection import DatabaseSize, NodePool, choose_shard_count
-from shared.runs.errors import Code
+from shared.errors import Code
 
 CORE_NT_GIB = 269
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.errors import Code, Misconfigured
+from shared.errors import Code, Misconfigured
 from shared.runs.shard import RetrySteering, ShardRun
 from shared.settings import Settings, parse
 

@@ -23,7 +23,7 @@ from shared.blastdb.statistics import (
     parse_index_head,
     parse_statistics_file,
 )
-from shared.runs.errors import Code, Unusable
+from shared.errors import Code, Unusable
 
 GOLDEN = Path(__file__).parent / "golden"
 HEADS = {("nucl_v5", "nucl"): (30, 3435), ("prot_v5", "prot"): (20, 990), ("prot_v4", "prot"): (20, 990)}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.blastdb.volumes import MAX_VOLUMES, ListedFile, VolumeSet, molecule_of, refuse_other_count, take_inventory
-from shared.runs.errors import Code, NotFound, Unusable
+from shared.errors import Code, NotFound, Unusable
 
 
 def files(*leaves, size=1):

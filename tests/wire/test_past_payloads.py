@@ -15,9 +15,9 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
+from shared.errors import Code, Problem
 from shared.runs import leases, shard, warmup
 from shared.runs.clusters import ClusterRef
-from shared.runs.errors import Code, Problem
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.operations import Progress, WarmProgress
 from shared.runs.shard import (

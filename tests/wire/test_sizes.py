@@ -10,7 +10,7 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.layout import split
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import MAX_VOLUMES, VolumeSet
-from shared.runs.errors import Code, Problem
+from shared.errors import Code, Problem
 from shared.runs.identity import operation_id
 from shared.runs.leases import Acquire, Holding, Lease, Reply
 from shared.runs.operations import Progress
