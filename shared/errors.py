@@ -32,9 +32,11 @@ class Code(StrEnum):
     UNAUTHENTICATED = "Unauthenticated"
     MISSING_ROLE = "MissingRole"
     ACCOUNT_NOT_ALLOWED = "AccountNotAllowed"
+    CALLBACK_NOT_ALLOWED = "CallbackNotAllowed"
 
     DATABASE_NOT_FOUND = "DatabaseNotFound"
     SHARD_SET_NOT_FOUND = "ShardSetNotFound"
+    PREVIOUS_LAYOUT_NOT_FOUND = "PreviousLayoutNotFound"
     OPERATION_NOT_FOUND = "OperationNotFound"
     CONTAINER_NOT_FOUND = "ContainerNotFound"
 
@@ -43,6 +45,7 @@ class Code(StrEnum):
     OPERATION_ENDED = "OperationEnded"
     DATABASE_CHANGED = "DatabaseChanged"
     DATABASE_NOT_READY = "DatabaseNotReady"
+    VOLUMES_DIFFER = "VolumesDiffer"
     WRITTEN_BY_ANOTHER = "WrittenByAnother"
 
     ALIAS_ONLY = "AliasOnlyDatabase"
@@ -59,6 +62,7 @@ class Code(StrEnum):
     NO_PRESET_FITS = "NoPresetFits"
     PARTIAL_SHARD_SETS = "PartialShardSets"
     VERIFICATION_FAILED = "VerificationFailed"
+    UPLOAD_INCOMPLETE = "UploadIncomplete"
 
     NO_READY_NODES = "NoReadyNodes"
     TOO_FEW_NODES = "TooFewNodes"
@@ -73,6 +77,12 @@ class Code(StrEnum):
     NO_WORKLOAD_POOL = "NoWorkloadPool"
     WARMUP_FAILED = "WarmupFailed"
     WARMUP_TIMED_OUT = "WarmupTimedOut"
+
+    CALLBACK_FAILED = "CallbackFailed"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    SOURCE_CHANGED = "SourceChanged"
+    SOURCE_REFUSED = "SourceRefused"
+    SOURCE_UNAVAILABLE = "SourceUnavailable"
 
     STORAGE_REFUSED = "StorageRefused"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
@@ -131,7 +141,12 @@ class Conflict(ShardwarmError):  # noqa: N818 - as above
 
 
 class Unusable(ShardwarmError):  # noqa: N818 - as above
-    """The database cannot be sharded as it stands; changing it helps, a retry does not."""
+    """The database cannot be sharded as it stands; changing it helps, a retry does not.
+
+    `listing` is the digest of the files that were refused, where they had been listed.
+    """
+
+    listing: str | None = None
 
 
 class Misconfigured(ShardwarmError):  # noqa: N818 - as above
@@ -144,3 +159,7 @@ class TransientFailure(ShardwarmError):  # noqa: N818 - as above
     def __init__(self, code: Code, message: str, *, target: str | None = None, retry_after_seconds: int | None = None) -> None:
         super().__init__(code, message, target=target)
         self.retry_after_seconds = retry_after_seconds
+
+    def __str__(self) -> str:
+        """With its code: the text is all that an orchestrator sees of what an activity raised."""
+        return f"{self.problem.code.value}: {self.problem.message}"

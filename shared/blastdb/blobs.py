@@ -32,9 +32,24 @@ def files_prefix(db: str) -> str:
     return f"{db}/{db}."
 
 
+def staging_folder(db: str) -> str:
+    """Where prepare-db keeps files until a generation is complete; nothing else looks there."""
+    return f"{db}/.staging/"
+
+
+def plan_blob(db: str, source_version: str) -> str:
+    """The list of files that prepare-db copies of one snapshot."""
+    return f"{staging_folder(db)}{source_version}/plan.json"
+
+
 def statistics_file(db: str, molecule: Molecule) -> str:
     """The JSON file in which BLAST+ keeps a database's totals (`.njs`, `.pjs`)."""
     return f"{db}/{db}.{'njs' if molecule == 'nucl' else 'pjs'}"
+
+
+def published_metadata_file(db: str, molecule: Molecule) -> str:
+    """The leaf of the JSON file that NCBI publishes beside a database's files."""
+    return f"{db}-{molecule}-metadata.json"
 
 
 def metadata_blob(db: str) -> str:

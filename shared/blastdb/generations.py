@@ -1,11 +1,12 @@
 """One version of a database's content: what prepare-db called it, and a digest of its listing."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.blastdb.volumes import ListedFile
+from shared.blastdb.volumes import ListedFile, VolumeSet
 
 
 class Generation(BaseModel):
@@ -25,3 +26,12 @@ def digest_of(files: Iterable[ListedFile]) -> str:
     """The digest of a listing, in whatever order it came."""
     lines = sorted(f"{file.leaf}\t{file.size_bytes}\t{file.fingerprint}\n" for file in files)
     return sha256("".join(lines).encode()).hexdigest()[:32]
+
+
+def volume_marks(volumes: VolumeSet, files: Iterable[ListedFile]) -> tuple[str, ...]:
+    """Four hex digits for the files of each volume, enough to name the volumes that changed; empty where there is no file."""
+    by_volume: defaultdict[str, list[ListedFile]] = defaultdict(list)
+    for file in files:
+        by_volume[file.leaf.rpartition(".")[0]].append(file)
+    names = volumes.names(0, volumes.count)
+    return tuple(digest_of(by_volume[name])[:4] if by_volume[name] else "" for name in names)

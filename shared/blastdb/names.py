@@ -19,6 +19,7 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _SUBSCRIPTION = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE_GROUP = re.compile(r"[A-Za-z0-9._\-()]{0,89}[A-Za-z0-9_\-()]")
 
+_SNAPSHOT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_\-]{0,63}")
 _CLUSTER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9])?")
 
 
@@ -98,4 +99,15 @@ def cluster_name(text: str) -> str:
     """
     if not _CLUSTER.fullmatch(text):
         raise InvalidNameError("a cluster name has 1 to 63 letters, digits, '_' and '-', with a letter or digit at both ends")
+    return text
+
+
+def snapshot_name(text: str) -> str:
+    """The text itself, when it can name a snapshot in NCBI's bucket (`2026-05-09-01-05-02`).
+
+    Raises:
+        InvalidNameError: it cannot.
+    """
+    if not _SNAPSHOT.fullmatch(text):
+        raise InvalidNameError("a snapshot's name has 1 to 64 letters, digits, '_' and '-', and begins with a letter or digit")
     return text

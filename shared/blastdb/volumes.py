@@ -21,6 +21,8 @@ _DATABASE_FILE: dict[Molecule, str] = {"nucl": "ndb", "prot": "pdb"}
 _SEQUENCE_FILES: dict[str, Molecule] = {"nsq": "nucl", "psq": "prot"}
 # A volume that has one of these but no sequence file was uploaded half.
 _VOLUME_FILES = frozenset({"nin", "nhr", "pin", "phr"})
+_OF_VOLUMES = _VOLUME_FILES | _SEQUENCE_FILES.keys()
+_NUMBER_AND_EXTENSION = r"(?:\.([0-9]+))?\.([a-z]{2,4})"
 _SHOWN = 5
 
 
@@ -80,7 +82,8 @@ def take_inventory(db: str, listed: Iterable[ListedFile]) -> Inventory:
     Raises:
         NotFound: the folder holds no file of this database.
         Unusable: a gap, more than one molecule type, names that contradict each other, a half-uploaded volume, no
-            `.ndb`/`.pdb`, too many volumes, or an alias over other databases. The message says which and what to do.
+            `.ndb`/`.pdb`, an empty file, too many volumes, or an alias over other databases. The message says which and what
+            to do.
     """
     found = _files_of(db, listed)
     if not found:
@@ -88,9 +91,15 @@ def take_inventory(db: str, listed: Iterable[ListedFile]) -> Inventory:
     molecule, numbers = _markers(db, found)
     volumes = _volume_set(db, molecule, numbers)
     _refuse_halves(found, volumes)
+    _refuse_empty(db, found)
     _refuse_without_database_file(found, volumes)
     files = tuple(sorted(item.file for item in found))
     return Inventory(volumes, _bytes_by_volume(found, volumes), files)
+
+
+def files_of(db: str, listed: Iterable[ListedFile]) -> tuple[ListedFile, ...]:
+    """Those files that are the database's own; nothing is refused."""
+    return tuple(sorted(item.file for item in _files_of(db, listed)))
 
 
 def molecule_of(db: str, leaves: Iterable[str]) -> Molecule:
@@ -129,8 +138,13 @@ def refuse_other_count(volumes: VolumeSet, expected: int) -> None:
         )
 
 
+def is_file_of(db: str, leaf: str) -> bool:
+    """Whether a file is the database's own: `nt.nal` and `nt.00.nsq` are `nt`'s; `nt_euk.nal`, taxonomy, archives are not."""
+    return re.fullmatch(re.escape(db) + _NUMBER_AND_EXTENSION, leaf) is not None
+
+
 def _files_of(db: str, listed: Iterable[ListedFile]) -> list[_Found]:
-    pattern = re.compile(rf"{re.escape(db)}(?:\.([0-9]+))?\.([a-z]{{2,4}})")
+    pattern = re.compile(re.escape(db) + _NUMBER_AND_EXTENSION)
     return [_Found(file, match[1], match[2]) for file in listed if (match := pattern.fullmatch(file.leaf))]
 
 
@@ -191,6 +205,14 @@ def _refuse_halves(found: Sequence[_Found], volumes: VolumeSet) -> None:
     halves = sorted(name for number in named if (name := f"{volumes.db}.{number}") not in whole)
     if halves:
         raise _gap(volumes, halves, len(halves))
+
+
+def _refuse_empty(db: str, found: Sequence[_Found]) -> None:
+    """No file of a volume is ever empty; one that is was never filled, and BLAST may search on without its sequences."""
+    empty = sorted(item.file.leaf for item in found if item.extension in _OF_VOLUMES and not item.file.size_bytes)
+    if empty:
+        message = f"'{db}' has files of no bytes: {_some(empty, len(empty))}. Upload them, or wait until the upload is complete."
+        raise Unusable(Code.VOLUME_GAP, message, target=db)
 
 
 def _gap(volumes: VolumeSet, missing: Sequence[str], total: int) -> Unusable:

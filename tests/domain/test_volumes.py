@@ -156,9 +156,9 @@ def test_a_single_volume_has_the_bytes_of_all_files_of_its_database():
 
 
 def test_volume_bytes_come_in_numeric_order():
-    listed = [file._replace(size_bytes=int(match[1])) for file in database("x", padded(11, 1)) if (match := number_of(file))]
+    listed = [file._replace(size_bytes=1 + int(match[1])) for file in database("x", padded(11, 1)) if (match := number_of(file))]
 
-    assert take_inventory("x", [*listed, *files("x.ndb")]).volume_bytes == tuple(3 * index for index in range(11))
+    assert take_inventory("x", [*listed, *files("x.ndb")]).volume_bytes == tuple(3 * index for index in range(1, 12))
 
 
 def number_of(file):
@@ -217,6 +217,16 @@ def test_a_volume_that_has_files_but_no_sequences_was_uploaded_half(extension):
 
     assert problem.code is Code.VOLUME_GAP
     assert "(.nsq) of x.02" in problem.message
+
+
+@pytest.mark.parametrize("extension", ["nsq", "nin", "nhr"])
+def test_a_volumes_file_of_no_bytes_is_refused_by_name(extension):
+    listed = [file._replace(size_bytes=int(file.leaf != f"x.01.{extension}")) for file in database("x", ["00", "01"])]
+
+    problem = refused("x", listed)
+
+    assert problem.code is Code.VOLUME_GAP
+    assert f"x.01.{extension}" in problem.message
 
 
 def test_half_a_volume_beside_an_unnumbered_one_is_refused():

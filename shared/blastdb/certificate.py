@@ -1,0 +1,187 @@
+"""What a look at a database proves: every volume in exactly one shard of every set, texts as they must be, metadata in agreement.
+
+From values to values. Coverage is read from the stored texts themselves and not inferred from their being equal to ours, so
+that a defect of the layout cannot vouch for itself.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.blastdb.alias import LOCAL_FOLDER
+from shared.blastdb.blobs import alias_blob, manifest_blob
+from shared.blastdb.generations import Generation
+from shared.blastdb.manifest import parse_manifest
+from shared.blastdb.volumes import VolumeSet
+
+type Drift = Literal["current", "stale", "incomplete", "ghosts"]
+type Fault = Literal["ghosts", "volumes", "absent", "coverage", "text", "orphan", "generation", "metadata"]
+
+_DRIFT: dict[Fault, Drift] = {
+    "ghosts": "ghosts",
+    "volumes": "incomplete",
+    "absent": "incomplete",
+    "coverage": "stale",
+    "text": "stale",
+    "orphan": "stale",
+    "generation": "stale",
+    "metadata": "stale",
+}
+_WORST_FIRST: tuple[Drift, ...] = ("ghosts", "incomplete", "stale", "current")
+_SHOWN = 50
+
+
+class Finding(BaseModel):
+    """One thing that is wrong: of which kind, about what (a blob, a volume, a field of the metadata), in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fault: Fault
+    target: str
+    message: str
+
+
+class Certificate(BaseModel):
+    """The outcome. `drift` is the worst of the findings, `current` when there is none; of many findings the first are named."""
+
+    model_config = ConfigDict(frozen=True)
+
+    db_name: str
+    drift: Drift
+    volume_count: int | None = None
+    shard_sets: tuple[int, ...] = ()
+    generation: Generation | None = None
+    shard_generation: str | None = None
+    blobs_compared: int = 0
+    findings_total: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+class Claims(NamedTuple):
+    """What the metadata says, as far as it can be compared with storage."""
+
+    sharded: bool
+    shard_sets: tuple[int, ...]
+    generation: str | None
+    source_version: str | None
+    total_bytes: int | None
+    file_count: int | None
+    statistics: str | None
+    letters: int | None
+    sequences: int | None
+    in_progress: bool
+    error: str | None
+
+
+class Facts(NamedTuple):
+    """What storage holds. `expected` has the bytes that every blob of every set must have, `stored` those that it has."""
+
+    volumes: VolumeSet
+    generation: Generation
+    total_bytes: int
+    file_count: int
+    statistics: str
+    letters: int | None
+    sequences: int | None
+    shard_sets: tuple[int, ...]
+    expected: Mapping[str, bytes]
+    stored: Mapping[str, bytes]
+
+
+def certify(facts: Facts, claims: Claims) -> Certificate:
+    """Compare everything with everything; nothing that is wrong hides something else that is wrong."""
+    db = facts.volumes.db
+    findings = [*_blobs(facts), *_coverage(facts), *_metadata(facts, claims)]
+    return _certificate(db, findings).model_copy(
+        update={
+            "volume_count": facts.volumes.count,
+            "shard_sets": facts.shard_sets,
+            "generation": facts.generation,
+            "shard_generation": claims.generation,
+            "blobs_compared": len(facts.stored),
+        }
+    )
+
+
+def refused(db: str, fault: Fault, message: str) -> Certificate:
+    """The certificate of a database that cannot be sharded as it stands."""
+    return _certificate(db, [Finding(fault=fault, target=db, message=message)])
+
+
+def _certificate(db: str, findings: Sequence[Finding]) -> Certificate:
+    found = {_DRIFT[finding.fault] for finding in findings}
+    drift: Drift = next(one for one in _WORST_FIRST if one in found or one == "current")
+    return Certificate(db_name=db, drift=drift, findings_total=len(findings), findings=tuple(findings[:_SHOWN]))
+
+
+def _blobs(facts: Facts) -> Iterable[Finding]:
+    for name, text in facts.expected.items():
+        stored = facts.stored.get(name)
+        if stored is None:
+            yield Finding(fault="absent", target=name, message="is not there")
+        elif stored != text:
+            yield Finding(fault="text", target=name, message="has other bytes than it must have")
+    for name in sorted(facts.stored.keys() - facts.expected.keys()):
+        yield Finding(fault="orphan", target=name, message="belongs to no shard set of this generation")
+
+
+def _coverage(facts: Facts) -> Iterable[Finding]:
+    if not facts.shard_sets:
+        yield Finding(fault="absent", target=facts.volumes.db, message="has no shard set")
+    wanted = set(facts.volumes.names(0, facts.volumes.count))
+    for count in facts.shard_sets:
+        for kind, listed in (("manifests", _by_manifests(facts, count)), ("aliases", _by_aliases(facts, count))):
+            where = f"the {kind} of the set N = {count}"
+            for name in sorted(wanted - listed.keys()):
+                yield Finding(fault="coverage", target=name, message=f"is in none of {where}")
+            for name in sorted(listed.keys() - wanted):
+                yield Finding(fault="coverage", target=name, message=f"is no volume, but is in {where}")
+            for name in sorted(name for name, times in listed.items() if times > 1 and name in wanted):
+                yield Finding(fault="coverage", target=name, message=f"is in {where} {listed[name]} times")
+
+
+def _by_manifests(facts: Facts, count: int) -> Counter[str]:
+    names = (manifest_blob(facts.volumes.db, count, index) for index in range(count))
+    return Counter(volume for name in names for volume in _parsed(facts.stored.get(name, b"")))
+
+
+def _by_aliases(facts: Facts, count: int) -> Counter[str]:
+    names = (alias_blob(facts.volumes.db, count, index, facts.volumes.molecule) for index in range(count))
+    return Counter(volume for name in names for volume in _opened(facts.stored.get(name, b"")))
+
+
+def _parsed(text: bytes) -> tuple[str, ...]:
+    try:
+        return parse_manifest(text)
+    except ValueError:
+        return ()
+
+
+def _opened(text: bytes) -> tuple[str, ...]:
+    lines = [line for line in text.decode(errors="replace").splitlines() if line.startswith("DBLIST ")]
+    return tuple(path.removeprefix(f"{LOCAL_FOLDER}/") for line in lines for path in line.split()[1:])
+
+
+def _metadata(facts: Facts, claims: Claims) -> Iterable[Finding]:
+    if claims.generation != facts.generation.digest or claims.source_version != facts.generation.source_version:
+        yield Finding(
+            fault="generation", target="shard_generation", message="is not that of the database: its files were changed since"
+        )
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("sharded", claims.sharded, bool(facts.shard_sets)),
+        ("total_bytes", claims.total_bytes, facts.total_bytes),
+        ("file_count", claims.file_count, facts.file_count),
+        ("statistics", claims.statistics, facts.statistics),
+        ("total_letters", claims.letters, facts.letters),
+        ("total_sequences", claims.sequences, facts.sequences),
+        ("sharding_in_progress", claims.in_progress, False),
+    )
+    for name, told, true in pairs:
+        if told != true:
+            yield Finding(fault="metadata", target=name, message=f"is {told}, storage says {true}")
+    for count in sorted(set(claims.shard_sets) - set(facts.shard_sets)):
+        yield Finding(fault="metadata", target="shard_sets", message=f"lists N = {count}, which this database cannot have")
+    if claims.error is not None:
+        yield Finding(fault="metadata", target="sharding_error", message=f"tells of a run that failed: {claims.error}")
