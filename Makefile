@@ -18,7 +18,7 @@ help: ## this menu
 	@printf 'Shardwarm. Usage: make TARGET [ARGS="..."]\n\n'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## .venv, Azurite, pyright, BLAST+ and vmtouch; quick when all is there
+setup: ## .venv, Azurite, an S3 server, pyright, BLAST+ and vmtouch; quick when all is there
 	@local/setup
 
 run: setup ## the main job: shard and warm two real databases and prove that nothing was lost
@@ -58,6 +58,7 @@ bench: setup ## measured ratios against the replaced system's way and the physic
 lock: setup ## compile the lock files anew from pyproject.toml and local/package.json
 	@$(COMPILE) -o requirements.txt pyproject.toml
 	@$(COMPILE) -c requirements.txt -o warmer/requirements.txt warmer/requirements.in
+	@$(COMPILE) -o local/s3/requirements.txt local/s3/requirements.in
 	@$(COMPILE) --extra dev -c requirements.txt -o local/requirements.txt pyproject.toml
 	@npm install --prefix local --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 

@@ -17,7 +17,7 @@ from local.azurite import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
 def pins(text: str) -> dict[str, str]:
@@ -33,12 +33,17 @@ def differences(wanted: dict[str, str], locked: dict[str, str], lock: str) -> It
 
 
 def python_findings() -> Iterable[str]:
-    """What is wrong with the two requirements files."""
+    """What is wrong with the requirements files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     production = pins((ROOT / "requirements.txt").read_text())
     development = pins((ROOT / "local/requirements.txt").read_text())
     yield from differences(pins("\n".join(project["dependencies"])), production, "requirements.txt")
     yield from differences(production, development, "local/requirements.txt")
+    yield from differences(
+        pins((ROOT / "local/s3/requirements.in").read_text()),
+        pins((ROOT / "local/s3/requirements.txt").read_text()),
+        "local/s3/requirements.txt",
+    )
     extra = pins("\n".join(project["optional-dependencies"]["dev"]))
     yield from differences(extra, development, "local/requirements.txt")
 
