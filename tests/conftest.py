@@ -9,9 +9,18 @@ from local.proxy import Proxy
 from local.stack import Stack
 from tests.driving import Api, Blobs
 
+_OF_THE_CLUSTER = {"cluster", "warmups", "e2e"}
 ACCOUNTS = ("devstoreaccount1", "elbstg01")
 QUICK = {"SHARDWARM_RETRY_ATTEMPTS": "3", "SHARDWARM_RETRY_FIRST_SECONDS": "0.05"}
 """Settings of a stack under test: passing failures are over soon."""
+
+
+def pytest_collection_modifyitems(items):
+    """Share the work by files. What needs a cluster stays with one worker, and begins first, since it takes longest."""
+    items.sort(key=lambda item: item.path.parent.name not in _OF_THE_CLUSTER)
+    for item in items:
+        folder = item.path.parent.name
+        item.add_marker(pytest.mark.xdist_group("cluster" if folder in _OF_THE_CLUSTER else f"{folder}/{item.path.name}"))
 
 
 @pytest.fixture(scope="session")
