@@ -60,13 +60,16 @@ class Account:
 class Azurite:
     """A storage emulator; `async with` starts and stops it."""
 
-    def __init__(self, folder: Path, *, accounts: Sequence[str] = (DEFAULT_ACCOUNT,), in_memory: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, accounts: Sequence[str] = (DEFAULT_ACCOUNT,), in_memory: bool = True, access_log: bool = False
+    ) -> None:
         """Describe an emulator; nothing runs before `start`.
 
         Args:
             folder: for its log, and for its data unless `in_memory`; made when absent.
             accounts: their names; the first is the one that the short properties speak of. Keys are new in each run.
             in_memory: keep nothing on disk.
+            access_log: write a line a request into the log, which `local.events` reads.
 
         Raises:
             ValueError: an account name that Azure would refuse.
@@ -80,6 +83,7 @@ class Azurite:
         self._names = tuple(accounts)
         self._keys = {name: base64.b64encode(secrets.token_bytes(64)).decode() for name in accounts}
         self._in_memory = in_memory
+        self._has_access_log = access_log
         self._child: Child | None = None
 
     async def start(self) -> None:
@@ -154,7 +158,13 @@ class Azurite:
         place = ["--inMemoryPersistence"] if self._in_memory else ["--location", str(self.folder / "data")]
         # The SDK is newer than Azurite, hence no version check. Connections stay open for longer than the default 5 s,
         # so that a pooled one is not closed under a request.
-        options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--blobKeepAliveTimeout", "300"]
+        options = [
+            *([] if self._has_access_log else ["--silent"]),
+            "--disableTelemetry",
+            "--skipApiVersionCheck",
+            "--blobKeepAliveTimeout",
+            "300",
+        ]
         address = ["--blobHost", "127.0.0.1", "--blobPort", str(self.port)]
         return ["node", str(_PROGRAM), *options, *address, *place]
 

@@ -17,7 +17,6 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import signal
 import sys
 from pathlib import Path
 
@@ -25,36 +24,27 @@ from local.functions.dispatcher import BackendLost
 from local.functions.hosting import FunctionsHost
 from local.functions.items import Verdict, WorkItemNote
 from local.processes import ProcessFailed
+from local.upkeep import until_asked
 
 __all__ = ["FunctionsHost", "Verdict", "WorkItemNote"]
 
 
 async def _serve(host: FunctionsHost, state: Path) -> int:
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    waits: list[asyncio.Task[object]] = [asyncio.create_task(stopped.wait()), asyncio.create_task(host.start())]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        if not waits[1].done():
-            return 0
-        await waits[1]
-        _print_functions(host, state)
-        waits.append(asyncio.create_task(host.failed()))
-        done, _ = await asyncio.wait({waits[0], waits[2]}, return_when=asyncio.FIRST_COMPLETED)
-        await done.pop()
+        await until_asked(_run(host, state))
     except (ProcessFailed, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except BackendLost as error:
         print(f"The host cannot go on: {error}", file=sys.stderr)
         return 1
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
-        await host.stop()
     return 0
+
+
+async def _run(host: FunctionsHost, state: Path) -> None:
+    async with host:
+        _print_functions(host, state)
+        await host.failed()
 
 
 def _print_functions(host: FunctionsHost, state: Path) -> None:

@@ -4,56 +4,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import fcntl
-import json
 import logging
 import os
 import shutil
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from local.azurite import ROOT
 from local.cluster.binaries import ClusterUnavailable
 from local.cluster.cluster import Cluster
 from local.cluster.images import MACHINE, project_python
 from local.processes import ProcessFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from local.upkeep import announced, only_one, until_asked
 
 DEFAULT_ROOT = ROOT / ".local"
-
-
-async def keep_up(cluster: Cluster, addresses_file: Path) -> None:
-    """Start a cluster, say where it is, and return when SIGTERM or SIGINT asks for the end.
-
-    Raises:
-        ClusterUnavailable, ProcessFailed: it could not be started, or has ended.
-    """
-    asked = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    running = asyncio.create_task(_run(cluster, addresses_file))
-    asking = asyncio.create_task(asked.wait())
-    await asyncio.wait((running, asking), return_when=asyncio.FIRST_COMPLETED)
-    asking.cancel()
-    if running.cancel():
-        await asyncio.wait((running,))
-    if not running.cancelled():
-        await running
 
 
 async def _run(cluster: Cluster, addresses_file: Path) -> None:
     print("Joining the cluster of KUBECONFIG …" if cluster.is_given else "Starting Kubernetes …", flush=True)
     async with cluster:
-        try:
-            _announce(cluster, addresses_file)
+        with announced(_addresses(cluster), addresses_file):
+            _greet(cluster, addresses_file)
             await cluster.failed()
-        finally:
-            _withdraw(addresses_file)
 
 
 def _addresses(cluster: Cluster) -> dict[str, str | int]:
@@ -70,12 +42,7 @@ def _addresses(cluster: Cluster) -> dict[str, str | int]:
     }
 
 
-def _withdraw(addresses_file: Path) -> None:
-    addresses_file.unlink(missing_ok=True)
-
-
-def _announce(cluster: Cluster, addresses_file: Path) -> None:
-    addresses_file.write_text(json.dumps(_addresses(cluster), indent=2) + "\n")
+def _greet(cluster: Cluster, addresses_file: Path) -> None:
     nodes = "those of the cluster" if cluster.is_given else ", ".join(cluster.nodes.names)
     print(
         f"""
@@ -96,17 +63,6 @@ Ctrl-C ends it. {"The roles that were applied stay." if cluster.is_given else "N
     )
 
 
-@contextlib.contextmanager
-def _only_one(root: Path) -> Generator[Path]:
-    """Hold the folder's lock and give an empty folder for the cluster; BlockingIOError when another one holds it."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "cluster.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        folder = root / "cluster"
-        shutil.rmtree(folder, ignore_errors=True)
-        yield folder
-
-
 def main() -> int:
     """Keep a cluster up until asked to end; 0 then, 1 when it failed, 2 when there can be none on this machine."""
     parser = argparse.ArgumentParser(prog="local.cluster", description="Keeps a local cluster up until Ctrl-C.")
@@ -117,8 +73,10 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     images = {"shardwarm-warmer:local": project_python(), "machine:local": MACHINE}
     try:
-        with _only_one(root) as folder:
-            asyncio.run(keep_up(Cluster(folder, nodes=arguments.nodes, images=images), root / "cluster.json"))
+        with only_one(root / "cluster.lock"):
+            shutil.rmtree(root / "cluster", ignore_errors=True)
+            cluster = Cluster(root / "cluster", nodes=arguments.nodes, images=images)
+            asyncio.run(until_asked(_run(cluster, root / "cluster.json")))
     except BlockingIOError:
         print(f"A cluster is already up under {root}; its addresses are in {root / 'cluster.json'}.", file=sys.stderr)
         return 1

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from local.cluster.arm import Arm
 from local.cluster.arm_documents import TENANT_ID, ManagedCluster
@@ -12,9 +11,11 @@ from local.cluster.control_plane import Timing
 from local.cluster.given import Given, given_kubeconfig
 from local.cluster.images import Image
 from local.cluster.ours import Ours
+from local.upkeep import Together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from local.cluster.access import Access
@@ -26,8 +27,11 @@ RESOURCE_GROUP = "local"
 CLUSTER_NAME = "aks-local"
 
 
-class Cluster:
+class Cluster(Together):
     """A Kubernetes cluster and the ARM that tells of it; `async with` starts and stops both.
+
+    Up when all nodes are Ready. To start it raises ClusterUnavailable where there can be none, with what to do about it, and
+    ProcessFailed when a part could not be started. Its end kills everything; files go, logs stay.
 
     With KUBECONFIG in the environment it is the user's cluster: nothing is built, nothing runs but ARM's stand-in, the
     roles are applied and left there, and there are no node controls.
@@ -55,6 +59,7 @@ class Cluster:
             timing: of heartbeats.
             kubeconfig: of a cluster to use instead; None looks for KUBECONFIG.
         """
+        super().__init__()
         self.root = root
         self.logs = root / "logs"
         self.images: dict[str, Image] = dict(images or {})
@@ -71,7 +76,6 @@ class Cluster:
                 may_label_nodes=may_label_nodes,
                 timing=timing or Timing(),
             )
-        self._exit = contextlib.AsyncExitStack()
         self.managed_cluster = ManagedCluster(
             self.subscription_id, self.resource_group, self.cluster_name, self._kind.pools, self._user_kubeconfig
         )
@@ -133,37 +137,13 @@ class Cluster:
         """Controls of the nodes; RuntimeError for a given cluster, whose nodes are not ours."""
         return self._ours.nodes
 
-    async def start(self) -> None:
-        """Start everything; returns when all nodes are Ready.
-
-        Raises:
-            ClusterUnavailable: there can be none on this machine; the message says what to do.
-            ProcessFailed: a part could not be started; nothing is left running.
-        """
-        self.root.mkdir(parents=True, exist_ok=True)
-        try:
-            self._exit.push_async_callback(self._kind.stop)
-            await self._kind.start()
-            self.app.write_kubeconfig(self.app_kubeconfig)
-            await self._exit.enter_async_context(self.arm)
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """Kill everything that was started; files go, logs stay. Safe to repeat."""
-        await self._exit.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
     async def restart_api_server(self, after_seconds: float = 0.0) -> None:
         """Kill the API server, wait, start it again; returns when it is ready. Watches break, nodes and pods live on."""
         await self._ours.control_plane.restart_api_server(after_seconds)
+
+    def controllers_paused(self) -> AbstractContextManager[None]:
+        """Let the controllers stand still for a moment: what is written is stored, and nobody acts on it."""
+        return self._ours.control_plane.controllers_paused()
 
     async def failed(self) -> None:
         """Wait until a part that must not end has ended, and raise its ProcessFailed."""
@@ -174,6 +154,13 @@ class Cluster:
         if isinstance(self._kind, Given):
             raise RuntimeError("a given cluster has no controls")  # noqa: TRY004 - no wrong type, a wrong use
         return self._kind
+
+    async def _start(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._exit.push_async_callback(self._kind.stop)
+        await self._kind.start()
+        self.app.write_kubeconfig(self.app_kubeconfig)
+        await self._exit.enter_async_context(self.arm)
 
     def _user_kubeconfig(self) -> dict[str, object]:
         return self.admin.entra_kubeconfig(self.resource_group, self.cluster_name, TENANT_ID)

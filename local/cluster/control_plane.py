@@ -6,8 +6,11 @@ Everything is kept under one folder and given up at the end, so the programs are
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import secrets
 import shutil
+import signal
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +21,7 @@ from local.cluster.certificates import self_signed, signing_key
 from local.processes import Child, ProcessFailed, free_port, port_open
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 START_SECONDS = 60.0
@@ -111,6 +115,19 @@ class ControlPlane:
         await child.wait()
         await asyncio.sleep(after_seconds)
         await self._start_api_server()
+
+    @contextlib.contextmanager
+    def controllers_paused(self) -> Generator[None]:
+        """Let the controllers stand still: what is written is stored, and nobody acts on it.
+
+        For less than the grace period: then they may take the nodes for lost before they see their heartbeats.
+        """
+        controllers = self._children["kube-controller-manager"].pid
+        os.kill(controllers, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(controllers, signal.SIGCONT)
 
     async def failed(self) -> None:
         """Wait until the datastore, the scheduler or the controllers end, and raise ProcessFailed with the log's end.

@@ -61,10 +61,18 @@ class Disk:
 def fill(folder: Path, leave_bytes: int) -> Path:
     """Fill the file system until only so much is free; returns the file that does it. For a disk of a node's own."""
     filler = folder / ".filler"
-    free = shutil.disk_usage(folder).free
+    size = 0
     with filler.open("wb") as stream:
-        if free > leave_bytes:
-            os.posix_fallocate(stream.fileno(), 0, free - leave_bytes)
+        piece = shutil.disk_usage(folder).total
+        while (free := shutil.disk_usage(folder).free - leave_bytes) > 0 and piece:
+            piece = min(piece, free)
+            try:
+                os.posix_fallocate(stream.fileno(), size, piece)
+            except OSError:
+                # Others write at the same time, and the file system's own notes take some blocks.
+                piece //= 2
+            else:
+                size += piece
     return filler
 
 

@@ -141,8 +141,10 @@ class Node:
         task.add_done_callback(self._ends.discard)
 
     async def _register(self) -> str:
+        # With its status, as a kubelet does: a node without capacity is one on which the scheduler refuses every pod.
+        node = {**node_object(self.spec), "status": node_status(self.spec, self._disk.size_bytes)}
         try:
-            registered = await self._world.api.create("/api/v1/nodes", node_object(self.spec))
+            registered = await self._world.api.create("/api/v1/nodes", node)
         except ApiError as error:
             if error.status != _CONFLICT:
                 raise

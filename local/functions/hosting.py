@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from local.functions.calls import Caller, durable_client
 from local.functions.catalogue import Catalogue, HostSettings
@@ -22,6 +21,7 @@ from local.functions.server import HttpServer
 from local.functions.supervisor import WorkerSupervisor
 from local.functions.timers import Timers
 from local.processes import Child, free_port, port_open
+from local.upkeep import Together
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -34,8 +34,10 @@ _REPOSITORY = Path(__file__).parents[2]
 _BACKEND_SECONDS = 30.0
 
 
-class FunctionsHost:
+class FunctionsHost(Together):
     """A host for one app. HTTP front and dispatcher live on the caller's event loop; backend and worker are processes.
+
+    Up when the app answers. To start it raises ProcessFailed, when the app cannot be loaded say, with the end of the log.
 
     Attributes:
         url: where the app answers, without a slash at the end; set by `start`.
@@ -70,6 +72,7 @@ class FunctionsHost:
             deliver_twice: run every activity twice, both at once; the first answer counts.
             observer: called for every work item at every moment, see `WorkItemNote`.
         """
+        super().__init__()
         self._app = app.resolve()
         self._state = state.resolve()
         self._port = port
@@ -78,7 +81,6 @@ class FunctionsHost:
         self._observer = observer
         self._supervisor: WorkerSupervisor | None = None
         self._failed: asyncio.Future[None] | None = None
-        self._exit = contextlib.AsyncExitStack()
 
     @property
     def worker(self) -> Child:
@@ -97,29 +99,6 @@ class FunctionsHost:
         if self._supervisor is None:
             raise RuntimeError("the host was not started")
         await self._supervisor.ready()
-
-    async def start(self) -> None:
-        """Start everything; returns when the app answers.
-
-        Raises:
-            ProcessFailed: the app cannot be loaded, say; the message shows the end of the log. Nothing is left running.
-        """
-        try:
-            await self._start()
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """End everything that was started. Safe to repeat."""
-        await self._exit.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     async def failed(self) -> None:
         """Wait until a part that must not end has ended, and raise its error."""

@@ -50,7 +50,7 @@ class Upstream:
 
 
 class Exchange:
-    """What happens to one request; each of the three ways leaves one record."""
+    """What happens to one request; each of the ways leaves one record."""
 
     def __init__(self, request: Request, client: Pipe, upstream: Upstream, started: float) -> None:
         self.request = request
@@ -87,6 +87,15 @@ class Exchange:
         async for _ in response_body(self.request.method, response, pipe.reader):
             pass
         records.append(self._record(response.status, asyncio.get_running_loop().time(), 0, fault="cut"))
+
+    async def shorten(self, records: list[Record]) -> None:
+        """Pass the request on and half of the answer's body back; the caller closes the client's connection."""
+        pipe = await self._upstream.pipe()
+        response = await self._forward(pipe)
+        body = b"".join([piece async for piece in response_body(self.request.method, response, pipe.reader)])
+        self._client.send(response.head)
+        ended = self._client.send(body[: len(body) // 2])
+        records.append(self._record(response.status, ended, len(response.head) + len(body) // 2, fault="cut"))
 
     async def fail(self, fault: Fault, records: list[Record]) -> None:
         """Take the request in and answer it with an error."""

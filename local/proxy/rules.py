@@ -66,6 +66,10 @@ class Rule:
         return True
 
 
+class Shortened(Rule):
+    """Lets matching requests take effect, and breaks off in the middle of the answer's body."""
+
+
 class Held(Rule):
     """Lets matching requests wait at the proxy, before the upstream has seen anything of them.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from local.proxy.exchange import Exchange, Upstream
 from local.proxy.pipe import Pipe
-from local.proxy.rules import Fault, Held, Rule
+from local.proxy.rules import Fault, Held, Rule, Shortened
 from local.proxy.wire import HEAD_LIMIT_BYTES, read_request
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class Proxy:
         """Let matching requests take effect and then close the connection instead of answering."""
         return Rule(self._rules, match, times=times, fault=None)
 
+    def shorten(self, match: Match, *, times: int | None = 1) -> Rule:
+        """Let matching requests take effect and break off in the middle of the answer's body."""
+        return Shortened(self._rules, match, times=times, fault=None)
+
     def hold(self, match: Match) -> Held:
         """Let matching requests wait, before the upstream sees them, until `release` of what is returned."""
         return Held(self._rules, match)
@@ -125,6 +129,10 @@ class Proxy:
                 await asyncio.sleep(established - loop.time())
             if rule is None:
                 keeps_alive = await exchange.relay(self.records)
+            elif isinstance(rule, Shortened):
+                await exchange.shorten(self.records)
+                await client.flush()
+                return
             elif rule.fault is not None:
                 await exchange.fail(rule.fault, self.records)
             else:

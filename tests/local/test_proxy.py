@@ -165,6 +165,16 @@ async def test_cut_request_takes_effect_but_its_answer_is_lost(container, storag
     assert [(record.status, record.fault) for record in storage_proxy.records if record.fault] == [(201, "cut")]
 
 
+async def test_shortened_answer_breaks_off_in_the_middle(container, storage_proxy):
+    await container.upload_blob("short", b"x" * 1000)
+    rule = storage_proxy.shorten(lambda request: request.method == "GET" and request.path.endswith("/short"))
+
+    # The SDK notices, and asks for what is missing.
+    assert await (await container.download_blob("short")).readall() == b"x" * 1000
+    assert rule.hits == 1
+    assert [record.fault for record in storage_proxy.records if record.method == "GET"] == ["cut", ""]
+
+
 async def test_stop_ends_held_requests(azurite):
     proxy = Proxy(azurite.port)
     await proxy.start()
