@@ -43,6 +43,8 @@ class Agent:
             if found != task or told is None or (found is None and trouble != told):
                 task, told = found, trouble
                 self._switch(task, trouble)
+            else:
+                self._board.count_for(self._watch.run)
             told = trouble
             if self._tending is not None and not self._tending[1].is_alive():
                 # It never ends by itself but for a defect: a new container begins with a clean slate.
@@ -61,13 +63,12 @@ class Agent:
         while not self._halt(_HALT_SECONDS):
             if self._ending.is_set():
                 return
+        self._board.count_for(self._watch.run)
         self._board.begin(task)
         self._reporter.resume()
-        if task is None or not (task.shards or task.mode == "evict"):
-            node = self._settings.node_name
-            self._board.explain("waiting", Reason.NOT_ASSIGNED, trouble or f"The assignment does not name {node}.")
+        if task is None:
+            self._board.explain("waiting", Reason.NOT_ASSIGNED, trouble)
             self._reporter.write()
-            log.info("nothing is assigned to %s", node)
             return
         log.info("assigned: shards %s of %d of %s, %s", task.shards, task.shard_count, task.db, task.mode)
         tending = Tending(task, self._settings, self._board, self._reporter)

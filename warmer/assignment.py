@@ -29,6 +29,7 @@ class Assignment(BaseModel):
     shard_count: int = Field(ge=1, le=MAX_SHARDS)
     mode: Mode
     nodes: dict[str, tuple[int, ...]]
+    run: str = ""
 
     @field_validator("db")
     @classmethod
@@ -77,6 +78,8 @@ class Watch:
         self._node = node
         self._text: bytes | None = None
         self._task: Task | None = None
+        self.run = ""
+        """The warmup that wrote what was read last."""
 
     def look(self) -> tuple[Task | None, str]:
         """This node's task now, or None with the reason why there is none.
@@ -90,10 +93,11 @@ class Watch:
         if text == self._text:
             return self._task, ""
         try:
-            task = task_of(Assignment.model_validate_json(text), self._node)
+            assignment = Assignment.model_validate_json(text)
+            task = task_of(assignment, self._node)
         except ValueError as error:
             return self._task, f"{self._path} is not an assignment: {_said(error)}"
-        self._text, self._task = text, task
+        self._text, self._task, self.run = text, task, assignment.run
         return task, ""
 
 

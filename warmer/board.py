@@ -27,8 +27,15 @@ class Board:
         self._node = node
         self._pod = pod
         self._lock = Lock()
+        self._run = ""
         self._moved = 0
         self.begin(None)
+
+    def count_for(self, run: str) -> None:
+        """From now on what is moved is moved for this warmup. Safe to repeat."""
+        with self._lock:
+            if run != self._run:
+                self._run, self._moved = run, 0
 
     def begin(self, task: Task | None) -> None:
         """Forget everything but what was moved, and begin with another task."""
@@ -100,6 +107,7 @@ class Board:
             task = self._task
             about = task._asdict() if task else {}
             return Report(
+                run=self._run,
                 **{key: about[key] for key in ("db", "digest", "shard_count", "mode") if key in about},
                 node=self._node,
                 pod=self._pod,

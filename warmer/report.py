@@ -26,7 +26,9 @@ class ShardReport(BaseModel):
 
 
 class Report(BaseModel):
-    """`bytes_done` counts verified bytes on disk, `bytes_moved` what this process downloaded, repeated parts included.
+    """`bytes_done` counts verified bytes on disk.
+
+    `bytes_moved` is what this process downloaded for `run`, the warmup that wrote its assignment, repeated parts included.
 
     While a failure is being tried again, `reason` and `message` stay until the files are verified; `phase` has moved on.
     `updated_at` is, once the work is done, the moment of the last measurement.
@@ -35,6 +37,7 @@ class Report(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: Literal[1] = 1
+    run: str = ""
     db: str = ""
     digest: str = ""
     shard_count: int = 0

@@ -41,14 +41,22 @@ class Reporter:
         Thread(target=self._tick, daemon=True, name="report").start()
 
     def write(self) -> None:
-        """Write the report as it stands now; it is on disk, whole, on return."""
+        """Write the report as it stands now; it is on disk, whole, on return, and not there where the disk takes none.
+
+        The cluster is told in any case: a disk that is full must not keep the agent from saying so.
+        """
         with self._lock:
             if self._is_withheld:
                 return
             report = self._board.report()
             text = report.model_dump_json().encode()
-            # Not synced: it says nothing that outlives the machine.
-            write_whole(self._path, text, sync=False)
+            try:
+                # Not synced: it says nothing that outlives the machine.
+                write_whole(self._path, text, sync=False)
+            except OSError as error:
+                # The one before may claim what is no longer so.
+                self._path.unlink(missing_ok=True)
+                log.warning("the report could not be written: %s", error.strerror)
             self._publish(report, text)
 
     def withhold(self) -> None:
@@ -74,10 +82,7 @@ class Reporter:
         while True:
             time.sleep(_TICK_SECONDS)
             if self._board.report().phase in _MOVING:
-                try:
-                    self.write()
-                except OSError as error:
-                    log.warning("the report could not be written: %s", error.strerror)
+                self.write()
 
 
 def _news(report: Report) -> tuple[object, ...]:

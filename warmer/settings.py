@@ -52,7 +52,12 @@ class Settings(BaseModel):
     corrupt_attempts: int = Field(default=3, ge=1, description="How often a file is fetched whose MD5 comes out wrong.")
     again_seconds: float = Field(default=60.0, gt=0, description="After a failure everything is tried again so much later.")
 
-    touch_seconds: float = Field(default=60.0, gt=0, description="Interval at which files and residency are looked at.")
+    touch_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=60,
+        description="Interval at which files and residency are looked at; reports more than three old are not believed.",
+    )
     touch_threads: int = Field(default=4, ge=1, description="Files read into memory at once.")
     resident_percent: float = Field(default=99.9, gt=0, le=100, description="How much of all bytes must be in memory.")
     memory_bytes: int = Field(

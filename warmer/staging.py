@@ -6,6 +6,7 @@ Safe to repeat, and to begin again after any crash: what is right stays, nothing
 import logging
 import time
 from collections.abc import Iterable
+from itertools import chain
 from threading import Lock
 
 from warmer import markers, removal, taxonomy
@@ -33,10 +34,13 @@ class Shelf:
         self._records = records
         self._shared = shared
 
-    def is_intact(self) -> bool:
-        """Whether nobody has touched a file since, but for agents that brought newer taxonomy."""
+    def changed(self) -> str | None:
+        """A file that somebody has touched since, but for agents that brought newer taxonomy; None when there is none."""
         shared = taxonomy.records(self._home, self._shared)
-        return len(shared) == len(self._shared) and is_intact(self._home.folder, {**self._records, **shared}.items())
+        unknown = (leaf for leaf in self._shared if leaf not in shared)
+        records = {**self._records, **shared}
+        touched = (leaf for leaf, record in records.items() if not is_intact(self._home.folder, [(leaf, record)]))
+        return next(chain(unknown, touched), None)
 
     def sizes(self) -> dict[str, int]:
         """Bytes by file name."""

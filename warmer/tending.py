@@ -10,7 +10,7 @@ from warmer.credentials import Credential, credential
 from warmer.failures import Reason, Stopped, WarmFailure, of_disk
 from warmer.home import Home
 from warmer.patience import Patience
-from warmer.removal import remove_database
+from warmer.removal import remove_database, remove_unfinished
 from warmer.reporting import Reporter
 from warmer.residency import cold, measure, refuse_too_much, touch
 from warmer.settings import Settings
@@ -75,6 +75,8 @@ class Tending:
         try:
             if self._task.mode == "evict":
                 self._evict()
+            if not self._task.shards:
+                self._stand_by()
             shelf = stage(self._task, tools)
             while self._look(shelf, tools):
                 if self._over.wait(self._settings.touch_seconds):
@@ -85,8 +87,10 @@ class Tending:
 
     def _look(self, shelf: Shelf, tools: Tools) -> bool:
         """Measure, touch what went cold, and report; False when the files are not the verified ones any more."""
-        if not shelf.is_intact():
-            self._board.enter("verifying_db")
+        changed = shelf.changed()
+        if changed is not None:
+            message = f"Somebody else changed or removed {changed} on this node: all files are looked at anew."
+            self._board.explain("verifying_db", Reason.VERIFICATION_FAILED, message)
             self._reporter.write()
             return False
         sizes = shelf.sizes()
@@ -122,6 +126,16 @@ class Tending:
         count = remove_database(self._home)
         log.info("removed %s from this node: %d files", self._task.db, count)
         self._board.complete(is_warm=False)
+        self._reporter.write()
+        self._over.wait()
+        raise Stopped
+
+    def _stand_by(self) -> None:
+        """Nothing is assigned to this node. What is whole stays, for searches that still run on it and for its return."""
+        remove_unfinished(self._home, (), 0)
+        node = self._settings.node_name
+        log.info("nothing is assigned to %s", node)
+        self._board.explain("waiting", Reason.NOT_ASSIGNED, f"The assignment does not name {node}.")
         self._reporter.write()
         self._over.wait()
         raise Stopped

@@ -83,6 +83,30 @@ async def test_a_node_without_assignment_waits(scene, store, mini):
     assert not warmer.node.leaves()
 
 
+async def test_a_node_that_is_left_out_keeps_what_is_whole_and_nothing_unfinished(scene, store, mini):
+    warmer = await scene.warmer(mini.assignment([0], store.url()))
+    await warmer.warm()
+    whole = warmer.node.volumes("mini_nt")
+    unfinished = warmer.node.folder / ".shardwarm/incoming/mini_nt/mini_nt.01.nsq.0123456789ab.part"
+    unfinished.write_bytes(b"?")
+
+    warmer.assign({**mini.assignment([0], store.url()), "nodes": {"another": [0]}})
+
+    await warmer.until(lambda report: report["reason"] == "NotAssigned")
+    assert warmer.node.volumes("mini_nt") == whole
+    assert not unfinished.exists()
+
+
+async def test_bytes_are_counted_for_the_warmup_that_asked_for_them(scene, store, mini):
+    warmer = await scene.warmer(mini.assignment([0], store.url()) | {"run": "warm-1"})
+    first = await warmer.warm()
+    assert (first["run"], first["bytes_moved"] > 0) == ("warm-1", True)
+
+    warmer.assign(mini.assignment([0], store.url()) | {"run": "warm-2"})
+    second = await warmer.until(lambda report: report["run"] == "warm-2")
+    assert (second["warm"], second["bytes_moved"]) == (True, 0)
+
+
 async def test_mode_disk_is_ready_without_memory(scene, store, mini):
     warmer = await scene.warmer(mini.assignment([0], store.url(), mode="disk"))
     await warmer.until(lambda report: report["phase"] == "completed")
