@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from shared.clients import Clients
 from shared.errors import Code, Problem, ShardwarmError, TransientFailure
 from shared.runs.assignment import AssignmentDocument
+from shared.runs.progress import TROUBLED_FIRST, NodeProgress
 from shared.runs.readings import Readings
 from shared.runs.reports import parse_report
 from shared.runs.warm import WarmStatus, status_of
@@ -12,24 +13,23 @@ from shared.runs.warmup import ReadWarmup, WarmReading
 from shared.sanitise import sanitised_line
 
 _REASONS = 5
-_REASON_LENGTH = 160
+_REASON_LENGTH = 120
+_SHARDS = 4
 
 
 async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
     """One look: DaemonSet, pods and nodes. Trouble with the cluster is `Unknown`, never warm and never cold."""
     try:
-        warming = await clients.warming(request.cluster)
-        document = await warming.assignment(request.db)
-        if document is None:
-            return WarmReading(status="Absent")
-        readings = await warming.readings(request.db)
+        look = await (await clients.warming(request.cluster)).look(request.db)
     except TransientFailure as error:
         return WarmReading(status="Unknown", trouble=sanitised_line(error.problem.message, _REASON_LENGTH))
     except ShardwarmError as error:
         return WarmReading(status="Failed", reasons=(error.problem,))
-    if document.mode == "evict":
-        return _eviction(document, readings)
-    return _short(status_of(document, readings, datetime.now(UTC)))
+    if look is None:
+        return WarmReading(status="Absent")
+    if look.document.mode == "evict":
+        return _eviction(*look)
+    return in_short(status_of(*look, datetime.now(UTC)), request.run)
 
 
 def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:
@@ -38,11 +38,12 @@ def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:
     done = sum(
         1 for report in reports if report and (report.db, report.mode, report.phase) == (document.db, "evict", "completed")
     )
-    return WarmReading(status="Stale", nodes_ready=done, nodes_total=len(reports), trouble=readings.trouble)
+    return WarmReading(status="Stale", nodes_ready=done, nodes_total=len(reports))
 
 
-def _short(status: WarmStatus) -> WarmReading:
-    cold = [(name, node) for name, node in status.nodes.items() if node.state != "warm"]
+def in_short(status: WarmStatus, run: str | None) -> WarmReading:
+    """What a run needs of a status, small at any number of nodes; with `run`, only what was moved for it counts as moved."""
+    cold = sorted(((name, node) for name, node in status.nodes.items() if node.state != "warm"), key=_trouble)
     return WarmReading(
         status=status.status,
         nodes_ready=status.nodes_ready,
@@ -52,16 +53,28 @@ def _short(status: WarmStatus) -> WarmReading:
         files_total=status.files_total,
         bytes_done=status.bytes_done,
         bytes_total=status.bytes_total,
-        bytes_moved=status.bytes_moved,
+        bytes_moved=sum(node.bytes_moved for node in status.nodes.values() if run in {None, node.run}),
         resident_percent=status.resident_pct,
         covered=bool(status.shard_progress) and all(shard.nodes_warm for shard in status.shard_progress.values()),
         reasons=tuple(
             Problem(
                 code=Code.WARMUP_FAILED,
-                message=sanitised_line(f"{node.reason or node.phase}: {node.message or ''}", _REASON_LENGTH),
+                message=sanitised_line(f"{node.reason or node.phase} ({_shards(node)}): {node.message or ''}", _REASON_LENGTH),
                 target=name,
             )
             for name, node in cold[:_REASONS]
         ),
         trouble=sanitised_line(status.error, _REASON_LENGTH) if status.error else None,
     )
+
+
+def _trouble(item: tuple[str, NodeProgress]) -> tuple[int, bool, str]:
+    """Those first that stand in the way: of a hundred nodes that are not warm yet, one may be why the others are not enough."""
+    name, node = item
+    return TROUBLED_FIRST.index(node.state), node.reason is None, name
+
+
+def _shards(node: NodeProgress) -> str:
+    more = len(node.shards) - _SHARDS
+    labels = ", ".join(node.shards[:_SHARDS]) + (f" and {more} more" if more > 0 else "")
+    return f"shard {labels}" if len(node.shards) == 1 else f"shards {labels}"

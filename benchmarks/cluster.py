@@ -11,7 +11,7 @@ from local.cluster.given import given_kubeconfig
 from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec
 from shared.kube.warming import Warming
-from shared.runs.assignment import Assignment, Seat, assign
+from shared.runs.assignment import Assignment, AssignmentDocument, Seat, assign
 from shared.runs.clusters import Access
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _GIB = 2**30
 _NODES = 100
 _NAMESPACE = "shardwarm"
 _DATABASE = "core_nt"
+_ACCOUNT = "devstoreaccount1"
+_DIGEST = "0" * 32
 
 
 def assign_seconds(repeats: int) -> float:
@@ -56,15 +58,17 @@ async def poll_calls(root: Path) -> int | None:
         api = _Counted(cluster)
         try:
             warming = Warming(api, _NAMESPACE)
+            nodes = await warming.nodes()
+            await warming.write_assignment(_document({node.facts.name: (number % _SHARDS,) for number, node in enumerate(nodes)}))
             await warming.apply(_spec())
-            while len((await warming.readings(_DATABASE)).pods) < _NODES:
+            while (look := await warming.look(_DATABASE)) is None or len(look.readings.pods) < _NODES:
                 pass
             api.requests = 0
-            readings = await warming.readings(_DATABASE)
+            look = await warming.look(_DATABASE)
         finally:
             api.close()
-        if readings.trouble is not None or len(readings.nodes) != _NODES:
-            raise RuntimeError(f"the look at {_NODES} nodes saw {len(readings.nodes)}: {readings.trouble}")
+        if look is None or not len(look.readings.nodes) == len(look.document.nodes) == _NODES:
+            raise RuntimeError(f"the look at {_NODES} nodes saw {look}")
         return api.requests
 
 
@@ -85,13 +89,27 @@ class _Counted(ApiServer):
         return await super()._call(method, path, query, body, content_type)
 
 
+def _document(nodes: dict[str, tuple[int, ...]]) -> AssignmentDocument:
+    return AssignmentDocument(
+        account=_ACCOUNT,
+        container_url=f"https://{_ACCOUNT}.blob.example/blast-db",
+        db=_DATABASE,
+        molecule="nucl",
+        source_version=None,
+        digest=_DIGEST,
+        shard_count=_SHARDS,
+        mode="hot",
+        nodes=nodes,
+    )
+
+
 def _spec() -> WarmerSpec:
     return WarmerSpec(
         namespace=_NAMESPACE,
         db=_DATABASE,
-        account="devstoreaccount1",
-        shard_count=3,
-        digest="0" * 32,
+        account=_ACCOUNT,
+        shard_count=_SHARDS,
+        digest=_DIGEST,
         image="absent:local",
         memory_request_bytes=_GIB,
     )

@@ -1,19 +1,19 @@
 """The objects of one warmed database as they are applied: ConfigMap and DaemonSet.
 
-Names: `warm-`, a readable part, and eight hex digits of the database's hash ('a.b' and 'a_b' must not meet). N, generation and
-digest stand in the pod template, so that a change of any rolls the pods; the ConfigMap tells each node its shards.
+N, generation and digest stand in the pod template, so that a change of any rolls the pods; the ConfigMap tells each node its
+shards.
 """
 
-from hashlib import sha256
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.runs.clusters import WORKLOAD_LABEL
+from shared.runs.marks import DATABASE_LABEL, PREFIX, database_hash, object_name
 
 NAME_LABEL = "shardwarm-warmer"
-_SLUG_LENGTH = 30
-_LABEL_PREFIX = "shardwarm/"
+ASSIGNMENT_ANNOTATION = f"{PREFIX}assignment"
+"""On the DaemonSet, not in its template: who looks needs no second object, and a change of it alone rolls no pods."""
 
 type Json = dict[str, Any]
 
@@ -40,23 +40,12 @@ class WarmerSpec(BaseModel):
     environment: dict[str, str] = {}
 
 
-def object_name(db: str) -> str:
-    """The name of a database's objects."""
-    slug = "".join(char if char.isascii() and char.isalnum() else "-" for char in db.lower())[:_SLUG_LENGTH].strip("-")
-    return f"warm-{slug}-{database_hash(db)}"
-
-
-def database_hash(db: str) -> str:
-    """Eight hex digits that tell databases apart in labels."""
-    return sha256(db.encode()).hexdigest()[:8]
-
-
 def labels(db: str) -> dict[str, str]:
     """The labels of everything that belongs to a database."""
     return {
         "app.kubernetes.io/name": NAME_LABEL,
         "app.kubernetes.io/managed-by": "shardwarm",
-        f"{_LABEL_PREFIX}database": database_hash(db),
+        DATABASE_LABEL: database_hash(db),
     }
 
 
@@ -70,18 +59,18 @@ def config_map(namespace: str, db: str, assignment: str) -> Json:
     }
 
 
-def daemon_set(spec: WarmerSpec) -> Json:
-    """The DaemonSet that runs the agent on every node of the workload pool."""
+def daemon_set(spec: WarmerSpec, assignment: str = "") -> Json:
+    """The DaemonSet that runs the agent on every node of the workload pool, with the assignment as the ConfigMap has it."""
     label, value = WORKLOAD_LABEL
     marks = {
-        f"{_LABEL_PREFIX}db": spec.db,
-        f"{_LABEL_PREFIX}shard-count": str(spec.shard_count),
-        f"{_LABEL_PREFIX}digest": spec.digest,
+        f"{PREFIX}db": spec.db,
+        f"{PREFIX}shard-count": str(spec.shard_count),
+        f"{PREFIX}digest": spec.digest,
     }
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": _metadata(spec.namespace, spec.db),
+        "metadata": _metadata(spec.namespace, spec.db, {ASSIGNMENT_ANNOTATION: assignment}),
         "spec": {
             "selector": {"matchLabels": labels(spec.db)},
             "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
@@ -100,12 +89,12 @@ def daemon_set(spec: WarmerSpec) -> Json:
     }
 
 
-def _metadata(namespace: str, db: str) -> Json:
+def _metadata(namespace: str, db: str, annotations: dict[str, str] | None = None) -> Json:
     return {
         "name": object_name(db),
         "namespace": namespace,
         "labels": labels(db),
-        "annotations": {f"{_LABEL_PREFIX}db": db},
+        "annotations": {f"{PREFIX}db": db, **(annotations or {})},
     }
 
 

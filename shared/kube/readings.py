@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from shared.runs.clusters import WORKLOAD_LABEL
+from shared.runs.marks import PREFIX
 from shared.runs.readings import NodeFacts, PodFacts, RolloutFacts
 from shared.runs.reports import REPORT_ANNOTATION
 
@@ -15,11 +16,12 @@ _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 1
 
 
 class WorkloadNode(NamedTuple):
-    """A node of the workload pool with its own memory, None where the node does not say."""
+    """A node of the workload pool with its own memory, None where the node does not say, and the labels that we gave it."""
 
     facts: NodeFacts
     memory_bytes: int | None
     machine: str | None
+    marks: dict[str, str]
 
 
 def rollout(daemon_set: Json) -> RolloutFacts:
@@ -71,8 +73,9 @@ def workload_node(item: Json) -> WorkloadNode:
         ready=_conditions(status).get("Ready", {}).get("status") == "True",
         schedulable=not part(item, "spec").get("unschedulable", False),
     )
-    memory = part(status, "capacity").get("memory")
-    return WorkloadNode(facts, quantity(memory) if memory else None, part(part(item, "metadata"), "labels").get(_TYPE_LABEL))
+    memory, labels = part(status, "capacity").get("memory"), part(part(item, "metadata"), "labels")
+    marks = {name: value for name, value in labels.items() if name.startswith(PREFIX)}
+    return WorkloadNode(facts, quantity(memory) if memory else None, labels.get(_TYPE_LABEL), marks)
 
 
 def quantity(text: str) -> int | None:

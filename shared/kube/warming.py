@@ -1,20 +1,37 @@
-"""What warms databases in one cluster: the objects of each, read and brought to what they are to be."""
+"""What warms databases in one cluster: the objects of each, read and brought to what they are to be.
+
+The ConfigMap tells the agents their shards and is what the next assignment starts from. The DaemonSet carries a copy for
+those who look.
+"""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import batched
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from shared.errors import Code, ShardwarmError, TransientFailure
+from shared.errors import Code, Misconfigured, TransientFailure
 from shared.kube import readings
 from shared.kube.api import ApiServer, Json
 from shared.kube.errors import GoneError, WrittenByAnotherError
-from shared.kube.manifests import NAME_LABEL, WarmerSpec, config_map, daemon_set, database_hash, object_name
+from shared.kube.manifests import ASSIGNMENT_ANNOTATION, NAME_LABEL, WarmerSpec, config_map, daemon_set
 from shared.kube.readings import WORKLOAD_SELECTOR, WorkloadNode
 from shared.runs.assignment import ASSIGNMENT_FILE, AssignmentDocument
+from shared.runs.marks import DATABASE_LABEL, database_hash, database_mark, object_name
 from shared.runs.readings import Readings
-from shared.sanitise import sanitised_line
 
 _NODES = "/api/v1/nodes"
+_AT_ONCE = 8
+_OURS = f"app.kubernetes.io/name={NAME_LABEL}"
+
+
+class Look(NamedTuple):
+    """A warmed database as the cluster shows it at one moment."""
+
+    document: AssignmentDocument
+    readings: Readings
 
 
 class Warming:
@@ -36,36 +53,64 @@ class Warming:
         document, _ = await self._assignment(db)
         return document
 
-    async def assignments(self) -> tuple[AssignmentDocument, ...]:
-        """Every database that is warmed here."""
-        items = await self._api.list(f"{self._core}/configmaps", labelSelector=f"app.kubernetes.io/name={NAME_LABEL}")
-        return tuple(found for item in items if (found := _parsed(item)) is not None)
+    async def look(self, db: str) -> Look | None:
+        """One look in three calls, whatever the number of nodes (up to a page of each); None when nothing is assigned.
 
-    async def readings(self, db: str) -> Readings:
-        """One look in three calls, whatever the number of nodes (up to a page of each)."""
-        selector = f"shardwarm/database={database_hash(db)}"
-        try:
-            daemon, pods, nodes = await asyncio.gather(
-                self._daemon_set(db),
-                self._api.list(f"{self._core}/pods", labelSelector=selector),
-                self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR),
-            )
-        except ShardwarmError as error:
-            return Readings(trouble=sanitised_line(error.problem.message))
-        return Readings(
-            rollout=readings.rollout(daemon) if daemon is not None else None,
-            pods=tuple(map(readings.pod, pods)),
-            nodes=tuple(readings.workload_node(node).facts for node in nodes),
+        A fourth asks for the ConfigMap where the DaemonSet is gone.
+        """
+        daemon, pods, nodes = await asyncio.gather(
+            self._daemon_set(db),
+            self._api.list(f"{self._core}/pods", labelSelector=f"{DATABASE_LABEL}={database_hash(db)}"),
+            self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR),
         )
+        document = (_announced(daemon) if daemon is not None else None) or await self.assignment(db)
+        return Look(document, _readings(daemon, pods, nodes)) if document is not None else None
+
+    async def look_at_all(self) -> tuple[Look, ...]:
+        """A look at every database that is warmed here, in four calls, whatever their number (up to a page of each)."""
+        maps, daemons, pods, nodes = await asyncio.gather(
+            self._api.list(f"{self._core}/configmaps", labelSelector=_OURS),
+            self._api.list(f"{self._apps}/daemonsets", labelSelector=_OURS),
+            self._api.list(f"{self._core}/pods", labelSelector=_OURS),
+            self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR),
+        )
+        by_name = {daemon["metadata"]["name"]: daemon for daemon in daemons}
+        documents = [found for item in maps if (found := _parsed(item)) is not None]
+        return tuple(
+            Look(document, _readings(by_name.get(object_name(document.db)), _of(document.db, pods), nodes))
+            for document in documents
+        )
+
+    async def mark_nodes(self, db: str, wanted: Mapping[str, Mapping[str, str]], *, may_add: bool = True) -> bool:
+        """Bring the labels that tell where a database's shards are to `wanted`, by node; whether the app may do that.
+
+        Safe to repeat: only nodes that differ are written, and a node that is gone is passed over. Without `may_add` only what
+        is not wanted goes.
+        """
+        changes: dict[str, dict[str, str | None]] = {}
+        for node in await self.nodes():
+            has = {mark: value for mark, value in node.marks.items() if mark.startswith(database_mark(db))}
+            wants = wanted.get(node.facts.name, {})
+            kept = {mark: value for mark, value in wants.items() if may_add or has.get(mark) == value}
+            if kept != has:
+                changes[node.facts.name] = dict.fromkeys(has) | kept
+        try:
+            for batch in batched(changes.items(), _AT_ONCE, strict=False):
+                await asyncio.gather(*(self._mark(name, labels) for name, labels in batch))
+        except Misconfigured:
+            return False
+        return True
 
     async def write_assignment(self, document: AssignmentDocument) -> bool:
         """Bring the ConfigMap to a document, over the version that was read; whether anything had to be written.
+
+        What asks the same of the agents stays, with the run that wrote it.
 
         Raises:
             TransientFailure: somebody else wrote at the same time; read and decide again.
         """
         found, version = await self._assignment(document.db)
-        if found == document:
+        if document.asks_the_same_as(found):
             return False
         body = config_map(self.namespace, document.db, document.render())
         try:
@@ -80,10 +125,29 @@ class Warming:
         return True
 
     async def apply(self, spec: WarmerSpec) -> bool:
-        """Bring the DaemonSet to a spec; whether that changed its generation. Safe to repeat."""
-        before = await self._daemon_set(spec.db)
-        after = await self._api.apply(f"{self._apps}/daemonsets/{object_name(spec.db)}", daemon_set(spec))
+        """Bring the DaemonSet to a spec and to what the ConfigMap says; whether that rolls its pods. Safe to repeat."""
+        before, document = await asyncio.gather(self._daemon_set(spec.db), self.assignment(spec.db))
+        body = daemon_set(spec, document.render() if document is not None else "")
+        after = await self._api.apply(f"{self._apps}/daemonsets/{object_name(spec.db)}", body)
         return before is None or before["metadata"].get("generation") != after["metadata"].get("generation")
+
+    async def evict(self, db: str) -> bool:
+        """Have the agents of a database give up its memory and its files; whether anything had to be written.
+
+        Safe to repeat. Nothing assigned, nothing changed.
+
+        Raises:
+            TransientFailure: somebody else wrote at the same time; read and decide again.
+        """
+        document = await self.assignment(db)
+        if document is None:
+            return False
+        leaving = document.model_copy(update={"mode": "evict"})
+        wrote = await self.write_assignment(leaving)
+        told = {"metadata": {"annotations": {ASSIGNMENT_ANNOTATION: leaving.render()}}}
+        with suppress(GoneError):
+            await self._api.merge(f"{self._apps}/daemonsets/{object_name(db)}", told)
+        return wrote
 
     async def remove(self, db: str) -> None:
         """Remove DaemonSet and ConfigMap; what is gone already counts as removed."""
@@ -92,6 +156,10 @@ class Warming:
                 await self._api.delete(f"{path}/{object_name(db)}")
             except GoneError:
                 continue
+
+    async def _mark(self, node: str, labels: Mapping[str, str | None]) -> None:
+        with suppress(GoneError):
+            await self._api.merge(f"{_NODES}/{node}", {"metadata": {"labels": dict(labels)}})
 
     async def _daemon_set(self, db: str) -> Json | None:
         try:
@@ -107,8 +175,30 @@ class Warming:
         return _parsed(found), str(found["metadata"]["resourceVersion"])
 
 
-def _parsed(item: Json) -> AssignmentDocument | None:
+def _parsed(config_map: Json) -> AssignmentDocument | None:
+    return _document(readings.part(config_map, "data").get(ASSIGNMENT_FILE, ""))
+
+
+def _announced(daemon_set: Json) -> AssignmentDocument | None:
+    return _document(readings.part(readings.part(daemon_set, "metadata"), "annotations").get(ASSIGNMENT_ANNOTATION, ""))
+
+
+def _document(text: str) -> AssignmentDocument | None:
     try:
-        return AssignmentDocument.model_validate_json(readings.part(item, "data").get(ASSIGNMENT_FILE, ""))
+        return AssignmentDocument.model_validate_json(text)
     except ValidationError:
         return None
+
+
+def _readings(daemon_set: Json | None, pods: Sequence[Json], nodes: Sequence[Json]) -> Readings:
+    return Readings(
+        rollout=readings.rollout(daemon_set) if daemon_set is not None else None,
+        pods=tuple(map(readings.pod, pods)),
+        nodes=tuple(readings.workload_node(node).facts for node in nodes),
+    )
+
+
+def _of(db: str, pods: Sequence[Json]) -> list[Json]:
+    return [
+        pod for pod in pods if readings.part(readings.part(pod, "metadata"), "labels").get(DATABASE_LABEL) == database_hash(db)
+    ]

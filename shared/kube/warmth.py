@@ -1,6 +1,5 @@
-"""How warm the databases of a cluster are, for people: one look at each, judged by measured reports."""
+"""How warm the databases of a cluster are, for people: one look at all, judged by measured reports."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from shared.kube.servers import ArmPort, Servers
@@ -24,10 +23,6 @@ class Warmth:
     async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
         """Every database that is warmed there, by name; raises what ARM or Kubernetes say."""
         warming = Warming(await self._servers.of(cluster, self._arm), self._namespace)
-        documents = await warming.assignments()
-        readings = await asyncio.gather(*(warming.readings(document.db) for document in documents))
+        looks = await warming.look_at_all()
         now = datetime.now(UTC)
-        return sorted(
-            (status_of(document, reading, now) for document, reading in zip(documents, readings, strict=True)),
-            key=lambda status: status.name,
-        )
+        return sorted((status_of(*look, now) for look in looks), key=lambda status: status.name)

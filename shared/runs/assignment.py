@@ -13,6 +13,7 @@ from shared.blastdb.blobs import MAX_SHARDS
 from shared.blastdb.capacity import least_ceiling, room
 from shared.blastdb.volumes import Molecule
 from shared.errors import Code, Problem
+from shared.runs.marks import shard_mark
 from shared.runs.matching import match
 
 type Mode = Literal["hot", "disk", "evict"]
@@ -47,15 +48,12 @@ class Assignment(BaseModel):
         covered = {shard for shards in self.nodes.values() for shard in shards}
         return tuple(shard for shard in range(self.shard_count) if shard not in covered)
 
-    def gains_over(self, previous: "Assignment | None") -> dict[str, Shards]:
-        """What each node has to get that it did not have; nothing counts as had when N was another."""
-        had = previous.nodes if previous is not None and previous.shard_count == self.shard_count else {}
-        gains = {node: tuple(shard for shard in shards if shard not in had.get(node, ())) for node, shards in self.nodes.items()}
-        return {node: shards for node, shards in gains.items() if shards}
-
 
 class AssignmentDocument(BaseModel):
-    """`assignment.json`: an assignment, and what an agent needs besides to carry it out. Unknown fields are passed over."""
+    """`assignment.json`: an assignment, and what an agent needs besides to carry it out. Unknown fields are passed over.
+
+    `run` is the warmup that wrote it: agents count what they move by it. A warmup that finds nothing to change writes nothing.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,6 +67,7 @@ class AssignmentDocument(BaseModel):
     shard_count: int = Field(ge=1, le=MAX_SHARDS)
     mode: Mode
     nodes: dict[str, Shards]
+    run: str = ""
 
     @model_validator(mode="after")
     def _holds_an_assignment(self) -> Self:
@@ -79,6 +78,18 @@ class AssignmentDocument(BaseModel):
     def assignment(self) -> Assignment:
         """The assignment alone."""
         return Assignment(shard_count=self.shard_count, nodes=self.nodes)
+
+    @property
+    def marks(self) -> dict[str, dict[str, str]]:
+        """The labels that each node is to bear once its shards are warm, by name."""
+        return {
+            node: {shard_mark(self.db, self.shard_count, shard): self.digest for shard in shards}
+            for node, shards in self.nodes.items()
+        }
+
+    def asks_the_same_as(self, other: "AssignmentDocument | None") -> bool:
+        """Whether agents have nothing else to do by the other one, whichever run wrote it."""
+        return other is not None and other.model_copy(update={"run": self.run}) == self
 
     def render(self) -> str:
         """The text to store: the same for equal documents, nodes by name, so that a comparison of texts shows a change."""

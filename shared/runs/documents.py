@@ -2,12 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.blastdb.generations import Generation
 from shared.blastdb.statistics import Statistics
 from shared.errors import Problem
-from shared.runs.operations import Operation, Progress, WarmProgress
+from shared.runs.operations import AnyProgress, Operation
 from shared.runs.warm import WarmStatus
 
 
@@ -57,6 +57,7 @@ class DatabaseRow(Document):
     sharding_started_at: str | None = None
     sharding_error: str | None = None
     update_in_progress: bool = False
+    updates_available: bool | Literal["unknown"] = "unknown"
     copy_status: dict[str, Any] | None = None
     problem: str | None = None
 
@@ -98,6 +99,18 @@ class LeaseDocument(Document):
     expires: str | None = None
 
 
+class PreviousLayout(Document):
+    """A layout that another one replaced. It can be put back while `restorable`: the volumes are as they were then."""
+
+    digest: str
+    source_version: str | None
+    sharded_at: str
+    operation_id: str
+    volume_count: int
+    shard_sets: tuple[int, ...]
+    restorable: bool
+
+
 class DatabaseDocument(DatabaseRow):
     """One database in full. When it cannot be sharded as it stands, `problem` says why and the volumes are not known."""
 
@@ -108,6 +121,8 @@ class DatabaseDocument(DatabaseRow):
     volume_count: int | None = None
     volumes: tuple[Volume, ...] = ()
     layouts: tuple[LayoutDocument, ...] = ()
+    shard_restored: bool = False
+    previous_layouts: tuple[PreviousLayout, ...] = ()
     lease: LeaseDocument = LeaseDocument()
     operations: tuple[Operation, ...] = ()
 
@@ -142,6 +157,30 @@ class ShardAccepted(Document):
     operation_id: str
 
 
+class RestoreAccepted(Document):
+    """A restore was started: of the layout of which generation."""
+
+    accepted: bool = True
+    db_name: str
+    digest: str
+    operation_id: str
+
+
+class PrepareAccepted(Document):
+    """A prepare-db run was started, or asked to stop; the first six fields are the replaced system's."""
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
+
+    ok: bool = True
+    db_name: str
+    files_copied: int = 0
+    source_version: str | None = None
+    output: str
+    is_async: bool = Field(default=True, serialization_alias="async")
+    accepted: bool = True
+    operation_id: str
+
+
 class OperationPage(Document):
     """A listing of operations, newest first."""
 
@@ -165,7 +204,7 @@ class WarmupStatus(Document):
 
     instance_id: str
     runtime_status: Literal["Pending", "Running", "Completed", "Failed", "Terminated"]
-    custom_status: Progress | WarmProgress | None = None
+    custom_status: AnyProgress | None = None
     output: dict[str, Any] | None = None
     error: Problem | None = None
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-type Kind = Literal["shard", "prepare", "warm"]
+type Kind = Literal["shard", "prepare", "restore", "warm", "reconcile"]
 
 
 class _Wire(BaseModel):

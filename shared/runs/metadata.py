@@ -2,8 +2,9 @@
 
 Fields are those of the replaced system (contract 3.1), read by its dashboard and command line. Ours besides:
 `shard_generation` (digest of the listing that the layouts belong to), `shard_epoch` (the fence), `shard_operation_id`,
-`shard_started_at` (tells our marker from the replaced system's), `shard_volume_count`, `shard_errors` (code by preset) and
-`statistics` (`njs`, `index` or `absent`). Every other field survives every write.
+`shard_started_at` (tells our marker from the replaced system's), `shard_volume_count`, `shard_errors` (code by preset),
+`shard_refused` (digest of a listing that was refused), `statistics` (`njs`, `index` or `absent`), and what
+`shared.runs.restore` keeps of layouts. Every other field survives every write.
 """
 
 import json
@@ -20,22 +21,7 @@ from shared.sanitise import sanitised_line
 type Document = dict[str, Any]
 
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(dict[str, Any])
-_SUMMARY_FIELDS = (
-    "source_version",
-    "file_count",
-    "total_bytes",
-    "sharded",
-    "shard_sets",
-    "shard_source_version",
-    "shard_generation",
-    "sharding_in_progress",
-    "sharding_started_at",
-    "sharding_error",
-    "update_in_progress",
-    "copy_status",
-)
-_LONGEST_SUMMARY = 7 * 1024
-"""The service takes 8 KiB of headers."""
+_OF_A_FAILURE = ("sharding_error", "shard_errors", "shard_refused")
 
 
 class ShardFields(BaseModel):
@@ -57,9 +43,15 @@ class ShardFields(BaseModel):
     sharding_started_at: str | None = None
     sharding_error: str | None = None
     shard_started_at: str | None = None
+    shard_operation_id: str | None = None
+    shard_refused: str | None = None
     statistics: str | None = None
+    shard_restored: bool = False
     update_in_progress: bool = False
-    copy_status: dict[str, Any] | None = Field(None)
+    update_started_at: Any = None
+    promoting_source_version: str | None = None
+    prepare_operation_id: str | None = None
+    copy_status: dict[str, Any] | None = Field(default=None)
 
     @property
     def is_marked_by_another(self) -> bool:
@@ -117,17 +109,6 @@ def fields(db: str, document: Mapping[str, Any]) -> ShardFields:
         ) from error
 
 
-def summary(document: Mapping[str, Any]) -> dict[str, str]:
-    """The blob's metadata headers: what a listing needs, in one ASCII value, so that it costs no read of the blob.
-
-    Empty when others wrote so much that headers cannot hold it; a listing then reads the blob.
-    """
-    values = {name: document[name] for name in _SUMMARY_FIELDS if document.get(name) is not None}
-    # DEL is ASCII, but no header may hold it, and json leaves it as it is.
-    text = json.dumps(values, separators=(",", ":")).replace("\x7f", "\\u007f")
-    return {"shardwarm": text} if len(text) <= _LONGEST_SUMMARY else {}
-
-
 def started(document: Mapping[str, Any], request: MarkStarted) -> Document:
     """A run has begun.
 
@@ -140,7 +121,7 @@ def started(document: Mapping[str, Any], request: MarkStarted) -> Document:
     if is_own and not known.sharding_in_progress:
         raise Conflict(Code.OPERATION_ENDED, f"The run for '{request.db}' has ended already.", target=request.db)
     return {
-        **_without(document, "sharding_error", "shard_errors"),
+        **_without(document, *_OF_A_FAILURE),
         "db_name": request.db,
         "sharding_in_progress": True,
         "sharding_started_at": _iso(request.started),
@@ -157,9 +138,7 @@ def committed(document: Mapping[str, Any], request: CommitMetadata) -> Document:
         Conflict: a run with a higher epoch was here.
     """
     _refuse_lower_epoch(document, request.epoch, request.db)
-    new = _without(
-        document, "sharding_error", "shard_errors", "total_letters", "total_sequences", "bytes_to_cache", "bytes_total"
-    )
+    new = _without(document, *_OF_A_FAILURE, "total_letters", "total_sequences", "bytes_to_cache", "bytes_total")
     new |= {
         "db_name": request.db,
         "sharded": bool(request.good_sets),
@@ -200,7 +179,7 @@ def failed(document: Mapping[str, Any], request: RecordFailure) -> Document:
     listed = () if request.database_refused else fields(request.db, document).shard_sets
     sets = [count for count in listed if count not in damaged]
     return {
-        **_without(document, "sharding_error", "shard_errors"),
+        **_without(document, *_OF_A_FAILURE),
         "db_name": request.db,
         "sharded": bool(sets),
         "shard_sets": sorted(sets),
@@ -208,6 +187,7 @@ def failed(document: Mapping[str, Any], request: RecordFailure) -> Document:
         "shard_epoch": request.epoch,
         "shard_operation_id": request.run,
         **_error_fields(request.problem),
+        **({"shard_refused": request.refused} if request.refused else {}),
     }
 
 

@@ -6,11 +6,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import Code, Problem
+from shared.runs.callbacks import CallbackState
 from shared.sanitise import sanitised_line
 
 type Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
 type Phase = Literal["acquiring", "inspecting", "uploading", "committing", "cleaning", "done", "failed", "canceled"]
+type PreparePhase = Literal[
+    "acquiring", "planning", "copying", "checking", "promoting", "cleaning", "sharding", "done", "failed", "canceled"
+]
 type WarmPhase = Literal["acquiring", "sharding", "planning", "applying", "warming", "releasing", "done", "failed", "canceled"]
+
+type SettlePhase = Literal["waiting", "looking", "incomplete", "sharding", "done", "failed", "canceled"]
 
 ENDED: frozenset[str] = frozenset({"Succeeded", "Failed", "Canceled"})
 _STATUS: dict[str, Status] = {
@@ -57,6 +63,54 @@ class WarmProgress(BaseModel):
     error: Problem | None = None
 
 
+class SettleProgress(BaseModel):
+    """What a settle waits for: `waiting` for quiet; `incomplete` or held up for the reason given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    phase: SettlePhase
+    reason: Problem | None = None
+    error: Problem | None = None
+
+
+class ReconcileProgress(BaseModel):
+    """How far a reconcile pass is; the same rules as `Progress`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    phase: Literal["acquiring", "looking", "healing", "done", "failed", "canceled"]
+    databases_total: int = 0
+    healed: int = 0
+    told: int = 0
+    error: Problem | None = None
+
+
+class PrepareProgress(BaseModel):
+    """How far a prepare-db run is, in files and bytes that are stored and verified; the same rules as `Progress`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    phase: PreparePhase
+    source_version: str | None = None
+    files_total: int = 0
+    files_done: int = 0
+    files_failed: int = 0
+    bytes_total: int = 0
+    bytes_done: int = 0
+    error: Problem | None = None
+
+
+type AnyProgress = Progress | WarmProgress | SettleProgress | PrepareProgress | ReconcileProgress
+
+_PROGRESS: dict[str, type[Progress | WarmProgress | SettleProgress | PrepareProgress | ReconcileProgress]] = {
+    "shard": Progress,
+    "restore": Progress,
+    "prepare": PrepareProgress,
+    "settle": SettleProgress,
+    "reconcile": ReconcileProgress,
+}
+
+
 class RunState(BaseModel):
     """What the engine knows of a run: its own status word, and what the run wrote of itself, as parsed JSON."""
 
@@ -74,7 +128,7 @@ class RunState(BaseModel):
 
 
 class Operation(BaseModel):
-    """One operation as the API shows it."""
+    """One operation as the API shows it. `callback` is told only of an operation that was asked for by its id."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -85,9 +139,10 @@ class Operation(BaseModel):
     db_name: str | None = None
     created_at: datetime
     last_updated_at: datetime
-    progress: Progress | WarmProgress | None = None
+    progress: AnyProgress | None = None
     result: dict[str, Any] | None = None
     error: Problem | None = None
+    callback: CallbackState | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -98,7 +153,7 @@ class Operation(BaseModel):
 def operation_of(state: RunState) -> Operation:
     """The public view of a run. A run that ended by being asked to is `Canceled`, whatever the engine calls it."""
     given = state.input or {}
-    # A warmup names its database in the shard run that it may need.
+    # Warmups and settles name their database in the shard run that they may need.
     given = given.get("shard") or given
     output = state.output
     status = _STATUS.get(state.engine_status, "Running")
@@ -119,14 +174,27 @@ def operation_of(state: RunState) -> Operation:
     )
 
 
-def _progress(state: RunState) -> Progress | WarmProgress | None:
+def is_to_be_posted(state: RunState) -> bool:
+    """Whether somebody asked for the run's end to be posted."""
+    return bool((state.input or {}).get("callback"))
+
+
+def callback_of(state: RunState | None) -> CallbackState:
+    """How far the posting of a run's end is; `state` is that of its `notify`, which may not have begun."""
     try:
-        return (Progress if state.kind == "shard" else WarmProgress).model_validate(state.custom_status)
+        return CallbackState.model_validate(state.custom_status if state else None)
+    except ValidationError:
+        return CallbackState(phase="waiting")
+
+
+def _progress(state: RunState) -> AnyProgress | None:
+    try:
+        return _PROGRESS.get(state.kind, WarmProgress).model_validate(state.custom_status)
     except ValidationError:
         return None
 
 
-def _error(status: Status, state: RunState, progress: Progress | WarmProgress | None) -> Problem | None:
+def _error(status: Status, state: RunState, progress: AnyProgress | None) -> Problem | None:
     if status == "Canceled":
         terminated = state.engine_status == "TERMINATED"
         code = Code.TERMINATED if terminated else Code.CANCELED

@@ -30,7 +30,8 @@ def partial(uploads: Mapping[int, Upload]) -> Problem | None:
         for count, problem in list(failures.items())[:_DETAILS]
     )
     counts = ", ".join(map(str, failures))
-    message = f"The shard sets for N = {counts} failed; the others are complete. Start again to repair them."
+    codes = ", ".join(sorted({problem.code.value for problem in failures.values()}))
+    message = f"The shard sets for N = {counts} failed ({codes}); the others are complete. Start again to repair them."
     return Problem(code=Code.PARTIAL_SHARD_SETS, message=message, details=details)
 
 
@@ -49,7 +50,7 @@ def progress(phase: Phase, inspection: Inspection, uploads: Iterable[Upload]) ->
 
 
 def result(
-    inspection: Inspection, uploads: Iterable[Upload], *, removed: int, outcome: Literal["sharded", "unchanged"]
+    inspection: Inspection, uploads: Iterable[Upload], *, removed: int, outcome: Literal["sharded", "restored", "unchanged"]
 ) -> ShardResult:
     """The result of a run that left every set complete."""
     return ShardResult(

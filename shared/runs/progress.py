@@ -23,11 +23,14 @@ PHASE_LABELS: dict[KnownPhase, str] = {
 """The phases in the order in which one of them stands for all (contract 4.4)."""
 
 _SHOWN_PODS = 20
-_TROUBLED_FIRST: tuple[State, ...] = ("failed", "stale", "unknown", "loading", "warm")
+TROUBLED_FIRST: tuple[State, ...] = ("failed", "stale", "unknown", "loading", "warm")
 
 
 class NodeProgress(BaseModel):
-    """One node: its standing, why it is not warm, and what its own report counts; zeros while there is none."""
+    """One node: its standing, why it is not warm, and what its own report counts; zeros while there is none.
+
+    `bytes_moved` was moved for `run`, the warmup by whose assignment the agent works.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +44,7 @@ class NodeProgress(BaseModel):
     bytes_done: int = 0
     bytes_total: int = 0
     bytes_moved: int = 0
+    run: str = ""
     resident_pct: int = 0
 
 
@@ -102,6 +106,7 @@ def node_progress(verdict: Verdict, document: AssignmentDocument) -> NodeProgres
         "bytes_done": report.bytes_done,
         "bytes_total": report.bytes_total,
         "bytes_moved": report.bytes_moved,
+        "run": report.run,
         "resident_pct": percent(report.resident_bytes, report.resident_total),
     }
     return standing.model_copy(update=counts)
@@ -125,7 +130,7 @@ def shard_progress(label: str, verdicts: Sequence[Verdict]) -> ShardProgress:
 
 def pod_statuses(verdicts: Sequence[Verdict], document: AssignmentDocument) -> tuple[PodStatus, ...]:
     """The first pods by trouble, then by node: what is cut off is what is well."""
-    ordered = sorted(verdicts, key=lambda verdict: (_TROUBLED_FIRST.index(verdict.state), verdict.node))
+    ordered = sorted(verdicts, key=lambda verdict: (TROUBLED_FIRST.index(verdict.state), verdict.node))
     return tuple(
         PodStatus(
             pod=verdict.pod.name if verdict.pod else None,

@@ -54,15 +54,11 @@ class NodeFacts(_Fact):
 
 
 class Readings(_Fact):
-    """One look at a cluster. With `trouble`, the sanitised reason why there was none, nothing else counts.
-
-    `rollout` is None when there is no DaemonSet: that was seen, and is no trouble.
-    """
+    """One look at a cluster. `rollout` is None when there is no DaemonSet."""
 
     rollout: RolloutFacts | None = None
     pods: tuple[PodFacts, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
-    trouble: str | None = None
 
 
 class Limits(_Fact):

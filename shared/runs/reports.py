@@ -35,11 +35,12 @@ class ShardReport(_Tolerant):
 class AgentReport(_Tolerant):
     """One node's report. `warm` is the agent's own claim; whether it is believed is for `verdicts` to say.
 
-    `bytes_done` counts verified bytes on disk, `bytes_moved` what this agent process downloaded. `reason` is a code, also
-    while a failure is being tried again; `shards` is keyed by two digits.
+    `bytes_done` counts verified bytes on disk, `bytes_moved` what this agent process downloaded for `run`, the warmup that
+    wrote its assignment. `reason` is a code, also while a failure is being tried again; `shards` is keyed by two digits.
     """
 
     version: Literal[1]
+    run: str = ""
     db: str
     digest: str
     shard_count: NonNegativeInt

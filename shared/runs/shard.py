@@ -7,36 +7,21 @@ ever added, with defaults: a run in flight is replayed by the next release (test
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from shared.blastdb.generations import Generation
 from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import Molecule, VolumeSet
 from shared.errors import Problem
+from shared.runs.callbacks import Callback
 from shared.runs.claims import Claim
 from shared.runs.identity import lease_key
+from shared.runs.wire import RetrySteering, Wire
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Wire(BaseModel):
-    """Frozen; unknown fields are passed over, so that a newer release's payload can still be read."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class RetrySteering(Wire):
-    """How often and how patiently a step is repeated; copied from the settings into the run's input."""
-
-    attempts: int = 5
-    first_seconds: float = 1.0
-    factor: float = 2.0
-    longest_seconds: float = 30.0
-
-
 class ShardRun(Wire):
-    """The input of a shard run."""
+    """The input of a shard run; `restore` puts that kept layout back, a `refusal` is only told, in metadata and as its end."""
 
     run: str
     number: int
@@ -49,12 +34,16 @@ class ShardRun(Wire):
     presumed_dead: str | None = None
     lease_seconds: float = 1800.0
     retry: RetrySteering = RetrySteering()
+    callback: Callback | None = None
+    restore: str | None = None
+    refusal: Problem | None = None
 
     @property
     def claim(self) -> Claim:
         """What the run has to hold."""
         key = lease_key(self.account, self.db)
-        return Claim(key, self.run, "shard", self.number, self.db, self.lease_seconds, self.presumed_dead)
+        kind = "restore" if self.restore else "shard"
+        return Claim(key, self.run, kind, self.number, self.db, self.lease_seconds, self.presumed_dead)
 
 
 class BlobIndices(Wire):
@@ -95,6 +84,7 @@ class Inspect(Wire):
     force: bool = False
     legacy_alias: bool = False
     molecule: Molecule | None = None
+    restore: str | None = None
 
 
 class Inspection(Wire):
@@ -103,7 +93,9 @@ class Inspection(Wire):
     `last_change` is when the youngest of the layout blobs was changed: what changes later is not overwritten. `metadata_etag` is
     None when there is no metadata yet; `epoch` is the one found in it. `skipped` are presets with more shards than there
     are volumes. `marked` says that metadata still shows a run in progress; `current`, that it describes this generation
-    and these sets. `orphans` are shard counts in whose folders blobs lie that no layout of this generation has.
+    and these sets. `orphans` are shard counts in whose folders blobs lie that no layout of this generation has. `restored` says
+    that the sets, `statistics` and `legacy_alias` are those of a layout that is, or is to be, put back; `restored_version` is
+    what its content was called, where metadata calls it something else.
     """
 
     volumes: VolumeSet
@@ -119,6 +111,9 @@ class Inspection(Wire):
     marked: bool = False
     current: bool = False
     last_change: datetime
+    restored: bool = False
+    legacy_alias: bool = False
+    restored_version: str | None = None
 
     @property
     def writes(self) -> int:
@@ -132,10 +127,11 @@ class Inspection(Wire):
 
 
 class Inspected(Wire):
-    """The outcome of looking: an inspection, or the problem that forbids a run."""
+    """The outcome of looking: an inspection, or the problem that forbids a run. `refused` is the digest of what was refused."""
 
     inspection: Inspection | None = None
     problem: Problem | None = None
+    refused: str | None = None
 
 
 class MarkStarted(Wire):
@@ -174,7 +170,7 @@ class SetReceipt(Wire):
 
 
 class CommitMetadata(Wire):
-    """Make a run's result public, after comparing the generation once more."""
+    """Make a run's result public, after comparing the generation once more. `layouts` are those of the good sets."""
 
     account: str
     db: str
@@ -189,13 +185,18 @@ class CommitMetadata(Wire):
     good_sets: tuple[int, ...]
     problem: Problem | None = None
     etag: str | None = None
+    layouts: tuple[Layout, ...] = ()
+    restored: bool = False
+    legacy_alias: bool = False
+    restored_version: str | None = None
 
 
 class RecordFailure(Wire):
     """Say in the metadata that a run ended without a result.
 
     `damaged_sets` may have been written to. `database_refused` says that the database lacks or mixes volumes: none of its
-    sets can be searched without losing sequences.
+    sets can be searched without losing sequences. `refused` is the digest of the listing that was refused: until it changes,
+    no run would end otherwise.
     """
 
     account: str
@@ -204,6 +205,7 @@ class RecordFailure(Wire):
     epoch: int
     damaged_sets: tuple[int, ...] = ()
     database_refused: bool = False
+    refused: str | None = None
     problem: Problem | None = None
 
 
@@ -235,7 +237,7 @@ class Removed(Wire):
 class ShardResult(Wire):
     """What a shard run achieved; the operation's `result`."""
 
-    outcome: Literal["sharded", "unchanged", "canceled"]
+    outcome: Literal["sharded", "restored", "unchanged", "canceled"]
     db: str
     volumes: int = 0
     shard_sets: tuple[int, ...] = ()

@@ -78,7 +78,7 @@ class Verdict(NamedTuple):
 
 
 def verdict_on(node: str, document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits) -> Verdict:
-    """Judge one node of an assignment. Readings with trouble have no evidence; ask only when there is none."""
+    """Judge one node of an assignment."""
     pod = _pod_on(node, readings.pods)
     unfit = _unfit_node(next((facts for facts in readings.nodes if facts.name == node), None), node)
     if unfit is not None:

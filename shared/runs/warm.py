@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.blastdb.volumes import Molecule
 from shared.runs.assignment import AssignmentDocument
+from shared.runs.marks import shard_mark
 from shared.runs.progress import (
     PHASE_LABELS,
     NodeProgress,
@@ -52,8 +53,9 @@ class WarmStatus(BaseModel):
     """One database in the status; the fields up to `pod_statuses` are the replaced system's.
 
     `progress_pct` and `resident_pct` are means over the assigned nodes, a node without evidence counting as 0.
-    `shard_nodes` names one node of each shard, `shard_replicas` all. `error` says why the whole cannot be judged or is not
-    through; `nodes` says of each node why it is not warm.
+    `shard_nodes` names one node of each shard, `shard_replicas` all. Where the app may label nodes, those on which a shard was
+    found warm bear its label in `shard_marks`, with `digest` as its value. `error` says why the whole cannot be judged or is
+    not through; `nodes` says of each node why it is not warm.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -86,6 +88,7 @@ class WarmStatus(BaseModel):
     shard_count: int
     mode: str
     shard_replicas: dict[str, tuple[str, ...]] = {}
+    shard_marks: dict[str, str] = {}
     nodes: dict[str, NodeProgress] = {}
     shard_progress: dict[str, ShardProgress] = {}
     files_done: int = 0
@@ -116,8 +119,6 @@ def status_of(document: AssignmentDocument, readings: Readings, now: datetime, l
 
 def _blindness(readings: Readings) -> str | None:
     """Why nothing can be said, if that is so."""
-    if readings.trouble is not None:
-        return readings.trouble
     rollout = readings.rollout
     if rollout is None:
         return None
@@ -185,6 +186,7 @@ def _document(
         shard_count=document.shard_count,
         mode=document.mode,
         shard_replicas=held,
+        shard_marks={label: shard_mark(document.db, document.shard_count, int(label)) for label in held},
         nodes=progress,
         shard_progress={label: shard_progress(label, [v for v in verdicts if v.node in nodes]) for label, nodes in held.items()},
         files_done=sum(one.files_done for one in progress.values()),

@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Literal
 
 from shared.errors import Problem
+from shared.runs.callbacks import Callback
 from shared.runs.claims import Claim
 from shared.runs.clusters import ClusterRef
 from shared.runs.identity import lease_key
-from shared.runs.shard import RetrySteering, ShardRun, Wire
+from shared.runs.shard import ShardRun
+from shared.runs.wire import RetrySteering, Wire
 
 
 class WarmRun(Wire):
@@ -37,6 +39,7 @@ class WarmRun(Wire):
     longest_poll_seconds: float = 60.0
     retry: RetrySteering = RetrySteering()
     watch: "Watch | None" = None
+    callback: Callback | None = None
 
     @property
     def claim(self) -> Claim:
@@ -84,8 +87,9 @@ class Planned(Wire):
 
 
 class ApplyWarmup(Wire):
-    """Bring ConfigMap and DaemonSet to a plan."""
+    """Bring ConfigMap and DaemonSet to a plan, in the name of a run."""
 
+    run: str = ""
     cluster: ClusterRef
     account: str
     db: str
@@ -93,23 +97,28 @@ class ApplyWarmup(Wire):
 
 
 class Applied(Wire):
-    """The outcome of applying. `changed` says whether anything in the cluster had to be written."""
+    """The outcome of applying.
+
+    `changed` says whether anything in the cluster had to be written, `assigned` whether the assignment was.
+    """
 
     changed: bool = False
+    assigned: bool = False
     problem: Problem | None = None
 
 
 class ReadWarmup(Wire):
-    """Look how warm a database is."""
+    """Look how warm a database is; with `run`, only what was moved for this warmup counts as moved."""
 
     cluster: ClusterRef
     db: str
+    run: str | None = None
 
 
 class WarmReading(Wire):
     """One look, in short. `reasons` are of the first few nodes that are not warm; `trouble` says that nothing was seen.
 
-    `covered` says that every shard is warm on at least one node.
+    `covered` says that every shard is warm on at least one node, `nodes_failed` counts those of the others that have failed.
     """
 
     status: Literal["Ready", "Loading", "Failed", "Unknown", "Stale", "Absent"]
@@ -130,15 +139,31 @@ class WarmReading(Wire):
 class Watch(Wire):
     """How far the watch is; carried from one round of polls to the next. `failed_polls` counts those in a row.
 
-    `moved_before` are the bytes that the agents had moved before this run, where none of them was replaced by it.
+    `assigned` says that the run wrote an assignment, by which agents count; otherwise `moved_before` are the bytes that they had
+    moved before this run, where none of them was replaced by it.
     """
 
     plan: WarmPlan
     deadline: datetime
     changed: bool
+    assigned: bool = False
     moved_before: int = 0
     polls: int = 0
     failed_polls: int = 0
+
+
+class MarkNodes(Wire):
+    """Label the nodes of a warm database."""
+
+    cluster: ClusterRef
+    db: str
+
+
+class Marked(Wire):
+    """The outcome of labelling; not `marked` where the app has no right to label nodes."""
+
+    marked: bool = False
+    problem: Problem | None = None
 
 
 class RemoveWarmup(Wire):
@@ -149,9 +174,30 @@ class RemoveWarmup(Wire):
 
 
 class Expiry(Wire):
-    """What is kept of a warm database's end: only the latest warmup's may take it off its nodes."""
+    """What is kept of a warm database: only the latest warmup's end may take it off its nodes.
+
+    `warm` is what was asked for, so that it can be had again; `tries` and `not_before` keep a warmup that fails from being
+    started again and again.
+    """
 
     run: str
+    warm: WarmRun | None = None
+    tries: int = 0
+    not_before: datetime | None = None
+
+
+class Rewarm(Wire):
+    """Start the warmup of a warm database again under this id, if `seen` still is the latest."""
+
+    run: str
+    seen: str
+    now: datetime
+
+
+class Rewarmed(Wire):
+    """Whether a warmup was started; not when it was released meanwhile, or failed too short a time ago."""
+
+    started: bool
 
 
 class Expire(Wire):
@@ -164,8 +210,8 @@ class Expire(Wire):
 class WarmResult(Wire):
     """What a warmup achieved; the operation's `result`.
 
-    `bytes_moved` is what the present agents downloaded since they started; where nothing in the cluster had to change, only
-    what they did during this run. By node, the warm status has it.
+    `bytes_moved` is what the present agents downloaded for this run; an agent that was restarted counts from its start.
+    `nodes_marked` says that the nodes bear labels for searches, which needs a right that is optional.
     """
 
     outcome: Literal["warm", "released", "canceled"]
@@ -177,3 +223,4 @@ class WarmResult(Wire):
     bytes_total: int = 0
     resident_percent: int = 0
     changed: bool = False
+    nodes_marked: bool = False

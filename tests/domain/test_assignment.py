@@ -15,6 +15,7 @@ from shared.blastdb.layout import split
 from shared.blastdb.volumes import MAX_VOLUMES
 from shared.errors import Code, Problem
 from shared.runs.assignment import Assignment, AssignmentDocument, Seat, assign
+from shared.runs.marks import database_hash
 from shared.runs.matching import match
 
 
@@ -26,8 +27,15 @@ def pool(count, first=0):
     return [f"aks-blastpool-{number:03d}" for number in range(first, first + count)]
 
 
+def gains(before, after):
+    """What each node has to get that it did not have; nothing counts as had when N was another."""
+    had = before.nodes if before.shard_count == after.shard_count else {}
+    gained = {node: tuple(shard for shard in shards if shard not in had.get(node, ())) for node, shards in after.nodes.items()}
+    return {node: shards for node, shards in gained.items() if shards}
+
+
 def moved(before, after):
-    return sum(len(shards) for shards in after.gains_over(before).values())
+    return sum(map(len, gains(before, after).values()))
 
 
 def check(assignment, names, shard_count, replicas=1):
@@ -68,7 +76,7 @@ def test_a_lost_node_moves_only_what_it_held():
 
     after = assign(5, seats(*names[:2], *names[3:]), before)
 
-    assert after.gains_over(before) == {names[0]: (2,)}
+    assert gains(before, after) == {names[0]: (2,)}
     assert all(set(before.nodes[name]) <= set(after.nodes[name]) for name in after.nodes)
 
 
@@ -78,7 +86,7 @@ def test_a_replaced_node_gets_exactly_what_the_lost_one_held():
 
     after = assign(5, seats(*names[:2], *names[3:], "aks-blastpool-000000"), before)
 
-    assert after.gains_over(before) == {"aks-blastpool-000000": (2,)}
+    assert gains(before, after) == {"aks-blastpool-000000": (2,)}
 
 
 def test_a_node_that_sorts_first_shifts_nobody():
@@ -94,7 +102,7 @@ def test_a_cordoned_node_gives_up_its_shards_and_takes_none_back_unasked():
     cordoned = assign(3, seats(*names[1:]), before)
     uncordoned = assign(3, seats(*names), cordoned)
 
-    assert cordoned.gains_over(before) == {names[3]: (0,)}
+    assert gains(before, cordoned) == {names[3]: (0,)}
     assert uncordoned == cordoned
 
 
@@ -193,6 +201,7 @@ DOCUMENT = AssignmentDocument(
     shard_count=3,
     mode="hot",
     nodes={"aks-blastpool-1": (1, 2), "aks-blastpool-0": (0,)},
+    run="warm-1",
 )
 
 
@@ -200,8 +209,23 @@ def test_the_document_in_the_config_map_has_these_very_bytes():
     assert DOCUMENT.render() == (
         '{"version":1,"account":"elbstg01","container_url":"https://elbstg01.blob.core.windows.net/blast-db","db":"core_nt",'
         '"molecule":"nucl","source_version":"2026-05-09-01-05-02","digest":"0123456789abcdef0123456789abcdef","shard_count":3,'
-        '"mode":"hot","nodes":{"aks-blastpool-0":[0],"aks-blastpool-1":[1,2]}}\n'
+        '"mode":"hot","nodes":{"aks-blastpool-0":[0],"aks-blastpool-1":[1,2]},"run":"warm-1"}\n'
     )
+
+
+def test_a_document_of_another_run_asks_for_the_same_work():
+    assert DOCUMENT.asks_the_same_as(DOCUMENT.model_copy(update={"run": "warm-2"}))
+    assert not DOCUMENT.asks_the_same_as(DOCUMENT.model_copy(update={"mode": "disk"}))
+    assert not DOCUMENT.asks_the_same_as(None)
+
+
+def test_nodes_are_marked_with_their_own_shards_n_and_generation():
+    mark = f"shardwarm/core-nt-{database_hash('core_nt')}-n3-"
+
+    assert DOCUMENT.marks == {
+        "aks-blastpool-0": {f"{mark}00": DOCUMENT.digest},
+        "aks-blastpool-1": {f"{mark}01": DOCUMENT.digest, f"{mark}02": DOCUMENT.digest},
+    }
 
 
 def test_a_document_reads_back_and_passes_over_what_a_newer_release_added():

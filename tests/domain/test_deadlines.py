@@ -4,6 +4,7 @@ import pytest
 
 from shared.errors import Misconfigured
 from shared.kube.manifests import WarmerSpec, daemon_set
+from shared.runs.warmup import WarmRun
 from shared.settings import WARM_SLACK_SECONDS, parse
 from warmer.settings import Settings as AgentSettings
 
@@ -31,6 +32,16 @@ def test_each_wait_of_a_warmup_is_shorter_than_the_one_around_it():
     assert chain == sorted(set(chain))
     assert readiness < PROBE_GRACE_SECONDS < agent("forbidden_seconds")
     assert agent("forbidden_seconds") >= 180
+
+
+def test_wait_ends_with_a_last_look_while_the_lease_is_held():
+    settings, run = parse({}), WarmRun.model_fields
+
+    assert settings.poll_longest_seconds < WARM_SLACK_SECONDS
+    assert settings.warm_deadline_seconds + WARM_SLACK_SECONDS <= settings.warm_lease_seconds
+    # A run whose input leaves them out waits no longer and holds no shorter than one of today's settings.
+    assert run["deadline_seconds"].default == settings.warm_deadline_seconds
+    assert run["lease_seconds"].default == settings.warm_lease_seconds
 
 
 def test_lease_that_would_end_before_the_waiting_is_refused():

@@ -11,7 +11,7 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
 from shared.errors import Code, Conflict, Problem, Unusable
-from shared.runs import metadata
+from shared.runs import metadata, summaries
 from shared.runs.shard import CommitMetadata, MarkStarted, RecordFailure
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -152,6 +152,7 @@ def test_absent_and_null_fields_have_the_replaced_systems_defaults():
         "shard_epoch": 0,
         "sharding_in_progress": False,
         "update_in_progress": False,
+        "shard_restored": False,
     }
 
 
@@ -374,7 +375,7 @@ def test_an_error_is_stored_without_secrets_in_one_short_line():
 
 
 def summary_of(document):
-    (name, value), *more = metadata.summary(document).items()
+    (name, value), *more = summaries.summary(document).items()
     assert (name, more) == ("shardwarm", [])
     return value
 
@@ -394,7 +395,22 @@ def test_a_summary_has_what_a_listing_shows_and_nothing_else():
         "shard_generation": "d" * 32,
         "sharding_in_progress": False,
         "copy_status": {"phase": "completed"},
+        "shard_operation_id": document["shard_operation_id"],
+        "statistics": document["statistics"],
+        "total_letters": document["total_letters"],
+        "total_sequences": document["total_sequences"],
+        "form": 2,
     }
+
+
+def test_a_summary_that_this_release_wrote_is_whole_and_an_older_one_is_not():
+    assert summaries.is_whole(summaries.read(summaries.summary({})))
+    assert not summaries.is_whole(summaries.read({"shardwarm": '{"sharded":true}'}))
+
+
+@pytest.mark.parametrize("headers", [{}, {"other": "{}"}, {"shardwarm": "{"}, {"shardwarm": "[]"}, {"shardwarm": "7"}])
+def test_headers_that_are_no_summary_are_none(headers):
+    assert summaries.read(headers) is None
 
 
 @given(st.text(max_size=200), st.text(max_size=100))
@@ -405,7 +421,7 @@ def test_law_a_summary_can_be_a_header_whatever_was_written(error, version):
 
     assert value.isascii()
     assert value.isprintable()
-    assert json.loads(value) == document
+    assert json.loads(value) == {**document, "form": 2}
 
 
 @pytest.mark.parametrize("text", ["\x7f", "é", "\n\r\0", "🧬", '"\\'])
@@ -414,7 +430,7 @@ def test_characters_that_no_header_may_hold_are_escaped(text):
 
     assert value.isascii()
     assert value.isprintable()
-    assert json.loads(value) == {"sharding_error": text}
+    assert json.loads(value) == {"sharding_error": text, "form": 2}
 
 
 def test_a_summary_of_the_longest_error_and_every_shard_count_fits_into_blob_headers():
@@ -424,9 +440,9 @@ def test_a_summary_of_the_longest_error_and_every_shard_count_fits_into_blob_hea
     )
 
     assert len(summary_of(document)) < 1024
-    assert len(summary_of(metadata.committed({}, commit()))) < 400
+    assert len(summary_of(metadata.committed({}, commit()))) < 500
 
 
 @pytest.mark.parametrize("field", ["source_version", "copy_status", "sharding_error"])
 def test_a_summary_that_no_header_could_hold_is_left_out(field):
-    assert metadata.summary({field: "x" * 10_000}) == {}
+    assert summaries.summary({field: "x" * 10_000}) == {}

@@ -16,10 +16,13 @@ from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
 from shared.errors import Code, Problem
-from shared.runs import leases, shard, warmup
+from shared.runs import callbacks, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire
+from shared.runs.callbacks import Callback, CallbackState, Notice, PostCallback, Posted
 from shared.runs.clusters import ClusterRef
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
-from shared.runs.operations import Progress, WarmProgress
+from shared.runs.operations import Progress, SettleProgress, WarmProgress
+from shared.runs.prepare import PrepareResult
+from shared.runs.restore import LayoutRecord
 from shared.runs.shard import (
     BlobIndices,
     CommitMetadata,
@@ -30,7 +33,6 @@ from shared.runs.shard import (
     RecordFailure,
     Removed,
     RemoveOrphans,
-    RetrySteering,
     SetPlan,
     SetReceipt,
     ShardResult,
@@ -38,11 +40,27 @@ from shared.runs.shard import (
     UploadSet,
     Written,
 )
+from shared.runs.uploads import (
+    Answer,
+    Arrive,
+    End,
+    InspectUpload,
+    Look,
+    Mark,
+    Revive,
+    SettleResult,
+    SettleRun,
+    Upload,
+    UploadSeen,
+    Waiting,
+)
 from shared.runs.warmup import (
     Applied,
     ApplyWarmup,
     Expire,
     Expiry,
+    Marked,
+    MarkNodes,
     Planned,
     PlanWarmup,
     ReadWarmup,
@@ -53,7 +71,10 @@ from shared.runs.warmup import (
     WarmRun,
     Watch,
 )
+from shared.runs.wire import RetrySteering
 from shared.version import VERSION
+from tests.wire import reconciling
+from tests.wire.preparing import PREPARING
 
 FOLDER = Path(__file__).parent
 
@@ -99,8 +120,23 @@ WARM_PLAN = WarmPlan(
     shard_count=10, replicas=1, digest=GENERATION.digest, nodes=10, node_bytes=29236568973, reason="N = 10 as requested."
 )
 COLD = Problem(code=Code.WARMUP_FAILED, message="DiskFull: 12 GiB are free, 27 GiB are needed.", target="aks-blastpool-1")
-WATCH = Watch(plan=WARM_PLAN, deadline=DEADLINE, changed=True, moved_before=5, polls=20, failed_polls=1)
+WATCH = Watch(plan=WARM_PLAN, deadline=DEADLINE, changed=True, assigned=True, moved_before=5, polls=20, failed_polls=1)
+CALLBACK = Callback(
+    url="https://hooks.example.org/blast", attempts=3, first_seconds=1.0, longest_seconds=60.0, wait_seconds=600.0
+)
 HOLDING = Holding(run=RUN, kind="shard", since=MOMENT, expires=EXPIRES)
+SETTLE = "settle-core-nt-47bd9f1d3b2a5c60-3"
+INCOMPLETE = Problem(
+    code=Code.UPLOAD_INCOMPLETE, message="'core_nt' lacks core_nt.02.nin. Upload what is missing.", target="core_nt"
+)
+SETTLE_RUN = SettleRun(
+    run=SETTLE,
+    shard=ShardRun(run="", number=1, account="elbstg01", db="core_nt", presets=(1, 2), refusal=INCOMPLETE),
+    quiet_seconds=30.0,
+    give_up_seconds=7200.0,
+    waiting=Waiting(looked_at=5, next_look=DEADLINE, looks_in_vain=2, shards=1, problem=INCOMPLETE),
+)
+MARK = Mark(leaf="core_nt.02.nsq", etag="0x8DC1A2B3C4D5E6F", sequencer="00000000000004420000000000028963")
 ACTING = {"account": "elbstg01", "db": "core_nt", "run": RUN, "epoch": 7}
 
 MEANING = {
@@ -132,6 +168,58 @@ MEANING = {
             lease_seconds=1800.0,
             retry=RetrySteering(attempts=5, first_seconds=1.0, factor=2.0, longest_seconds=30.0),
         ),
+        "ShardRun.callback": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), callback=CALLBACK),
+        "ShardRun.restore": ShardRun(
+            run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"
+        ),
+        "Inspect.restore": Inspect(account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"),
+        "Inspection.restored": INSPECTION.model_copy(
+            update={"restored": True, "legacy_alias": True, "restored_version": "2024-12-01-01-05-02"}
+        ),
+        "CommitMetadata.layouts": CommitMetadata(
+            **ACTING,
+            finished=MOMENT,
+            generation=GENERATION,
+            volumes=VOLUMES,
+            statistics=STATISTICS,
+            total_bytes=292365689731,
+            file_count=257,
+            good_sets=(1, 2),
+            layouts=(COMPLETE.layout, PLAN.layout),
+            restored=True,
+            legacy_alias=True,
+            restored_version="2024-12-01-01-05-02",
+        ),
+        "LayoutRecord": LayoutRecord(
+            generation=GENERATION,
+            operation_id=RUN,
+            sharded_at=MOMENT,
+            volumes=VOLUMES,
+            sets=((0, 83), (0, 42, 83)),
+            legacy_alias=True,
+            statistics=STATISTICS,
+            marks="01ab" * 83,
+        ),
+        "Callback": CALLBACK,
+        "Callback.defaults": Callback(
+            url="https://hooks.example.org/blast",
+            attempts=10,
+            first_seconds=5.0,
+            longest_seconds=300.0,
+            wait_seconds=86400.0,
+        ),
+        "Notice": Notice(
+            run=RUN,
+            callback=CALLBACK,
+            retry=RetrySteering(attempts=3, first_seconds=0.5, factor=1.5, longest_seconds=12.0),
+            looks=5,
+            tries=2,
+            deadline=DEADLINE,
+        ),
+        "PostCallback": PostCallback(run=RUN, url=CALLBACK.url),
+        "Posted": Posted(outcome="failed", status_code=503, problem=REFUSED),
+        "Posted.waiting": Posted(outcome="waiting"),
+        "CallbackState": CallbackState(phase="posting", tries=2, status_code=503, error=REFUSED),
         "BlobIndices": BlobIndices(manifests=(0, 3), aliases=(1,)),
         "SetPlan": PLAN,
         "SetPlan.complete": COMPLETE,
@@ -245,9 +333,11 @@ MEANING = {
         "WarmPlan": WARM_PLAN,
         "Planned": Planned(plan=WARM_PLAN),
         "Planned.refused": Planned(problem=COLD),
-        "ApplyWarmup": ApplyWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN),
-        "Applied": Applied(changed=True),
-        "ReadWarmup": ReadWarmup(cluster=CLUSTER, db="core_nt"),
+        "ApplyWarmup": ApplyWarmup(run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN),
+        "Applied": Applied(changed=True, assigned=True),
+        "ReadWarmup": ReadWarmup(cluster=CLUSTER, db="core_nt", run=RUN),
+        "MarkNodes": MarkNodes(cluster=CLUSTER, db="core_nt"),
+        "Marked": Marked(marked=True),
         "WarmReading": WarmReading(
             status="Failed",
             nodes_ready=9,
@@ -285,6 +375,7 @@ MEANING = {
             bytes_total=2,
             resident_percent=100,
             changed=True,
+            nodes_marked=True,
         ),
         "WarmProgress": WarmProgress(
             phase="warming", nodes_total=10, nodes_ready=9, bytes_total=2, bytes_done=1, resident_percent=90, error=COLD
@@ -296,13 +387,53 @@ MEANING = {
         "Renew": Renew(run=RUN, now=MOMENT, ttl_seconds=1800.0),
         "RaiseEpoch": RaiseEpoch(run=RUN, floor=41),
         "NamedRun": NamedRun(run=RUN),
+        **PREPARING,
         "Reply": Reply(granted=False, lease=Lease(epoch=7, holding=HOLDING)),
+        "SettleProgress": SettleProgress(phase="failed", reason=INCOMPLETE, error=INCOMPLETE),
+        "Waiting": SETTLE_RUN.waiting,
+        "SettleRun": SETTLE_RUN,
+        "SettleRun.defaults": SettleRun(
+            run=SETTLE,
+            shard=ShardRun(run="", number=1, account="elbstg01", db="core_nt", presets=(1,)),
+            quiet_seconds=60.0,
+            give_up_seconds=21600.0,
+            waiting=Waiting(looked_at=0, next_look=None, looks_in_vain=0, shards=0, problem=None),
+        ),
+        "SettleResult": SettleResult(
+            outcome="sharded",
+            db="core_nt",
+            shard_operation_id=f"{SETTLE}-shard-0",
+            result=ShardResult(outcome="sharded", db="core_nt", volumes=83, shard_sets=(1, 2)),
+        ),
+        "SettleResult.unchanged": SettleResult(outcome="unchanged", db="core_nt"),
+        "InspectUpload": InspectUpload(account="elbstg01", db="core_nt"),
+        "UploadSeen": UploadSeen(state="incomplete", problem=INCOMPLETE),
+        "UploadSeen.complete": UploadSeen(state="complete", problem=None),
+        "Mark": MARK,
+        "Mark.bare": Mark(leaf="core_nt.ndb", etag=None, sequencer=None),
+        "Upload": Upload(
+            number=3, run=SETTLE, alive_until=EXPIRES, version=5, last_arrival=MOMENT, recent=(MARK,), known=2, overtaken=1
+        ),
+        "Upload.idle": Upload(
+            number=0, run=None, alive_until=None, version=0, last_arrival=None, recent=(), known=0, overtaken=0
+        ),
+        "Arrive": Arrive(mark=MARK, received=MOMENT, settle=SETTLE_RUN),
+        "Look": Look(run=SETTLE, now=MOMENT, alive_seconds=1860.0),
+        "End": End(run=SETTLE, version=5),
+        "End.whatever": End(run=SETTLE, version=None),
+        "Revive": Revive(presumed_dead=SETTLE, now=MOMENT, settle=SETTLE_RUN),
+        "Answer": Answer(granted=True, version=5, last_arrival=MOMENT),
+        "Answer.refused": Answer(granted=False, version=0, last_arrival=None),
     },
 }
+MEANING["0.1.0"] |= reconciling.MEANING
 EVERY = [(release, name) for release, meaning in MEANING.items() for name in meaning]
-WRITTEN_WHOLE = (ShardResult, WarmResult, *(leases.Holding, leases.Lease, leases.Acquire, leases.Renew, leases.RaiseEpoch))
-WRITTEN_WHOLE += (leases.NamedRun, leases.Reply)
-"""What a run's output and the lease's entity write with all fields; everything else leaves defaults out."""
+WRITTEN_WHOLE = (ShardResult, WarmResult, PrepareResult, SettleResult, passes.ReconcileResult)
+WRITTEN_WHOLE += (leases.Holding, leases.Lease, leases.Acquire, leases.Renew, leases.RaiseEpoch, leases.NamedRun, leases.Reply)
+WRITTEN_WHOLE += (Look, End, Answer)
+"""What a run's output, the lease's entity and those who ask one write with all fields; everything else leaves defaults out."""
+
+MODULES = (callbacks, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire)
 
 every_payload = pytest.mark.parametrize(("release", "name"), EVERY, ids=map(" ".join, EVERY))
 
@@ -365,4 +496,5 @@ def test_every_file_has_a_meaning(release):
 def test_every_wire_model_is_kept():
     kept = {name.partition(".")[0] for name in MEANING[max(MEANING)]}
 
-    assert kept == models_of(shard) | models_of(leases) | models_of(warmup) | {"Progress", "WarmProgress"}
+    progress = {"Progress", "SettleProgress", "WarmProgress", "PrepareProgress", "ReconcileProgress"}
+    assert kept == set().union(*map(models_of, MODULES)) | progress

@@ -11,10 +11,13 @@ from shared.blastdb.layout import split
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import MAX_VOLUMES, VolumeSet
 from shared.errors import Code, Problem
+from shared.runs.callbacks import LONGEST_URL, Callback
 from shared.runs.identity import operation_id
 from shared.runs.leases import Acquire, Holding, Lease, Reply
-from shared.runs.operations import Progress
+from shared.runs.operations import PrepareProgress, Progress
 from shared.runs.outcomes import partial, progress, result
+from shared.runs.prepare import CopyFiles, CopyReceipt, MarkUpdate, PrepareRun, Stage
+from shared.runs.rounds import add_up, given_up
 from shared.runs.shard import (
     BlobIndices,
     CommitMetadata,
@@ -70,9 +73,53 @@ PROBLEM = Problem(code=CODE, message="m" * 300, target=DB)
 FAILURES = partial(dict.fromkeys(EVERY_COUNT, PROBLEM))
 ACTING = {"account": ACCOUNT, "db": DB, "run": RUN, "epoch": 10**6}
 
+CALLBACK = Callback(url="u" * LONGEST_URL, attempts=3, first_seconds=1.5, longest_seconds=60.5, wait_seconds=600.5)
+STAGE = Stage(
+    source_version="s" * 64,
+    digest="d" * 32,
+    step="promoting",
+    files_total=10**5,
+    bytes_total=10**15,
+    is_intact=True,
+    shard_sets=EVERY_COUNT,
+    epoch=10**6,
+    files_kept=10**5,
+    bytes_kept=10**15,
+    files_done=10**5,
+    bytes_done=10**15,
+    bytes_copied=10**15,
+    stuck=100,
+)
+FILE_FAILURE = Problem(code=CODE, message="m" * 120, target=f"{DB}.0000.nsq")
+RECEIPT = CopyReceipt(
+    lane=63, files_done=10**5, bytes_done=10**15, bytes_copied=10**15, failed=10**5, failures=(FILE_FAILURE,) * 5, problem=PROBLEM
+)
+GIVEN_UP = given_up(DB, add_up([RECEIPT] * 64))
+
 STEPS = {
+    "input of a prepare run": PrepareRun(
+        run=RUN,
+        number=10**6,
+        account=ACCOUNT,
+        db=DB,
+        shard=ShardRun(run=RUN, number=10**6, account=ACCOUNT, db=DB, presets=EVERY_COUNT),
+        source_version="s" * 64,
+        presumed_dead=RUN,
+        stage=STAGE,
+    ),
+    "copy_files": CopyFiles(account=ACCOUNT, db=DB, source_version="s" * 64, digest="d" * 32, lane=63, write_before=MOMENT),
+    "reply of copy_files": RECEIPT,
+    "mark_update": MarkUpdate(**ACTING, moment=MOMENT, step="failed", stage=STAGE, problem=GIVEN_UP),
     "input of the run": ShardRun(
-        run=RUN, number=10**6, account=ACCOUNT, db=DB, presets=EVERY_COUNT, molecule="nucl", presumed_dead=RUN
+        run=RUN,
+        number=10**6,
+        account=ACCOUNT,
+        db=DB,
+        presets=EVERY_COUNT,
+        molecule="nucl",
+        presumed_dead=RUN,
+        callback=CALLBACK,
+        restore="d" * 32,
     ),
     "inspect_database": Inspect(account=ACCOUNT, db=DB, presets=EVERY_COUNT, force=True, molecule="nucl"),
     "reply of inspect_database": Inspected(inspection=INSPECTION),
@@ -98,6 +145,10 @@ STEPS = {
         good_sets=EVERY_COUNT,
         problem=FAILURES,
         etag=ETAG,
+        layouts=tuple(plan.layout for plan in PLANS),
+        restored=True,
+        legacy_alias=True,
+        restored_version="2025-01-01-01-05-02",
     ),
     "record_failure": RecordFailure(**ACTING, damaged_sets=EVERY_COUNT, problem=FAILURES),
     "remove_orphans": RemoveOrphans(
@@ -139,6 +190,21 @@ def test_the_custom_status_stays_small_when_thirty_two_presets_fail():
         blobs_total=1056,
         blobs_done=1056,
         error=FAILURES,
+    )
+
+    assert size_bytes(status) < STATUS_BYTES
+
+
+def test_the_custom_status_of_a_copy_stays_small_when_every_file_fails():
+    status = PrepareProgress(
+        phase="promoting",
+        source_version="s" * 64,
+        files_total=10**5,
+        files_done=10**5,
+        files_failed=10**5,
+        bytes_total=10**15,
+        bytes_done=10**15,
+        error=GIVEN_UP,
     )
 
     assert size_bytes(status) < STATUS_BYTES

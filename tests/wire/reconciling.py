@@ -1,0 +1,119 @@
+"""What reconcile passes write, and what it means; see `test_past_payloads`."""
+
+from datetime import UTC, datetime
+
+from shared.errors import Code, Problem
+from shared.runs.clusters import ClusterRef
+from shared.runs.operations import ReconcileProgress
+from shared.runs.passes import Action, Count, ReconcileResult
+from shared.runs.prepare import CopySteering
+from shared.runs.reconcile import (
+    AccountSurvey,
+    CheckWarmup,
+    Corrected,
+    CorrectMetadata,
+    DeadHolder,
+    DeadSettle,
+    Drifted,
+    HubSurvey,
+    Pruned,
+    PruneGhosts,
+    Purged,
+    PurgeRuns,
+    ReconcileRun,
+    SurveyAccount,
+    SurveyHub,
+    Terms,
+    WarmDatabase,
+    Warmth,
+)
+from shared.runs.shard import Inspected, RecordFailure, RetrySteering, ShardRun
+from shared.runs.uploads import SettleRun
+from shared.runs.warmup import Expiry, Rewarm, Rewarmed, WarmRun
+
+RUN = "reconcile-all-47bd9f1d3b2a5c60-7"
+MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+CLUSTER = ClusterRef(subscription_id="12345678-1234-1234-1234-123456789012", resource_group="rg-elb", name="aks-elb")
+REFUSED = Problem(code=Code.STORAGE_REFUSED, message="Storage account 'elbstg01' refuses the app.", target="elbstg01")
+TERMS = Terms(
+    presets=(1, 10),
+    legacy_alias=True,
+    quiet_seconds=60.0,
+    again_seconds=120.0,
+    retention_seconds=86400.0,
+    most_actions=5,
+    look_seconds=9.0,
+    prune_ghosts=True,
+    shard_lease_seconds=600.0,
+    patience_seconds=300.0,
+    retry=RetrySteering(attempts=3),
+)
+WARM = WarmDatabase(
+    key="aks-elb-0123456789ab:core_nt",
+    run="warm-core-nt-47bd9f1d3b2a5c60-3",
+    cluster=CLUSTER,
+    account="elbstg01",
+    db="core_nt",
+    shard_count=10,
+    replicas=2,
+)
+DEAD = DeadHolder(key="elbstg01:core_nt", run="shard-core-nt-47bd9f1d3b2a5c60-7")
+SHARD = ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10))
+DEAD_SETTLE = DeadSettle(run="settle-core-nt-47bd9f1d3b2a5c60-7", settle=SettleRun(run="", shard=SHARD))
+DRIFTED = Drifted(
+    db="core_nt", reason="mark", detail="2 blobs", correct=True, prune=True, shard=True, molecule="nucl", presets=(1, 10)
+)
+TOLD = Drifted(db="nt", reason="refused", detail="VolumeGap")
+ACTION = Action(target="elbstg01/core_nt", action="correct", reason="mark", outcome="the mark of a sharding")
+
+PROMOTION = Drifted(db="core_nt", reason="promotion", correct=True, prepare=True, source_version="2026-06-06-01-05-02")
+
+MEANING = {
+    "Drifted.promotion": PROMOTION,
+    "CorrectMetadata.finish": CorrectMetadata(account="elbstg01", db="core_nt", finish=True),
+    "Terms.copying": Terms(presets=(1,), copying=CopySteering(lanes=2, slice_seconds=9.0, block_bytes=1024, at_once=1)),
+    "Inspected.refused_listing": Inspected(problem=REFUSED, refused="0123456789abcdef0123456789abcdef"),
+    "RecordFailure.refused_listing": RecordFailure(
+        account="elbstg01", db="core_nt", run=RUN, epoch=7, refused="0123456789abcdef0123456789abcdef", problem=REFUSED
+    ),
+    "Expiry.warm": Expiry(run=RUN, warm=WarmRun(run=RUN, number=7, cluster=CLUSTER, shard=SHARD), tries=2, not_before=MOMENT),
+    "Rewarm": Rewarm(run=RUN, seen="warm-core-nt-47bd9f1d3b2a5c60-3", now=MOMENT),
+    "Rewarmed": Rewarmed(started=True),
+    "ReconcileProgress": ReconcileProgress(phase="healing", databases_total=1000, healed=3, told=2, error=REFUSED),
+    "Terms": TERMS,
+    "ReconcileRun": ReconcileRun(
+        run=RUN, number=7, accounts=("elbstg01",), terms=TERMS, presumed_dead="another", lease_seconds=60.0
+    ),
+    "SurveyHub": SurveyHub(accounts=("elbstg01",), most=5, turn=7),
+    "DeadHolder": DEAD,
+    "DeadSettle": DEAD_SETTLE,
+    "HubSurvey.settles": HubSurvey(settles=(DEAD_SETTLE,)),
+    "WarmDatabase": WARM,
+    "HubSurvey": HubSurvey(accounts=("elbstg01",), leases=2, dead=(DEAD,), warm=(WARM,), problem=REFUSED),
+    "SurveyAccount": SurveyAccount(account="elbstg01", terms=TERMS, turn=7, initial="c"),
+    "Drifted": DRIFTED,
+    "AccountSurvey": AccountSurvey(
+        databases=2, blobs=300, pages=1, to_heal=(DRIFTED,), to_tell=(TOLD,), left=4, initials="cn", problem=REFUSED
+    ),
+    "CorrectMetadata": CorrectMetadata(account="elbstg01", db="core_nt", gone=True, describe=True),
+    "Corrected": Corrected(changes=("the mark of a sharding",), busy=True, problem=REFUSED),
+    "PruneGhosts": PruneGhosts(account="elbstg01", db="core_nt", write_before=MOMENT),
+    "Pruned": Pruned(volumes=2, blobs=6, problem=REFUSED),
+    "CheckWarmup": CheckWarmup(warm=WARM),
+    "Warmth": Warmth(again="its nodes hold an older generation", trouble="2 nodes fail"),
+    "PurgeRuns": PurgeRuns(retention_seconds=86400.0),
+    "Purged": Purged(runs=5, entities=2, complete=False),
+    "Action": ACTION,
+    "Count": Count(action="correct", reason="mark", times=1),
+    "ReconcileResult": ReconcileResult(
+        outcome="reconciled",
+        accounts=("elbstg01",),
+        databases=2,
+        pages=1,
+        healed=1,
+        told=1,
+        left=4,
+        counts=(Count(action="correct", reason="mark", times=1),),
+        actions=(ACTION,),
+    ),
+}
