@@ -12,12 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code, Misconfigured
-from shared.runs.shard import RetrySteering
+from shared.runs.callbacks import Callback, CallbackRules
+from shared.runs.prepare import CopySteering
+from shared.runs.wire import RetrySteering
 
 type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 _PREFIX = "SHARDWARM_"
-ANY = "*"
+_SHORTEST_SECRET = 16
 WARM_SLACK_SECONDS = 900.0
 """What planning, applying and a last round of looks may take besides the waiting."""
 
@@ -67,6 +69,15 @@ class Settings(BaseModel):
         default=128, ge=1, description="Storage requests under way at once, per process and account."
     )
     storage_timeout_seconds: Seconds = Field(default=20.0, description="How long one storage request may take, in seconds.")
+    upload_events: Literal["on", "off"] = Field(
+        default="on", description="`on`: a database that is uploaded is sharded by itself. `off`: events of storage are dropped."
+    )
+    upload_quiet_seconds: Seconds = Field(
+        default=60.0, description="How long nothing may arrive of a database before it is looked at, in seconds."
+    )
+    upload_give_up_seconds: Seconds = Field(
+        default=21600.0, description="How long after its last file an incomplete upload is waited for, in seconds."
+    )
     namespace: str = Field(default="shardwarm", description="The Kubernetes namespace of everything that warms.")
     warmer_image: str = Field(default="shardwarm-warmer:0.1.0", description="The node agent's image, never `latest`.")
     warmer_client_id: str | None = Field(default=None, description="Client id of the agents' workload identity.")
@@ -87,9 +98,68 @@ class Settings(BaseModel):
     credential: str | None = Field(
         default=None, description="`module:function` that makes the credential, instead of the app's identity; for local work."
     )
+    callback_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that ends of runs may be posted to; `*` for all must be written out. None by default."
+    )
+    callback_secret: Annotated[str, Field(min_length=_SHORTEST_SECRET)] | None = Field(
+        default=None, description="The key that signs callbacks, 16 characters or more; without it there are none."
+    )
+    callback_local: bool = Field(
+        default=False,
+        description="Let callbacks go over http, and to this machine and its network; for local work only.",
+    )
+    callback_certificate: str | None = Field(
+        default=None, description="File of certificates of receivers that no public authority vouches for."
+    )
+    callback_timeout_seconds: Annotated[float, Field(gt=0, le=50)] = Field(
+        default=10.0, description="How long one post may take, in seconds; 50 at most."
+    )
+    callback_attempts: Annotated[int, Field(ge=1, le=50)] = Field(
+        default=10, description="How often a callback is posted in all, until its receiver takes it; 50 at most."
+    )
+    callback_first_seconds: Seconds = Field(
+        default=5.0, description="The wait before a callback is posted again, in seconds; it doubles."
+    )
+    callback_longest_seconds: Seconds = Field(
+        default=300.0, description="The longest wait between posts of a callback, in seconds."
+    )
+    callback_wait_seconds: Seconds = Field(
+        default=86400.0, description="How long a callback waits for its run's end, in seconds."
+    )
+    reconcile: Literal["on", "off"] = Field(
+        default="on", description="Whether the timer starts passes that heal what crashes and other hands left behind."
+    )
+    reconcile_schedule: str = Field(
+        default="0 */10 * * * *",
+        description="When the timer fires, in six fields from seconds to weekdays. The platform reads it, so it must be set.",
+    )
+    reconcile_most: int = Field(default=20, ge=1, le=40, description="How many things one pass heals at most.")
+    reconcile_ghosts: Literal["tell", "remove"] = Field(
+        default="tell",
+        description="`remove` lets a pass remove volumes that the database's `.njs`/`.pjs` does not count, up to half of all.",
+    )
+    reconcile_quiet_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=900.0, description="How old a database's youngest file must be before a pass shards it, in seconds."
+    )
+    reconcile_again_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=3600.0, description="How long a pass waits before it repeats a run that failed, in seconds."
+    )
+    retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
+        default=30.0, description="How long runs that have ended are kept, in days."
+    )
+    ncbi_url: str = Field(
+        default="https://ncbi-blast-databases.s3.amazonaws.com",
+        description="The S3 bucket from which prepare-db copies databases; it must let anybody list and read.",
+    )
+    ncbi_timeout_seconds: Seconds = Field(default=30.0, description="How long one request to that bucket may take, in seconds.")
+    copy_lanes: int = Field(default=8, ge=1, le=64, description="Copying activities of one prepare-db run at once.")
+    copy_slice_seconds: float = Field(default=40.0, gt=0, le=50, description="How long one of them begins copies, in seconds.")
+    copy_block_bytes: int = Field(
+        default=8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="How much one request copies of a large file."
+    )
     list_page: int = Field(default=5000, ge=1, le=5000, description="Blobs a page of a listing; 5,000 is the service's maximum.")
 
-    @field_validator("accounts", "clusters", "blob_connection", "presets", mode="before")
+    @field_validator("accounts", "clusters", "blob_connection", "presets", "callback_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -101,6 +171,11 @@ class Settings(BaseModel):
             return value
         pairs = (part.partition("=") for part in value.split(",") if part.strip())
         return tuple((name.strip(), text.strip()) for name, _, text in pairs)
+
+    @field_validator("callback_hosts")
+    @classmethod
+    def _in_lower_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(host.lower() for host in value)
 
     @field_validator("presets")
     @classmethod
@@ -125,6 +200,26 @@ class Settings(BaseModel):
             first_seconds=self.retry_first_seconds,
             longest_seconds=self.retry_longest_seconds,
         )
+
+    @property
+    def callback_rules(self) -> CallbackRules:
+        """Where callbacks may go."""
+        return CallbackRules(self.callback_hosts, self.callback_secret is not None, self.callback_local)
+
+    def callback_to(self, url: str) -> Callback:
+        """What a run's input carries of a callback."""
+        return Callback(
+            url=url,
+            attempts=self.callback_attempts,
+            first_seconds=self.callback_first_seconds,
+            longest_seconds=self.callback_longest_seconds,
+            wait_seconds=self.callback_wait_seconds,
+        )
+
+    @property
+    def copying(self) -> CopySteering:
+        """What a prepare-db run's input carries of these settings."""
+        return CopySteering(lanes=self.copy_lanes, slice_seconds=self.copy_slice_seconds, block_bytes=self.copy_block_bytes)
 
 
 def parse(environment: Mapping[str, str]) -> Settings:

@@ -19,11 +19,12 @@ from azure.core.exceptions import (
 )
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
+from shared.allowed import allows
 from shared.azure.credentials import credential
 from shared.errors import Code, Forbidden, Misconfigured, NotFound, ShardwarmError, TransientFailure
 from shared.runs.clusters import WORKLOAD_LABEL, Access, ClusterFacts, ClusterRef, Pool
 from shared.sanitise import sanitised_line
-from shared.settings import ANY, Settings
+from shared.settings import Settings
 
 _TIMEOUT_SECONDS = 20
 
@@ -77,8 +78,7 @@ class Clusters:
         self._by_subscription.clear()
 
     def _client(self, cluster: ClusterRef) -> ContainerServiceClient:
-        allowed = self._settings.clusters
-        if cluster.name not in allowed and ANY not in allowed:
+        if not allows(self._settings.clusters, cluster.name):
             message = f"Cluster '{cluster.name}' is not allowed. An operator can add it to SHARDWARM_CLUSTERS."
             raise Forbidden(Code.CLUSTER_NOT_ALLOWED, message, target="aks_cluster_name")
         loop = asyncio.get_running_loop()

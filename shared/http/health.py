@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from time import monotonic
 
+from shared.allowed import ANY
 from shared.errors import ShardwarmError
 from shared.http import requests
 from shared.http.access import Role, require
@@ -13,7 +14,6 @@ from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
 from shared.runs.documents import Health, Probe, Readiness
 from shared.sanitise import sanitised_line
-from shared.settings import ANY
 from shared.version import VERSION
 
 _KEPT_SECONDS = 10.0

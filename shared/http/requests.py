@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
+from shared.allowed import ANY
 from shared.blastdb import names
 from shared.blastdb.blobs import MAX_SHARDS
 from shared.errors import Code, InvalidRequest, Problem
 from shared.http.messages import Call
 from shared.runs.clusters import ClusterRef
-from shared.settings import ANY, Settings
+from shared.settings import Settings
 
 _MAX_WAIT_MS = 25_000
 _MAX_PRESETS = 16

@@ -8,9 +8,10 @@ import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
+from shared.allowed import allows
 from shared.azure.credentials import credential
 from shared.errors import Code, Forbidden
-from shared.settings import ANY, Settings
+from shared.settings import Settings
 from shared.storage.container import Container
 
 _RETRIES = 2
@@ -47,16 +48,11 @@ class Accounts:
         Raises:
             Forbidden: it is not among those in the settings.
         """
-        allowed = self._settings.accounts
-        if account not in allowed and ANY not in allowed:
+        if not allows(self._settings.accounts, account):
             message = (
                 f"Storage account '{account}' is not one that this app may touch. An operator can add it to SHARDWARM_ACCOUNTS."
             )
             raise Forbidden(Code.ACCOUNT_NOT_ALLOWED, message, target="account_name")
-
-    def named(self) -> tuple[str, ...]:
-        """The accounts that the settings name, `*` left out."""
-        return tuple(account for account in self._settings.accounts if account != ANY)
 
     async def close(self) -> None:
         """Close every pool; for tests and tools, a worker lives as long as its pools."""

@@ -1,20 +1,20 @@
 """The databases of an account, read for people: listing, one database, one shard set."""
 
 import asyncio
-import json
 from collections.abc import Mapping
-from typing import Any, cast
 
 from shared.blastdb import blobs
+from shared.blastdb.certificate import Certificate
 from shared.blastdb.names import is_database_name
-from shared.blastdb.volumes import Molecule, molecule_of
+from shared.blastdb.volumes import Molecule, files_of, molecule_of
 from shared.errors import Code, NotFound, Unusable
-from shared.runs import metadata
+from shared.runs import metadata, restore, summaries
 from shared.runs.documents import (
     DatabaseDocument,
     DatabaseRow,
     ShardSetDocument,
 )
+from shared.runs.restore import LayoutRecord
 from shared.sanitise import sanitised_line
 from shared.storage import portraits
 from shared.storage.accounts import Accounts
@@ -22,6 +22,7 @@ from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
 from shared.storage.inspection import inventory_of, see
 from shared.storage.listing import ListedBlob
+from shared.storage.verification import verify
 
 _AT_ONCE = 16
 _FIRST_VOLUMES_NAMES = 100
@@ -88,6 +89,30 @@ class Catalogue:
         operation = seen.control.document.get("shard_operation_id")
         return portraits.database(db, seen, legacy_alias=self._legacy_alias), str(operation) if operation else None
 
+    async def restorable(self, account: str, db: str, digest: str | None) -> LayoutRecord:
+        """The layout that is to be put back: that of a generation, or the newest that was replaced.
+
+        Raises:
+            NotFound: there is no such database, or no such layout is kept.
+            Conflict: the volumes are not there as they were.
+        """
+        container = self._accounts.container(account)
+        control, listing = await asyncio.gather(self._control.read(container, db), container.list(blobs.files_prefix(db)))
+        if not listing:
+            await self.probe(account, db)
+        record = restore.wanted(db, control.document, digest)
+        restore.refuse_other_volumes(record, files_of(db, (blob.as_file(blobs.folder(db)) for blob in listing)))
+        return record
+
+    async def verify(self, account: str, db: str) -> Certificate:
+        """Everything that is stored of a database, compared with what it must be.
+
+        Raises:
+            NotFound: there is no such database.
+        """
+        container = self._accounts.container(account)
+        return await verify(container, self._control, db, legacy_alias=self._legacy_alias)
+
     async def shard_set(self, account: str, db: str, shard_count: int) -> ShardSetDocument:
         """One shard set as it is stored.
 
@@ -117,7 +142,7 @@ class Catalogue:
 
     async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow:
         try:
-            document = _summary(blob)
+            document = summaries.read(blob.metadata) if blob is not None else None
             if document is None:
                 document = (await self._control.read(container, db)).document
             known = metadata.fields(db, document)
@@ -143,17 +168,6 @@ async def _walk(container: Container) -> tuple[dict[str, ListedBlob], list[str]]
         folders += [name for name in prefixes if is_database_name(name)]
         if token is None:
             return summaries, folders
-
-
-def _summary(blob: ListedBlob | None) -> dict[str, Any] | None:
-    """The headers that this app set; None when there are none, or when they cannot be read."""
-    if blob is None:
-        return None
-    try:
-        summary: Any = json.loads(blob.metadata["shardwarm"])
-    except (KeyError, ValueError):
-        return None
-    return cast("dict[str, Any]", summary) if isinstance(summary, dict) else None
 
 
 def _is_of(db: str, shard_count: int, name: str) -> bool:

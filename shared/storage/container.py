@@ -3,6 +3,8 @@
 There is no unconditional write here: whoever writes says what it believes to be there.
 """
 
+from collections import deque
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from hashlib import md5
 from typing import Any, NamedTuple
@@ -10,7 +12,7 @@ from typing import Any, NamedTuple
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContentSettings
-from azure.storage.blob.aio import ContainerClient
+from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from shared.errors import Code, TransientFailure
 from shared.storage.errors import ConditionFailedError, translated
@@ -55,18 +57,22 @@ class Container:
         self._client = client
         self._list_page = list_page
 
-    async def list(self, prefix: str) -> tuple[ListedBlob, ...]:
-        """All blobs below a prefix, in name order, however many pages that takes."""
-        answers: list[Any] = []
-        blobs: list[ListedBlob] = []
+    async def list(self, prefix: str, *, in_full: bool = False) -> tuple[ListedBlob, ...]:
+        """All blobs below a prefix, in name order, however many pages that takes; `in_full` as in `pages`."""
+        pages = [page async for page in self.pages(prefix, in_full=in_full)]
+        return tuple(blob for page in pages for blob in page)
+
+    async def pages(self, prefix: str, *, in_full: bool = False) -> AsyncGenerator[tuple[ListedBlob, ...]]:
+        """The same a page at a time, one call each; `in_full` with each blob's metadata, and whether it is being copied."""
+        answers: deque[Any] = deque(maxlen=1)
+        include: dict[str, Any] = {"include": ["copy", "metadata"]} if in_full else {}
         async with translated(self.account, prefix):
             pages = self._client.list_blob_names(
-                name_starts_with=prefix, results_per_page=self._list_page, raw_response_hook=answers.append
+                name_starts_with=prefix, results_per_page=self._list_page, raw_response_hook=answers.append, **include
             ).by_page()
             async for _ in pages:
                 # After repetitions the last answer is the page's.
-                blobs += read_page(answers[-1])
-        return tuple(blobs)
+                yield tuple(read_page(answers[-1]))
 
     async def list_some_names(self, prefix: str, *, at_most: int | None = None) -> tuple[str, ...]:
         """The names on the first page below a prefix; one call, for a look whether anything is there."""
@@ -76,6 +82,10 @@ class Container:
             async for page in pages:
                 return tuple([name async for name in page])
         return ()
+
+    def blob(self, name: str) -> BlobClient:
+        """The SDK's client of one blob, for what only copies need; run its calls inside `translated`."""
+        return self._client.get_blob_client(name)
 
     async def walk_root(self, token: str | None) -> tuple[tuple[ListedBlob, ...], tuple[str, ...], str | None]:
         """One page of the container's root: its blobs with their metadata, its folders, and the next page's token."""
@@ -130,6 +140,17 @@ class Container:
             message = f"'{name}' was not stored as it was sent."
             raise TransientFailure(Code.VERIFICATION_FAILED, message, target=name)
         return str(reply["etag"])
+
+    async def describe(self, name: str, metadata: dict[str, str], condition: Matching) -> bool:
+        """Put metadata headers on a blob and leave its content alone; False when it is not the one that the condition names."""
+        try:
+            async with translated(self.account, name):
+                await self._client.get_blob_client(name).set_blob_metadata(
+                    metadata, etag=condition.etag, match_condition=MatchConditions.IfNotModified
+                )
+        except (ResourceNotFoundError, ConditionFailedError):
+            return False
+        return True
 
     async def holds(self, name: str, data: bytes) -> bool:
         """Whether the blob has exactly these bytes, by its MD5."""

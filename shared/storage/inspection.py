@@ -14,8 +14,8 @@ from shared.blastdb.statistics import (
     parse_index_head,
     parse_statistics_file,
 )
-from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, Molecule, VolumeSet, refuse_other_count, take_inventory
-from shared.errors import Code, TransientFailure
+from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, ListedFile, Molecule, VolumeSet, refuse_other_count, take_inventory
+from shared.errors import Code, TransientFailure, Unusable
 from shared.runs import metadata
 from shared.runs.metadata import ShardFields
 from shared.storage.container import Container, Content
@@ -61,11 +61,15 @@ async def see(
         _read_statistics_files(container, db, molecule),
         read_sets(container, db, shard_counts),
     )
-    inventory = inventory_of(db, listing)
-    known = metadata.fields(db, control.document)
-    generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
-    etags = {blob.name: blob.etag for blob in listing}
-    statistics = await _statistics(container, inventory.volumes, _told(inventory.volumes, files, etags), known, generation)
+    try:
+        inventory = inventory_of(db, listing)
+        known = metadata.fields(db, control.document)
+        generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
+        etags = {blob.name: blob.etag for blob in listing}
+        statistics = await _statistics(container, inventory.volumes, _told(inventory.volumes, files, etags), known, generation)
+    except Unusable as error:
+        error.listing = digest_of(files_of(db, listing))
+        raise
     more = await read_sets(container, db, set(known.shard_sets) - set(stored))
     return Seen(control, known, inventory, generation, statistics, {**stored, **more})
 
@@ -76,8 +80,13 @@ def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:
     Raises:
         NotFound, Unusable: as `take_inventory`.
     """
-    files = (blob.as_file(folder(db)) for blob in listing)
-    return take_inventory(db, (file for file in files if "/" not in file.leaf))
+    return take_inventory(db, files_of(db, listing))
+
+
+def files_of(db: str, listing: Iterable[ListedBlob]) -> list[ListedFile]:
+    """The files in a listing that are the database's own, whether or not they make a database."""
+    files = (blob.as_file(folder(db)) for blob in listing if blob.name.startswith(files_prefix(db)))
+    return [file for file in files if "/" not in file.leaf]
 
 
 async def _read_statistics_files(container: Container, db: str, hint: Molecule | None) -> dict[str, Content]:

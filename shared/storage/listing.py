@@ -19,7 +19,10 @@ from shared.blastdb.volumes import ListedFile
 
 
 class ListedBlob(NamedTuple):
-    """One blob as a listing gives it; `md5` is hex, None where the service keeps none; `modified` is to the second."""
+    """One blob as a listing gives it; `md5` is hex, None where the service keeps none; `modified` is to the second.
+
+    `copying` says that a copy onto it has not ended; only listings that ask for copies know.
+    """
 
     name: str
     size_bytes: int
@@ -27,6 +30,7 @@ class ListedBlob(NamedTuple):
     etag: str
     modified: datetime
     metadata: dict[str, str]
+    copying: bool = False
 
     def as_file(self, prefix: str) -> ListedFile:
         """The same, as a file of the database whose folder is `prefix`."""
@@ -34,7 +38,7 @@ class ListedBlob(NamedTuple):
 
 
 def read_page(response: Any) -> list[ListedBlob]:
-    """The blobs in the answer to one List Blobs call, without their metadata; `response` is the SDK's pipeline response."""
+    """The blobs in the answer to one List Blobs call; `response` is the SDK's pipeline response."""
     # The SDK has parsed the XML for itself and left the tree there.
     page: Element = response.context[ContentDecodePolicy.CONTEXT_NAME]
     return [_read_blob(blob) for blob in page.iterfind("Blobs/Blob")]
@@ -69,7 +73,8 @@ def _read_blob(blob: Element) -> ListedBlob:
         md5=md5_as_hex(b64decode(md5)) if md5 else None,
         etag=_quoted(blob.findtext("Properties/Etag") or ""),
         modified=parsedate_to_datetime(blob.findtext("Properties/Last-Modified") or ""),
-        metadata={},
+        metadata={child.tag.lower(): child.text or "" for child in blob.iterfind("Metadata/*")},
+        copying=blob.findtext("Properties/CopyStatus") == "pending",
     )
 
 

@@ -6,9 +6,10 @@ from typing import Any, cast
 from shared.blastdb import blobs
 from shared.blastdb.layout import split
 from shared.blastdb.manifest import parse_manifest
-from shared.blastdb.statistics import Statistics
-from shared.runs.documents import DatabaseDocument, DatabaseRow, LayoutDocument, ShardDocument, Volume
+from shared.runs import restore
+from shared.runs.documents import DatabaseDocument, DatabaseRow, LayoutDocument, PreviousLayout, ShardDocument, Volume
 from shared.runs.metadata import ShardFields
+from shared.runs.restore import LayoutRecord
 from shared.sanitise import sanitise, sanitised_line
 from shared.storage.inspection import Seen
 from shared.storage.layouts import plan_set
@@ -60,18 +61,37 @@ def database(db: str, seen: Seen, *, legacy_alias: bool) -> DatabaseDocument:
             "statistics": seen.statistics,
             "volume_count": volumes.count,
             "volumes": [Volume(name=volumes.name(index), size_bytes=size) for index, size in enumerate(inventory.volume_bytes)],
-            "layouts": _layouts(seen, None if legacy_alias else seen.statistics),
+            "layouts": _layouts(seen, legacy_alias=legacy_alias),
+            "shard_restored": restore.pinned(seen.control.document, seen.generation.digest) is not None,
+            "previous_layouts": [_previous(record, seen) for record in restore.previous(seen.control.document)],
         }
     )
 
 
-def _layouts(seen: Seen, in_aliases: Statistics | None) -> list[LayoutDocument]:
+def _previous(record: LayoutRecord, seen: Seen) -> PreviousLayout:
+    generation = record.generation
+    return PreviousLayout(
+        digest=generation.digest,
+        source_version=sanitise(generation.source_version) if generation.source_version else None,
+        sharded_at=record.sharded_at.isoformat(),
+        operation_id=sanitise(record.operation_id),
+        volume_count=record.volumes.count,
+        shard_sets=tuple(sorted(record.layouts)),
+        restorable=generation.digest == seen.generation.digest,
+    )
+
+
+def _layouts(seen: Seen, *, legacy_alias: bool) -> list[LayoutDocument]:
     inventory = seen.inventory
+    pinned = restore.pinned(seen.control.document, seen.generation.digest)
+    fixed = pinned.layouts if pinned else {}
+    statistics = pinned.statistics if pinned else seen.statistics
+    in_aliases = None if (pinned.legacy_alias if pinned else legacy_alias) else statistics
     found: list[LayoutDocument] = []
     for count, stored in sorted(seen.stored.items()):
         if not stored.md5_by_name or count > inventory.volumes.count:
             continue
-        layout = split(inventory.volume_bytes, count)
+        layout = fixed.get(count) or split(inventory.volume_bytes, count)
         plan = plan_set(inventory.volumes, layout, in_aliases, stored.md5_by_name, force=False)
         shards = layout.shard_bytes(inventory.volume_bytes)
         found.append(

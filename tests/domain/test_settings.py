@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Code, Misconfigured
-from shared.runs.shard import RetrySteering, ShardRun
+from shared.runs.callbacks import Callback
+from shared.runs.shard import ShardRun
+from shared.runs.wire import RetrySteering
 from shared.settings import Settings, parse
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,9 @@ def refused(environment):
         ("retry_longest_seconds", 30.0),
         ("storage_concurrency", 128),
         ("storage_timeout_seconds", 20.0),
+        ("upload_events", "on"),
+        ("upload_quiet_seconds", 60.0),
+        ("upload_give_up_seconds", 21600.0),
         ("namespace", "shardwarm"),
         ("warmer_image", "shardwarm-warmer:0.1.0"),
         ("warmer_client_id", None),
@@ -53,6 +58,27 @@ def refused(environment):
         ("arm_url", "https://management.azure.com"),
         ("arm_certificate", None),
         ("credential", None),
+        ("callback_hosts", ()),
+        ("callback_secret", None),
+        ("callback_local", False),
+        ("callback_certificate", None),
+        ("callback_timeout_seconds", 10.0),
+        ("callback_attempts", 10),
+        ("callback_first_seconds", 5.0),
+        ("callback_longest_seconds", 300.0),
+        ("callback_wait_seconds", 86400.0),
+        ("reconcile", "on"),
+        ("reconcile_schedule", "0 */10 * * * *"),
+        ("reconcile_most", 20),
+        ("reconcile_ghosts", "tell"),
+        ("reconcile_quiet_seconds", 900.0),
+        ("reconcile_again_seconds", 3600.0),
+        ("retention_days", 30.0),
+        ("ncbi_url", "https://ncbi-blast-databases.s3.amazonaws.com"),
+        ("ncbi_timeout_seconds", 30.0),
+        ("copy_lanes", 8),
+        ("copy_slice_seconds", 40.0),
+        ("copy_block_bytes", 8388608),
         ("list_page", 5000),
     ],
 )
@@ -84,6 +110,9 @@ def test_every_field_says_what_it_means_and_a_duration_says_its_unit():
         ("LEASE_SECONDS", "0.5", 0.5),
         ("RETRY_ATTEMPTS", "1", 1),
         ("WARMER_ENVIRONMENT", "A=1, B=x=y", (("A", "1"), ("B", "x=y"))),
+        ("CALLBACK_HOSTS", "Hooks.Example.org, b", ("hooks.example.org", "b")),
+        ("CALLBACK_SECRET", "0123456789abcdef", "0123456789abcdef"),
+        ("CALLBACK_LOCAL", "true", True),
         ("LIST_PAGE", "2", 2),
         ("BLOB_CONNECTION", "AccountName=a;AccountKey=b==,AccountName=c", ("AccountName=a;AccountKey=b==", "AccountName=c")),
     ],
@@ -124,6 +153,12 @@ def test_other_peoples_variables_are_passed_over():
         ("STORAGE_CONCURRENCY", "0"),
         ("STORAGE_TIMEOUT_SECONDS", "0"),
         ("STORAGE_TIMEOUT_SECONDS", "inf"),
+        ("CALLBACK_SECRET", SECRET[:15]),
+        ("CALLBACK_LOCAL", SECRET),
+        ("CALLBACK_TIMEOUT_SECONDS", "51"),
+        ("CALLBACK_ATTEMPTS", "0"),
+        ("CALLBACK_ATTEMPTS", "51"),
+        ("CALLBACK_WAIT_SECONDS", "inf"),
         ("LIST_PAGE", "5001"),
         ("LIST_PAGE", "0"),
     ],
@@ -183,6 +218,7 @@ def test_a_default_is_written_once_and_a_run_without_steering_follows_the_same()
 
     assert parse({}).retry == run.retry
     assert parse({}).lease_seconds == run.lease_seconds
+    assert parse({}).callback_to("https://hooks.example.org/") == Callback(url="https://hooks.example.org/")
 
 
 # The other two lists

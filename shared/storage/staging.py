@@ -1,0 +1,176 @@
+"""Files on their way from the source: staged under a name that says what they are, verified, then put in place.
+
+A staged file's name holds its ETag at the source: contents never mix, and what is there under its name with an MD5 has been
+verified. Blocks that are not yet a file are remembered by the service for a week; their ids hold their number.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from hashlib import md5
+from typing import Any, NamedTuple
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobBlock, ContentSettings
+
+from shared.blastdb.blobs import folder, staging_folder
+from shared.errors import Code, TransientFailure
+from shared.runs.prepare import SourceFile
+from shared.storage.container import Container, Matching
+from shared.storage.errors import ConditionFailedError, translated
+from shared.storage.listing import ListedBlob
+
+READ_BACK_BYTES = 1024 * 1024 * 1024
+"""Up to this size a file is read back and digested whole; a larger one would take longer than a step may."""
+ETAG_KEY = "source_etag"
+_NO_FOREIGN_SOURCE = frozenset({400, 401, 403, 409, 501})
+
+
+@asynccontextmanager
+async def _raced(name: str) -> AsyncGenerator[None]:
+    """A step that was delivered twice meets itself: whoever loses looks again."""
+    try:
+        yield
+    except (ConditionFailedError, ResourceNotFoundError) as error:
+        message = f"'{name}' was changed by another at the same time."
+        raise TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=name) from error
+
+
+class ForeignSourceError(Exception):
+    """This endpoint does not copy from a foreign URL: the emulator never does, the service not from everywhere."""
+
+
+class Held(NamedTuple):
+    """A blob as a place for one file of the plan."""
+
+    blob: ListedBlob
+
+    def is_copy_of(self, file: SourceFile) -> bool:
+        """Whether it is this file, whole and verified as far as files of its size are."""
+        listed = self.blob
+        if listed.copying or listed.size_bytes != file.size_bytes:
+            return False
+        if listed.md5 == file.etag:
+            return True
+        return listed.metadata.get(ETAG_KEY) == file.etag and (listed.md5 is not None or listed.size_bytes > READ_BACK_BYTES)
+
+
+class Staging:
+    """The staged files of one snapshot of one database."""
+
+    def __init__(self, container: Container, db: str, source_version: str) -> None:
+        self._container = container
+        self._folder = f"{staging_folder(db)}{source_version}/"
+        self._place = folder(db)
+
+    def name(self, file: SourceFile) -> str:
+        """Where a file is staged."""
+        return f"{self._folder}{file.etag}/{file.leaf}"
+
+    async def held(self) -> Mapping[str, Held]:
+        """Everything that is staged for the snapshot, by name."""
+        return {blob.name: Held(blob) for blob in await self._container.list(self._folder, in_full=True)}
+
+    async def in_place(self) -> Mapping[str, Held]:
+        """The files in the database's own folder, by leaf; those in folders below it are none of its own."""
+        listing = await self._container.list(self._place, in_full=True)
+        found = {blob.name.removeprefix(self._place): Held(blob) for blob in listing}
+        return {leaf: held for leaf, held in found.items() if "/" not in leaf}
+
+    async def put(self, file: SourceFile, data: bytes) -> None:
+        """Stage a small file whole, with its MD5; another who did the same before does no harm."""
+        name, digest = self.name(file), md5(data, usedforsecurity=False).digest()
+        settings = ContentSettings(content_md5=bytearray(digest))
+        try:
+            async with translated(self._container.account, name):
+                await self._container.blob(name).upload_blob(
+                    data,
+                    length=len(data),
+                    content_settings=settings,
+                    metadata={ETAG_KEY: file.etag},
+                    validate_content=True,
+                    overwrite=False,
+                )
+        except ConditionFailedError:
+            return
+
+    async def blocks(self, file: SourceFile) -> dict[str, int]:
+        """The sizes of its blocks by id: those that wait to become a file, and those that have just become it."""
+        name = self.name(file)
+        async with translated(self._container.account, name):
+            try:
+                both = await self._container.blob(name).get_block_list("all")
+            except ResourceNotFoundError:
+                return {}
+        return {str(block.id): int(block.size) for blocks in both for block in blocks}
+
+    async def stage(self, file: SourceFile, block: str, data: bytes) -> None:
+        """Stage one block; the service compares its MD5 with what arrived."""
+        name = self.name(file)
+        async with translated(self._container.account, name):
+            await self._container.blob(name).stage_block(block, data, length=len(data), validate_content=True)
+
+    async def stage_from(self, file: SourceFile, block: str, url: str, offset: int, length: int) -> None:
+        """Have the service fetch one block by itself.
+
+        Raises:
+            ForeignSourceError: it does not, from there.
+        """
+        name = self.name(file)
+        async with translated(self._container.account, name):
+            try:
+                await self._container.blob(name).stage_block_from_url(
+                    block_id=block, source_url=url, source_offset=offset, source_length=length
+                )
+            except HttpResponseError as error:
+                if error.status_code in _NO_FOREIGN_SOURCE:
+                    raise ForeignSourceError from error
+                raise
+
+    async def commit(self, file: SourceFile, blocks: list[str]) -> None:
+        """Make a file of its blocks. It has no MD5 yet."""
+        name = self.name(file)
+        async with _raced(name), translated(self._container.account, name):
+            await self._container.blob(name).commit_block_list(
+                [BlobBlock(block) for block in blocks], metadata={ETAG_KEY: file.etag}
+            )
+
+    async def read_back(self, file: SourceFile) -> tuple[str, str]:
+        """The MD5, in hex, of what is stored, and the blob's ETag."""
+        name, digest = self.name(file), md5(usedforsecurity=False)
+        async with _raced(name), translated(self._container.account, name):
+            stream: Any = await self._container.blob(name).download_blob()
+            async for chunk in stream.chunks():
+                digest.update(chunk)
+            return digest.hexdigest(), str(stream.properties.etag)
+
+    async def seal(self, file: SourceFile, digest_hex: str, etag: str) -> None:
+        """Keep the MD5 of what was read back: from now on the file counts as verified."""
+        name = self.name(file)
+        settings = ContentSettings(content_md5=bytearray(bytes.fromhex(digest_hex)))
+        async with _raced(name), translated(self._container.account, name):
+            await self._container.blob(name).set_http_headers(settings, etag=etag, match_condition=MatchConditions.IfNotModified)
+
+    async def discard(self, file: SourceFile, etag: str) -> None:
+        """Remove a file that is not what its name says."""
+        await self._container.delete(self.name(file), Matching(etag))
+
+    async def promote(self, file: SourceFile, over: Held | None) -> bool:
+        """Copy a staged file to its place, over what was seen there; False while the service is still at it.
+
+        Raises:
+            TransientFailure: something else is in that place by now; look again.
+        """
+        name = f"{self._place}{file.leaf}"
+        target = self._container.blob(name)
+        condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
+        if over is not None:
+            if over.blob.copying:
+                return False
+            condition = {"etag": over.blob.etag, "match_condition": MatchConditions.IfNotModified}
+        async with _raced(name), translated(self._container.account, name):
+            reply: dict[str, Any] = await target.start_copy_from_url(self._container.blob(self.name(file)).url, **condition)
+        status = reply.get("copy_status")
+        if status not in {"success", "pending"}:
+            raise TransientFailure(Code.STORAGE_UNAVAILABLE, f"'{name}' could not be put in place.", target=name)
+        return status == "success"
