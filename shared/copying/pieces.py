@@ -1,0 +1,53 @@
+"""How the work of a copy is divided: whole files, large ones in pieces of blocks, pieces dealt out to lanes. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from shared.runs.prepare import SourceFile
+
+PIECE_BLOCKS = 512
+"""Blocks of one file that one lane copies one after the other."""
+
+
+class Piece(NamedTuple):
+    """Blocks `first` to `stop` (excluded) of a file; `is_first` of its pieces, whose lane also completes the file."""
+
+    file: SourceFile
+    first: int
+    stop: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this piece's lane completes the file."""
+        return self.first == 0
+
+
+def block_count(file: SourceFile, block_bytes: int) -> int:
+    """How many blocks a file has; an empty one has one."""
+    return max(1, -(-file.size_bytes // block_bytes))
+
+
+def block_range(file: SourceFile, number: int, block_bytes: int) -> tuple[int, int]:
+    """Offset and length of a block."""
+    offset = number * block_bytes
+    return offset, min(block_bytes, file.size_bytes - offset)
+
+
+def block_id(number: int, block_bytes: int) -> str:
+    """A block's id: one length for all, and another for other block sizes, so that a changed setting mixes nothing."""
+    return f"{block_bytes:012d}-{number:06d}"
+
+
+def pieces_of(files: Iterable[SourceFile], block_bytes: int) -> list[Piece]:
+    """All pieces of all files, in order."""
+    return [
+        Piece(file, first, min(first + PIECE_BLOCKS, count))
+        for file in files
+        for count in (block_count(file, block_bytes),)
+        for first in range(0, count, PIECE_BLOCKS)
+    ]
+
+
+def lane_of(pieces: Sequence[Piece], lane: int, lanes: int) -> list[Piece]:
+    """What one lane has to do, the same in every call."""
+    return list(pieces[lane::lanes])

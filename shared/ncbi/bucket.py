@@ -1,0 +1,201 @@
+"""NCBI's bucket: which snapshot is the newest, what it has of a database, and ranges of its files.
+
+Every request is bounded in time and every listing in pages. An empty listing is an answer of this moment and is not kept.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from time import monotonic
+from urllib.parse import quote
+from urllib.request import getproxies
+from xml.etree import ElementTree as ET
+
+import aiohttp
+from yarl import URL
+
+from shared.blastdb.names import InvalidNameError, snapshot_name
+from shared.blastdb.volumes import is_file_of
+from shared.errors import Code, Misconfigured, ShardwarmError, TransientFailure
+from shared.ncbi.errors import absent, changed, file_refusal, refusal, translated
+from shared.runs.prepare import SourceFile
+from shared.settings import Settings
+
+TAXONOMY = ("taxdb.btd", "taxdb.bti", "taxonomy4blast.sqlite3")
+"""Files that all databases of a snapshot share; each database gets its own copy."""
+_PAGES = 50
+_PAGE = 1000
+_NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+_LONGEST_PAGE_BYTES = 8 * 1024 * 1024
+_CONNECTIONS = 64
+_HINT_SECONDS, _FAILED_HINT_SECONDS, _HINT_TIMEOUT_SECONDS = 600.0, 60.0, 2.0
+
+
+class Bucket:
+    """The bucket, with one connection pool for the process's lifetime. Nothing connects before the first request."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._base = settings.ncbi_url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=settings.ncbi_timeout_seconds)
+        self._open: tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession] | None = None
+        self._hint: tuple[float, str | None] | None = None
+
+    async def latest(self) -> str:
+        """The newest snapshot's name.
+
+        Raises:
+            Misconfigured: the bucket refuses, or what it says is no name.
+            TransientFailure: it is out of reach.
+        """
+        async with self._get("latest-dir") as reply:
+            if reply.status != 200:  # noqa: PLR2004 - the one good status
+                raise refusal(reply, "latest-dir")
+            text = (await _bounded(reply, 256)).decode(errors="replace").strip()
+        try:
+            return snapshot_name(text)
+        except InvalidNameError as error:
+            message = "NCBI's bucket names no newest snapshot: its 'latest-dir' is not a name."
+            raise Misconfigured(Code.SOURCE_REFUSED, message, target="latest-dir") from error
+
+    async def latest_hint(self) -> str | None:
+        """The newest snapshot as it was some minutes ago, None when it is not known; never fails, never waits for long."""
+        now = monotonic()
+        if self._hint is None or now >= self._hint[0]:
+            try:
+                async with asyncio.timeout(_HINT_TIMEOUT_SECONDS):
+                    self._hint = now + _HINT_SECONDS, await self.latest()
+            except (ShardwarmError, TimeoutError):
+                self._hint = now + _FAILED_HINT_SECONDS, None
+        return self._hint[1]
+
+    async def files(self, version: str, db: str) -> tuple[SourceFile, ...]:
+        """Everything that a snapshot has of a database, by name, with the taxonomy files that go with it.
+
+        Raises:
+            NotFound: it has nothing.
+            Misconfigured, TransientFailure: as `latest`.
+        """
+        found = [file async for page in self._pages(f"{version}/{db}.") for file in page if is_file_of(db, file.leaf)]
+        if not found:
+            raise absent(db, version)
+        shared = await asyncio.gather(*(self._head(version, leaf) for leaf in TAXONOMY))
+        return tuple(sorted((*found, *(file for file in shared if file is not None)), key=lambda file: file.leaf))
+
+    async def probe(self, version: str, db: str) -> None:
+        """That there is something to copy; ends at the first page that has some.
+
+        Raises:
+            NotFound, Misconfigured, TransientFailure: as `files`.
+        """
+        async for page in self._pages(f"{version}/{db}."):
+            if any(is_file_of(db, file.leaf) for file in page):
+                return
+        raise absent(db, version)
+
+    async def read(self, version: str, file: SourceFile, offset: int, length: int) -> bytes:
+        """A range of a file, of exactly the content that its ETag names.
+
+        Raises:
+            Conflict: the file changed at the source.
+            Misconfigured, TransientFailure: as `latest`; also when fewer bytes came.
+        """
+        if not length:
+            return b""
+        headers = {"Range": f"bytes={offset}-{offset + length - 1}", "If-Match": f'"{file.etag}"'}
+        async with self._get(f"{version}/{file.leaf}", headers) as reply:
+            if reply.status not in {200, 206}:
+                raise file_refusal(reply, file.leaf)
+            if reply.headers.get("ETag", "").strip('"') not in {"", file.etag}:
+                raise changed(file.leaf)
+            data = await _bounded(reply, length)
+            if reply.status == 200 and length != file.size_bytes:  # noqa: PLR2004 - the range was passed over
+                data = b""
+        if len(data) != length:
+            message = f"NCBI's bucket sent {len(data)} bytes of '{file.leaf}' instead of {length}."
+            raise TransientFailure(Code.SOURCE_UNAVAILABLE, message, target=file.leaf)
+        return data
+
+    def url(self, version: str, file: SourceFile) -> str:
+        """Where a file can be read by others, storage among them."""
+        return f"{self._base}/{quote(f'{version}/{file.leaf}')}"
+
+    async def close(self) -> None:
+        """Close the pool; for tests and tools."""
+        if self._open is not None:
+            await self._open[1].close()
+            self._open = None
+
+    async def _pages(self, prefix: str) -> AsyncGenerator[list[SourceFile]]:
+        token = ""
+        for _ in range(_PAGES):
+            query = f"list-type=2&max-keys={_PAGE}&prefix={quote(prefix, safe='')}"
+            # Tokens hold characters that mean something else in a query.
+            query += f"&continuation-token={quote(token, safe='')}" if token else ""
+            async with self._get("", query=query) as reply:
+                if reply.status != 200:  # noqa: PLR2004 - the one good status
+                    raise refusal(reply, prefix)
+                page = _parse(await _bounded(reply, _LONGEST_PAGE_BYTES), prefix)
+            yield [_file(item) for item in page.iterfind(f"{_NAMESPACE}Contents")]
+            token = page.findtext(f"{_NAMESPACE}NextContinuationToken") or ""
+            if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or not token:
+                return
+        message = f"NCBI's bucket lists more than {_PAGES * _PAGE} files below '{prefix}'."
+        raise Misconfigured(Code.SOURCE_REFUSED, message, target=prefix)
+
+    async def _head(self, version: str, leaf: str) -> SourceFile | None:
+        async with translated(leaf), self._session().head(self._url(f"{version}/{leaf}")) as reply:
+            if reply.status == 404:  # noqa: PLR2004 - the answer that there is none
+                return None
+            if reply.status != 200:  # noqa: PLR2004 - the one good status
+                raise refusal(reply, leaf)
+            size = int(reply.headers.get("Content-Length", "0"))
+            return SourceFile(leaf=leaf, size_bytes=size, etag=reply.headers.get("ETag", "").strip('"'))
+
+    @asynccontextmanager
+    async def _get(
+        self, key: str, headers: dict[str, str] | None = None, query: str = ""
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        async with translated(key), self._session().get(self._url(key, query), headers=headers) as reply:
+            yield reply
+
+    def _url(self, key: str, query: str = "") -> URL:
+        return URL(f"{self._base}/{quote(key)}" + (f"?{query}" if query else ""), encoded=True)
+
+    def _session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._open is None or self._open[0] is not loop:
+            connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30)
+            session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, auto_decompress=False, trust_env=bool(getproxies())
+            )
+            self._open = loop, session
+        return self._open[1]
+
+
+async def _bounded(reply: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, or what makes it longer than the limit by something."""
+    parts: list[bytes] = []
+    length = 0
+    async for part in reply.content.iter_chunked(256 * 1024):
+        parts.append(part)
+        length += len(part)
+        if length > limit:
+            break
+    return b"".join(parts)
+
+
+def _parse(text: bytes, prefix: str) -> ET.Element:
+    try:
+        # The bucket is the operator's choice, the answer is bounded, and expat refuses entities that multiply.
+        return ET.fromstring(text)  # noqa: S314
+    except ET.ParseError as error:
+        message = "NCBI's bucket answered a listing with something else than XML."
+        raise TransientFailure(Code.SOURCE_UNAVAILABLE, message, target=prefix) from error
+
+
+def _file(item: ET.Element) -> SourceFile:
+    return SourceFile(
+        leaf=(item.findtext(f"{_NAMESPACE}Key") or "").rpartition("/")[2],
+        size_bytes=int(item.findtext(f"{_NAMESPACE}Size") or 0),
+        etag=(item.findtext(f"{_NAMESPACE}ETag") or "").strip('"'),
+    )

@@ -1,0 +1,1 @@
+"""Receivers of callbacks: strangers on the network, spoken to with care."""
