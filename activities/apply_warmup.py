@@ -1,12 +1,14 @@
-"""Bring a cluster to a plan: ConfigMap first, then the DaemonSet that reads it."""
+"""Bring a cluster to a plan: labels that will not be true go first, then the ConfigMap, then the DaemonSet that reads it."""
 
+from activities.binding import answering
 from activities.plan_warmup import decide
 from shared.clients import Clients
-from shared.errors import Code, Problem, ShardwarmError, TransientFailure
+from shared.errors import Code, Problem
 from shared.kube.manifests import WarmerSpec
 from shared.runs.warmup import Applied, ApplyWarmup
 
 
+@answering(Applied)
 async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     """Write the assignment over the version that was read, and apply the DaemonSet on the server's side.
 
@@ -17,21 +19,17 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
         TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
     """
     plan = request.plan
-    try:
-        choice, document = await decide(
-            clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=plan.replicas
-        )
-        if document.digest != plan.digest:
-            message = f"'{request.db}' changed while its warmup was being planned. Start again."
-            return Applied(problem=Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
-        warming = await clients.warming(request.cluster)
-        wrote = await warming.write_assignment(document)
-        rolled = await warming.apply(_spec(request, clients, document.digest, choice.node_bytes, warming.namespace))
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Applied(problem=error.problem)
-    return Applied(changed=wrote or rolled)
+    choice, document = await decide(
+        clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=plan.replicas
+    )
+    if document.digest != plan.digest:
+        message = f"'{request.db}' changed while its warmup was being planned. Start again."
+        return Applied(problem=Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
+    warming = await clients.warming(request.cluster)
+    await warming.mark_nodes(request.db, document.marks, may_add=False)
+    wrote = await warming.write_assignment(document.model_copy(update={"run": request.run}))
+    rolled = await warming.apply(_spec(request, clients, document.digest, choice.node_bytes, warming.namespace))
+    return Applied(changed=wrote or rolled, assigned=wrote)
 
 
 def _spec(request: ApplyWarmup, clients: Clients, digest: str, node_bytes: int, namespace: str) -> WarmerSpec:

@@ -1,15 +1,18 @@
 """Make a run's result public: the last write, and the only one that consumers go by."""
 
+from activities.binding import answering
 from shared.blastdb.blobs import files_prefix
 from shared.blastdb.generations import digest_of
 from shared.clients import Clients
-from shared.errors import Code, Conflict, ShardwarmError, TransientFailure
+from shared.errors import Code, Conflict
 from shared.runs import metadata
 from shared.runs.metadata import Document
+from shared.runs.restore import record_of, with_layout
 from shared.runs.shard import CommitMetadata, Written
 from shared.storage.inspection import inventory_of
 
 
+@answering(Written)
 async def commit_metadata(request: CommitMetadata, clients: Clients) -> Written:
     """Compare the generation once more, then write the shard sets, statistics and errors by compare-and-swap.
 
@@ -22,19 +25,21 @@ async def commit_metadata(request: CommitMetadata, clients: Clients) -> Written:
     container = clients.accounts.container(request.account)
 
     def change(document: Document) -> Document:
-        if metadata.fields(request.db, document).source_version != request.generation.source_version:
+        # A repeated step finds the version that it wrote itself.
+        expected = {request.generation.source_version, request.restored_version or request.generation.source_version}
+        if metadata.fields(request.db, document).source_version not in expected:
             raise _changed(request.db)
-        return metadata.committed(document, request)
+        new = metadata.committed(document, request)
+        if request.restored_version is not None:
+            new |= dict.fromkeys(("source_version", "shard_source_version"), request.restored_version)
+        return with_layout(new, record, restored=request.restored)
 
-    try:
-        listing = await container.list(files_prefix(request.db))
-        if digest_of(inventory_of(request.db, listing).files) != request.generation.digest:
-            raise _changed(request.db)
-        return Written(etag=await clients.control.update(container, request.db, change, expected=request.etag))
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Written(problem=error.problem)
+    listing = await container.list(files_prefix(request.db))
+    files = inventory_of(request.db, listing).files
+    if digest_of(files) != request.generation.digest:
+        raise _changed(request.db)
+    record = record_of(request, files)
+    return Written(etag=await clients.control.update(container, request.db, change, expected=request.etag))
 
 
 def _changed(db: str) -> Conflict:

@@ -1,11 +1,12 @@
 """Say in the metadata that a run has begun, before it writes anything else."""
 
+from activities.binding import answering
 from shared.clients import Clients
-from shared.errors import ShardwarmError, TransientFailure
 from shared.runs import metadata
 from shared.runs.shard import MarkStarted, Written
 
 
+@answering(Written)
 async def mark_started(request: MarkStarted, clients: Clients) -> Written:
     """Set `sharding_in_progress` and the run's epoch by compare-and-swap.
 
@@ -15,16 +16,11 @@ async def mark_started(request: MarkStarted, clients: Clients) -> Written:
         TransientFailure: storage was busy; a retry helps.
     """
     container = clients.accounts.container(request.account)
-    try:
-        etag = await clients.control.update(
-            container,
-            request.db,
-            lambda document: metadata.started(document, request),
-            expected=request.if_match,
-            expect_absent=request.if_match is None,
-        )
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Written(problem=error.problem)
+    etag = await clients.control.update(
+        container,
+        request.db,
+        lambda document: metadata.started(document, request),
+        expected=request.if_match,
+        expect_absent=request.if_match is None,
+    )
     return Written(etag=etag)

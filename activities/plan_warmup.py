@@ -7,15 +7,17 @@ to travel between the two.
 import asyncio
 from typing import NamedTuple
 
+from activities.binding import answering
 from shared.blastdb.capacity import budget_of
 from shared.blastdb.layout import split
 from shared.blastdb.machines import memory_bytes
 from shared.blastdb.selection import Choice, DatabaseSize, NodePool, choose_shard_count
 from shared.clients import Clients
-from shared.errors import Code, Conflict, Problem, ShardwarmError, TransientFailure, Unusable
+from shared.errors import Code, Conflict, Problem, Unusable
 from shared.kube.readings import WorkloadNode
 from shared.runs.assignment import AssignmentDocument, Seat, assign
 from shared.runs.clusters import ClusterRef, refuse_unfit
+from shared.runs.restore import pinned
 from shared.runs.warmup import Planned, PlanWarmup, WarmPlan
 from shared.storage.inspection import Seen, see
 
@@ -27,25 +29,21 @@ class Decision(NamedTuple):
     document: AssignmentDocument
 
 
+@answering(Planned)
 async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
     """Look at cluster and database and decide. Writes nothing; what forbids a warmup is the reply's problem.
 
     Raises:
         TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
     """
-    try:
-        choice, document = await decide(
-            clients,
-            request.cluster,
-            request.account,
-            request.db,
-            shard_count=request.shard_count,
-            replicas=request.replicas,
-        )
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Planned(problem=error.problem)
+    choice, document = await decide(
+        clients,
+        request.cluster,
+        request.account,
+        request.db,
+        shard_count=request.shard_count,
+        replicas=request.replicas,
+    )
     plan = WarmPlan(
         shard_count=document.shard_count,
         replicas=choice.replicas,
@@ -113,10 +111,12 @@ def _size(seen: Seen) -> DatabaseSize:
     if not counts:
         raise Unusable(Code.SHARD_SET_NOT_FOUND, f"'{inventory.volumes.db}' is not sharded.", target=inventory.volumes.db)
     volumes = inventory.volume_bytes
+    restored = pinned(seen.control.document, seen.generation.digest)
+    fixed = restored.layouts if restored else {}
     return DatabaseSize(
         volume_bytes=sum(volumes),
         companion_bytes=inventory.total_bytes - sum(volumes),
-        shard_bytes={count: split(volumes, count).shard_bytes(volumes) for count in counts},
+        shard_bytes={count: (fixed.get(count) or split(volumes, count)).shard_bytes(volumes) for count in counts},
     )
 
 

@@ -1,11 +1,12 @@
 """Say in the metadata that a run ended without a result, so that nobody waits for it."""
 
+from activities.binding import answering
 from shared.clients import Clients
-from shared.errors import ShardwarmError, TransientFailure
 from shared.runs import metadata
 from shared.runs.shard import RecordFailure, Written
 
 
+@answering(Written)
 async def record_failure(request: RecordFailure, clients: Clients) -> Written:
     """Clear `sharding_in_progress`, keep the sets that the run did not touch, and store its error, by compare-and-swap.
 
@@ -15,10 +16,5 @@ async def record_failure(request: RecordFailure, clients: Clients) -> Written:
         TransientFailure: storage was busy; a retry helps.
     """
     container = clients.accounts.container(request.account)
-    try:
-        etag = await clients.control.update(container, request.db, lambda document: metadata.failed(document, request))
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Written(problem=error.problem)
+    etag = await clients.control.update(container, request.db, lambda document: metadata.failed(document, request))
     return Written(etag=etag)

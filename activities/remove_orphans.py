@@ -3,13 +3,14 @@
 import asyncio
 from datetime import UTC, datetime
 
+from activities.binding import answering
 from shared.clients import Clients
-from shared.errors import ShardwarmError, TransientFailure
 from shared.runs.shard import Removed, RemoveOrphans
 from shared.storage.container import Matching
 from shared.storage.layouts import is_orphan, raise_first, read_sets
 
 
+@answering(Removed)
 async def remove_orphans(request: RemoveOrphans, clients: Clients) -> Removed:
     """List these folders again and remove what does not belong there.
 
@@ -19,22 +20,13 @@ async def remove_orphans(request: RemoveOrphans, clients: Clients) -> Removed:
     Raises:
         TransientFailure: storage was busy; a retry helps.
     """
-    try:
-        return Removed(blobs=await _remove(request, clients))
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Removed(problem=error.problem)
-
-
-async def _remove(request: RemoveOrphans, clients: Clients) -> int:
     container = clients.accounts.container(request.account)
     orphan = is_orphan(request.volumes, request.kept)
     stored = await read_sets(container, request.db, request.shard_counts)
     orphans = [blob for item in stored.values() for name, blob in item.blobs.items() if orphan(name)]
     if datetime.now(UTC) >= request.write_before:
-        return 0
+        return Removed()
     removals = (container.delete(blob.name, Matching(blob.etag)) for blob in orphans)
     outcomes = await asyncio.gather(*removals, return_exceptions=True)
     raise_first([outcome for outcome in outcomes if isinstance(outcome, BaseException)])
-    return sum(outcome is True for outcome in outcomes)
+    return Removed(blobs=sum(outcome is True for outcome in outcomes))

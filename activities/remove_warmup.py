@@ -1,21 +1,18 @@
 """Remove what warms a database from a cluster."""
 
+from activities.binding import answering
 from shared.clients import Clients
-from shared.errors import ShardwarmError, TransientFailure
 from shared.runs.warmup import Applied, RemoveWarmup
 
 
+@answering(Applied)
 async def remove_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
-    """Remove DaemonSet and ConfigMap. Safe to repeat: what is gone counts as removed.
+    """Remove labels, DaemonSet and ConfigMap. Safe to repeat: what is gone counts as removed.
 
     Raises:
         TransientFailure: Kubernetes was busy; a retry helps.
     """
-    try:
-        warming = await clients.warming(request.cluster)
-        await warming.remove(request.db)
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Applied(problem=error.problem)
+    warming = await clients.warming(request.cluster)
+    await warming.mark_nodes(request.db, {})
+    await warming.remove(request.db)
     return Applied(changed=True)

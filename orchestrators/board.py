@@ -2,10 +2,11 @@
 
 from orchestrators.steps import Context
 from shared.errors import Problem
-from shared.runs.operations import Progress, WarmProgress
+from shared.runs.callbacks import CallbackState
+from shared.runs.operations import PrepareProgress, Progress, ReconcileProgress, SettleProgress, WarmProgress
 
 
-class Board[Shown: (Progress, WarmProgress)]:
+class Board[Shown: (Progress, WarmProgress, SettleProgress, PrepareProgress, ReconcileProgress, CallbackState)]:
     """Shows one run's progress, and remembers it, so that a failure still says how far the run was."""
 
     def __init__(self, ctx: Context, first: Shown) -> None:

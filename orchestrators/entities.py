@@ -5,9 +5,12 @@ from typing import Any
 
 from durabletask.entities import EntityContext
 
-from shared.runs import leases
+from shared.runs import expiries, leases, uploads
+from shared.runs.callbacks import Notice
+from shared.runs.identity import notify_id
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
-from shared.runs.warmup import Expire, Expiry
+from shared.runs.uploads import Answer, Arrive, End, Look, Revive, SettleRun, Upload
+from shared.runs.warmup import Expire, Expiry, Rewarm, Rewarmed
 
 
 def _operation[Request: (Acquire, Renew, RaiseEpoch, NamedRun)](
@@ -36,22 +39,67 @@ def lease(ctx: EntityContext, payload: Any) -> dict[str, Any]:
     return reply.model_dump(mode="json")
 
 
-def expiry(ctx: EntityContext, payload: Any) -> None:
+def notifier(ctx: EntityContext, payload: Any) -> None:
+    """Starts what posts a run's end, by the run's id: a run cannot start anything that it does not wait for.
+
+    `start` may come twice; the engine lets one of those run at a time. No state is kept.
+    """
+    if ctx.operation != "start":
+        raise ValueError(f"a notifier has no operation {ctx.operation}")
+    notice = Notice.model_validate(payload)
+    ctx.schedule_new_orchestration("notify", notice.model_dump(mode="json", exclude_defaults=True), notify_id(notice.run))
+
+
+def expiry(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
     """The end of one warm database's time, by cluster and database.
 
     `set` notes the latest warmup; `expire`, which comes by a delayed signal, starts the release that it brings if that warmup
-    still is the latest. A doubled signal finds the release's id taken and does nothing.
+    still is the latest. A doubled signal finds the release's id taken and does nothing. `forget` is told when the database was
+    taken off its nodes. `rewarm` starts the latest warmup again, with growing pauses while that does not help.
     """
+    state = Expiry.model_validate(found) if (found := ctx.get_state(dict, {})) else None
     match ctx.operation:
         case "set":
-            ctx.set_state(Expiry.model_validate(payload).model_dump(mode="json"))
+            ctx.set_state(Expiry.model_validate(payload).model_dump(mode="json", exclude_defaults=True))
         case "expire":
             request = Expire.model_validate(payload)
-            if ctx.get_state(dict, {}) == Expiry(run=request.run).model_dump(mode="json"):
+            if state is not None and state.run == request.run:
                 release = request.release
                 ctx.schedule_new_orchestration(
                     "release_warmup", release.model_dump(mode="json", exclude_defaults=True), release.run
                 )
                 ctx.set_state(None)
+        case "forget":
+            ctx.set_state(None)
+        case "rewarm":
+            again, state = expiries.rewarm(state, Rewarm.model_validate(payload))
+            if again is not None:
+                ctx.schedule_new_orchestration("warm_up", again.model_dump(mode="json", exclude_defaults=True), again.run)
+                ctx.set_state(state.model_dump(mode="json", exclude_defaults=True) if state else None)
+            return Rewarmed(started=again is not None).model_dump(mode="json")
         case other:
             raise ValueError(f"an expiry has no operation {other}")
+    return None
+
+
+type _Starting = tuple[Upload, SettleRun | None]
+
+_OF_AN_UPLOAD: dict[str, Callable[[Upload, Any], _Starting | tuple[Upload, Answer]]] = {
+    "arrive": lambda state, payload: uploads.arrive(state, Arrive.model_validate(payload)),
+    "look": lambda state, payload: uploads.look(state, Look.model_validate(payload)),
+    "end": lambda state, payload: uploads.end(state, End.model_validate(payload)),
+    "revive": lambda state, payload: uploads.revive(state, Revive.model_validate(payload)),
+}
+
+
+def upload(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
+    """What has arrived of one (account, db), and its settle; the operations are the table in `shared.runs.uploads`.
+
+    Events come as signals, doubled and in any order; at most one settle is under way.
+    """
+    state = Upload.model_validate(ctx.get_state(dict, {}) or {})
+    state, outcome = _OF_AN_UPLOAD[ctx.operation](state, payload)
+    ctx.set_state(state.model_dump(mode="json", exclude_defaults=True))
+    if isinstance(outcome, SettleRun):
+        ctx.schedule_new_orchestration("settle", outcome.model_dump(mode="json", exclude_defaults=True), outcome.run)
+    return outcome.model_dump(mode="json") if isinstance(outcome, Answer) else None

@@ -4,6 +4,7 @@ from typing import Any
 
 from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire
+from orchestrators.notify import have_posted
 from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, run
 from orchestrators.writes import Writes
 from shared.errors import Code, Problem
@@ -23,6 +24,8 @@ _NOT_RECORDED = frozenset(
         Code.NO_VOLUMES,
         Code.DATABASE_NOT_READY,
         Code.LEASE_LOST,
+        Code.PREVIOUS_LAYOUT_NOT_FOUND,
+        Code.VOLUMES_DIFFER,
     }
 )
 """Refusals that leave no trace in metadata: there is no database to say it of, or somebody else speaks for it."""
@@ -34,6 +37,7 @@ def shard(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     Ends as Failed, with the problem in the custom status, when anything went wrong; the lease is free on every path.
     """
     request, log = ShardRun.model_validate(payload), logger(ctx, __name__)
+    have_posted(ctx, request.callback, request.retry)
     board = Board(ctx, Progress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
@@ -61,14 +65,17 @@ def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Pr
         problem = error.problem
     except Exception as error:  # noqa: BLE001 - the run's end is recorded and its lease freed whatever went wrong
         problem = Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
-    if _is_recorded(writes, problem):
+    if _is_recorded(request, writes, problem):
         yield from _record(ctx, writes, problem)
     return problem or ShardResult(outcome="canceled", db=request.db)
 
 
-def _is_recorded(writes: Writes, problem: Problem | None) -> bool:
+def _is_recorded(request: ShardRun, writes: Writes, problem: Problem | None) -> bool:
     if problem is None:
         return writes.is_marked
+    if request.refusal is not None and problem.code is Code.NO_VOLUMES:
+        # Somebody waits for this upload: here there is a database to say it of.
+        return True
     # Whoever lost the lease is silent even if its mark still stands: its successor has not come to replace it yet.
     return problem.code is not Code.LEASE_LOST and (writes.is_marked or problem.code not in _NOT_RECORDED)
 
@@ -79,6 +86,8 @@ def _look_and_write(
     for _ in range(_LOOKS):
         board.show(Progress(phase="inspecting"))
         inspection = yield from _inspect(ctx, request, tenure, writes)
+        if request.refusal is not None:
+            raise StepFailedError(request.refusal)
         if inspection.is_done:
             board.show(Progress(phase="done"))
             return result(inspection, (), removed=0, outcome="unchanged")
@@ -91,7 +100,8 @@ def _look_and_write(
             continue
         removed = yield from writes.remove_orphans(inspection)
         board.show(progress("done", inspection, uploads.values()))
-        return problem or result(inspection, uploads.values(), removed=removed, outcome="sharded")
+        outcome = "restored" if request.restore else "sharded"
+        return problem or result(inspection, uploads.values(), removed=removed, outcome=outcome)
     message = f"'{request.db}' kept changing while it was being sharded. Start again when its upload is complete."
     raise StepFailedError(Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
 
@@ -105,10 +115,12 @@ def _inspect(ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes) ->
         force=request.force and not writes.has_touched,
         legacy_alias=request.legacy_alias,
         molecule=request.molecule,
+        restore=request.restore,
     )
     inspected = yield from run(ctx, "inspect_database", look, Inspected, request.retry)
     inspection = inspected.inspection
     if inspection is None:
+        writes.refused = inspected.refused
         raise StepFailedError(inspected.problem or _unexplained(request.db))
     if not writes.is_marked and inspection.epoch >= tenure.epoch:
         yield from tenure.rise_above(inspection.epoch)

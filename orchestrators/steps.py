@@ -5,6 +5,7 @@ allowed has failed.
 """
 
 import logging
+import re
 from collections.abc import Callable, Generator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from durabletask.entities import EntityInstanceId
 from pydantic import BaseModel
 
 from shared.errors import Code, Problem
-from shared.runs.shard import RetrySteering
+from shared.runs.wire import RetrySteering
 from shared.sanitise import sanitised_line
 
 type Context = task.OrchestrationContext
@@ -85,16 +86,41 @@ def ask[Reply: BaseModel](
     return reply_type.model_validate(reply)
 
 
-def call(ctx: Context, orchestrator: str, request: BaseModel, run_id: str) -> Steps[str | None]:
-    """Run a child to its end; None when it succeeded, else the text of its failure."""
+def call[Reply: BaseModel](
+    ctx: Context, orchestrator: str, request: BaseModel, run_id: str, reply_type: type[Reply]
+) -> Steps[Reply | Problem]:
+    """Run a child to its end; its reply when it succeeded, else why not."""
     child: task.Task[Any] = ctx.call_sub_orchestrator(
         orchestrator, input=request.model_dump(mode="json", exclude_defaults=True), instance_id=run_id
     )
     try:
-        yield child
+        reply = yield child
     except task.TaskFailedError as error:
-        return error.details.message
-    return None
+        code, message = _told(error.details.message, Code.RUN_FAILED)
+        return Problem(code=code, message=sanitised_line(message))
+    return reply_type.model_validate(reply)
+
+
+def call_all(
+    ctx: Context, orchestrator: str, requests: Sequence[tuple[str, BaseModel]], patience: timedelta
+) -> Steps[list[str | None]]:
+    """Run children at once, each under its id, and wait for them, but not for ever.
+
+    Returns:
+        What became of each: empty when it succeeded, the text of its failure, or None when it is still under way.
+    """
+    children: list[task.Task[Any]] = [
+        ctx.call_sub_orchestrator(orchestrator, input=request.model_dump(mode="json", exclude_defaults=True), instance_id=run_id)
+        for run_id, request in requests
+    ]
+    timer = ctx.create_timer(patience)
+    waiting: list[task.Task[Any]] = list(children)
+    while waiting and not timer.is_complete:
+        done: task.Task[Any] = yield task.when_any([timer, *waiting])
+        waiting = [child for child in waiting if child is not done]
+    if not timer.is_complete:
+        timer.cancel()
+    return [_end_of(child) for child in children]
 
 
 def pause(ctx: Context, length: timedelta, interrupt: task.Task[Any] | None = None) -> Steps[None]:
@@ -149,8 +175,23 @@ def _outcome[Reply: BaseModel](activity: str, done: task.Task[Any], reply_type: 
     return reply_type.model_validate(done.get_result())
 
 
+def _end_of(child: task.Task[Any]) -> str | None:
+    if not child.is_complete:
+        return None
+    return sanitised_line(child.get_exception().details.message) if child.is_failed else ""
+
+
 def _problem(activity: str, error: task.TaskFailedError) -> Problem:
     # Only TransientFailure is raised on purpose; anything else is a defect of ours, and says so.
-    passing = "TransientFailure" in error.details.error_type
-    code = Code.STORAGE_UNAVAILABLE if passing else Code.INTERNAL_ERROR
-    return Problem(code=code, message=sanitised_line(f"{activity}: {error.details.message}"))
+    code, message = Code.INTERNAL_ERROR, error.details.message
+    if "TransientFailure" in error.details.error_type:
+        code, message = _told(message, Code.STORAGE_UNAVAILABLE)
+    return Problem(code=code, message=sanitised_line(f"{activity}: {message}"))
+
+
+def _told(text: str, otherwise: Code) -> tuple[Code, str]:
+    """Code and message of what was raised with its code in front; engines may put words of their own before that."""
+    for word in re.finditer(r"\b(\w+): ", text):
+        if word[1] in Code:
+            return Code(word[1]), text[word.end() :]
+    return otherwise, text

@@ -4,18 +4,22 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrators.board import Board
+from orchestrators.layouts import bring_up_to_date
 from orchestrators.lease import CanceledError, Tenure, acquire, now
-from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, call, logger, pause, run, start_again, tell
+from orchestrators.notify import have_posted
+from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, pause, run, start_again, tell
 from orchestrators.watching import WarmBoard, apply_step, watch_a_round, watch_eviction
 from shared.errors import Code, Problem
 from shared.runs.identity import EXPIRY_ENTITY
+from shared.runs.leases import NamedRun
 from shared.runs.operations import WarmProgress
-from shared.runs.shard import Inspect, Inspected
 from shared.runs.warmup import (
     Applied,
     ApplyWarmup,
     Expire,
     Expiry,
+    Marked,
+    MarkNodes,
     Planned,
     PlanWarmup,
     ReadWarmup,
@@ -39,6 +43,8 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     cancelled warmup removes what it had applied; a failed one leaves its agents, which go on trying, for its successor.
     """
     request, log = WarmRun.model_validate(payload), logger(ctx, __name__)
+    if request.watch is None:
+        have_posted(ctx, request.callback, request.retry)
     # After a round of looks the board goes on with what the next look shows.
     board = Board(ctx, WarmProgress(phase="warming" if request.watch else "acquiring"))
     tenure = yield from acquire(ctx, request.claim)
@@ -48,8 +54,11 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     if isinstance(end, Watch):
         start_again(ctx, request.model_copy(update={"watch": end}))
         return None
+    if isinstance(end, WarmResult) and end.outcome == "canceled":
+        tell(ctx, EXPIRY_ENTITY, request.claim.key, "forget", NamedRun(run=request.run))
     if isinstance(end, WarmResult) and end.outcome == "warm":
         _limit(ctx, request)
+        end = end.model_copy(update={"nodes_marked": (yield from _mark(ctx, request))})
     yield from tenure.release()
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
@@ -64,11 +73,14 @@ def release_warmup(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     `nodes` of the result are those that gave up their files.
     """
     request = WarmRun.model_validate(payload)
+    have_posted(ctx, request.callback, request.retry)
     board = Board(ctx, WarmProgress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         raise _failed(board, tenure)
     end = yield from _release(ctx, request, tenure, board)
+    if isinstance(end, WarmResult) and end.outcome == "released":
+        tell(ctx, EXPIRY_ENTITY, request.claim.key, "forget", NamedRun(run=request.run))
     yield from tenure.release()
     if isinstance(end, Problem):
         raise _failed(board, end)
@@ -105,12 +117,23 @@ def _to_its_end(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard
         return Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
 
 
+def _mark(ctx: Context, request: WarmRun) -> Steps[bool]:
+    """Label the nodes for searches. The warmup is one without labels, too: whatever goes wrong here is only told."""
+    try:
+        mark = MarkNodes(cluster=request.cluster, db=request.db)
+        marked = yield from run(ctx, "mark_nodes", mark, Marked, request.retry)
+    except StepFailedError as error:
+        logger(ctx, __name__).warning(f"The nodes bear no labels: {error.problem.message}")
+        return False
+    return marked.marked
+
+
 def _limit(ctx: Context, request: WarmRun) -> None:
     """Have the database released when its time is over; without a limit, forget an earlier warmup's."""
     key = request.claim.key
-    tell(ctx, EXPIRY_ENTITY, key, "set", Expiry(run=request.run))
+    tell(ctx, EXPIRY_ENTITY, key, "set", Expiry(run=request.run, warm=request.model_copy(update={"watch": None})))
     if request.ttl_seconds is not None:
-        release = request.model_copy(update={"run": f"{request.run}-ttl", "watch": None, "presumed_dead": None})
+        release = request.model_copy(update={"run": f"{request.run}-ttl", "watch": None, "presumed_dead": None, "callback": None})
         after = timedelta(seconds=request.ttl_seconds)
         tell(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release), after=after)
 
@@ -123,35 +146,27 @@ def _begin(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> 
     tenure.stop_if_canceled()
     board.show(WarmProgress(phase="applying", nodes_total=plan.nodes))
     before = yield from run(ctx, "read_warmup", ReadWarmup(cluster=request.cluster, db=request.db), WarmReading, request.retry)
-    apply = ApplyWarmup(cluster=request.cluster, account=request.account, db=request.db, plan=plan)
+    apply = ApplyWarmup(run=request.run, cluster=request.cluster, account=request.account, db=request.db, plan=plan)
     applied = yield from apply_step(ctx, "apply_warmup", apply, request)
     return Watch(
         plan=plan,
         deadline=now(ctx) + timedelta(seconds=request.deadline_seconds),
         changed=applied.changed,
-        # Agents count from their own start; those that were not replaced have moved this much already.
+        assigned=applied.assigned,
+        # Agents that go on by an earlier run's assignment have moved this much already.
         moved_before=0 if applied.changed else before.bytes_moved,
     )
 
 
 def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, tenure: Tenure) -> Steps[None]:
-    shard = request.shard
-    look = Inspect(account=shard.account, db=shard.db, presets=shard.presets, legacy_alias=shard.legacy_alias)
     for number in range(_SHARD_TRIES):
         tenure.stop_if_canceled()
-        inspected = yield from run(ctx, "inspect_database", look, Inspected, request.retry)
-        if inspected.problem is not None:
-            raise StepFailedError(inspected.problem)
-        if inspected.inspection is not None and inspected.inspection.is_done:
+        child = request.shard.model_copy(update={"run": f"{ctx.instance_id}-shard-{number}"})
+        state = yield from bring_up_to_date(ctx, child)
+        if state == "current":
             return
-        # A child of its own id: when another run holds the database it fails at once, and that run is waited for.
-        child = shard.model_copy(update={"run": f"{ctx.instance_id}-shard-{number}"})
-        failure = yield from call(ctx, "shard", child, child.run)
-        if failure is None:
-            continue
-        if Code.LEASE_HELD.value not in failure:
-            raise StepFailedError(Problem(code=Code.RUN_FAILED, message=sanitised_line(f"Sharding failed: {failure}")))
-        yield from pause(ctx, timedelta(seconds=request.first_poll_seconds), tenure.cancel)
+        if state == "held":
+            yield from pause(ctx, timedelta(seconds=request.first_poll_seconds), tenure.cancel)
     message = f"'{request.db}' is held by other runs all the time."
     raise StepFailedError(Problem(code=Code.LEASE_HELD, message=message, target=request.db))
 

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from orchestrators.board import Board
 from orchestrators.lease import Tenure, now
-from orchestrators.steps import Context, StepFailedError, Steps, pause, run
+from orchestrators.steps import Context, StepFailedError, Steps, logger, pause, run
 from shared.errors import Code, Problem
 from shared.runs.operations import WarmProgress
 from shared.runs.warmup import Applied, ApplyWarmup, ReadWarmup, RemoveWarmup, WarmReading, WarmResult, WarmRun, Watch
+from shared.sanitise import sanitised_line
 
 type WarmBoard = Board[WarmProgress]
 
@@ -23,25 +24,30 @@ def watch_a_round(ctx: Context, request: WarmRun, watch: Watch, tenure: Tenure, 
         StepFailedError: nodes have failed, or the time is over; the problem names nodes and causes.
         CanceledError: somebody asked to stop.
     """
-    read = ReadWarmup(cluster=request.cluster, db=request.db)
     for _ in range(_ROUND):
+        read = ReadWarmup(cluster=request.cluster, db=request.db, run=request.run if watch.assigned else None)
         reading = yield from run(ctx, "read_warmup", read, WarmReading, request.retry)
-        board.show(_progress(reading))
+        board.show(progress_of(reading))
         if reading.status == "Ready":
             return _result(request, watch, reading)
         failed = watch.failed_polls + 1 if reading.status in {"Failed", "Absent"} else 0
         watch = watch.model_copy(update={"polls": watch.polls + 1, "failed_polls": failed})
         over = now(ctx) >= watch.deadline
-        if over or failed >= _FAILED_IN_A_ROW:
+        if over or (failed >= _FAILED_IN_A_ROW and _is_lost(request, reading)):
             if reading.covered and not request.strict:
                 return _result(request, watch, reading)
-            raise StepFailedError(_not_warm(Code.WARMUP_TIMED_OUT if over else Code.WARMUP_FAILED, request, reading))
+            raise StepFailedError(not_warm(Code.WARMUP_TIMED_OUT if over else Code.WARMUP_FAILED, request, reading))
         if reading.status == "Stale":
-            yield from _assign_anew(ctx, request, watch)
+            watch = yield from _assign_anew(ctx, request, watch)
         yield from pause(ctx, _pause_after(request, watch.polls), tenure.cancel)
         tenure.stop_if_canceled()
     yield from tenure.renew()
     return watch
+
+
+def _is_lost(request: WarmRun, reading: WarmReading) -> bool:
+    """Whether failed nodes decide the warmup: at once where every node must be warm, else when no other is on its way."""
+    return request.strict or reading.covered or reading.nodes_ready + reading.nodes_failed >= reading.nodes_total
 
 
 def watch_eviction(ctx: Context, request: WarmRun, board: WarmBoard) -> Steps[WarmReading]:
@@ -51,7 +57,7 @@ def watch_eviction(ctx: Context, request: WarmRun, board: WarmBoard) -> Steps[Wa
     for looks in range(_ROUND):
         reading = yield from run(ctx, "read_warmup", read, WarmReading, request.retry)
         board.show(WarmProgress(phase="releasing", nodes_total=reading.nodes_total, nodes_ready=reading.nodes_ready))
-        if reading.status == "Absent" or (reading.trouble is None and reading.nodes_ready >= reading.nodes_total):
+        if reading.status == "Absent" or (reading.status == "Stale" and reading.nodes_ready >= reading.nodes_total):
             return reading
         yield from pause(ctx, _pause_after(request, looks))
     return reading
@@ -69,26 +75,38 @@ def apply_step(ctx: Context, activity: str, request: ApplyWarmup | RemoveWarmup,
     return applied
 
 
-def _assign_anew(ctx: Context, request: WarmRun, watch: Watch) -> Steps[None]:
-    """Nodes were lost or replaced: give their shards to others; those that are there keep what they hold."""
-    apply = ApplyWarmup(cluster=request.cluster, account=request.account, db=request.db, plan=watch.plan)
-    applied = yield from run(ctx, "apply_warmup", apply, Applied, request.retry)
+def _assign_anew(ctx: Context, request: WarmRun, watch: Watch) -> Steps[Watch]:
+    """Nodes were lost or replaced: give their shards to others; those that are there keep what they hold.
+
+    An API server that is away is waited for, as by every look: the next one sees the same and comes here again.
+    """
+    apply = ApplyWarmup(run=request.run, cluster=request.cluster, account=request.account, db=request.db, plan=watch.plan)
+    try:
+        applied = yield from run(ctx, "apply_warmup", apply, Applied, request.retry)
+    except StepFailedError as error:
+        logger(ctx, __name__).warning(f"Not assigned anew: {error.problem.message}")
+        return watch
     if applied.problem is not None and applied.problem.code is not Code.NO_READY_NODES:
         raise StepFailedError(applied.problem)
+    if not applied.changed:
+        return watch
+    return watch.model_copy(update={"changed": True, "assigned": watch.assigned or applied.assigned, "moved_before": 0})
 
 
 def _pause_after(request: WarmRun, polls: int) -> timedelta:
     return timedelta(seconds=min(request.longest_poll_seconds, request.first_poll_seconds * 2 ** min(polls // 4, 10)))
 
 
-def _not_warm(code: Code, request: WarmRun, reading: WarmReading) -> Problem:
+def not_warm(code: Code, request: WarmRun, reading: WarmReading) -> Problem:
+    """Why a database did not become warm; the first nodes that are not are in the details."""
     counts = f"{reading.nodes_ready} of {reading.nodes_total} nodes are warm"
     why = reading.trouble or "; ".join(f"{reason.target}: {reason.message}" for reason in reading.reasons[:2])
-    message = f"'{request.db}' did not become warm: {counts}. {why}".strip()
-    return Problem(code=code, message=message, target=request.db, details=reading.reasons)
+    message = f"'{request.db}' did not become warm: {counts}. {why}"
+    return Problem(code=code, message=sanitised_line(message), target=request.db, details=reading.reasons)
 
 
-def _progress(reading: WarmReading) -> WarmProgress:
+def progress_of(reading: WarmReading) -> WarmProgress:
+    """How far a warmup is, by one look."""
     return WarmProgress(
         phase="done" if reading.status == "Ready" else "warming",
         nodes_total=reading.nodes_total,

@@ -35,6 +35,7 @@ _REFUSALS = frozenset(
         Code.MIXED_VOLUME_NAMES,
         Code.MISSING_DATABASE_FILE,
         Code.NO_PRESET_FITS,
+        Code.UPLOAD_INCOMPLETE,
     }
 )
 """The database is not what its listed sets were made for."""
@@ -51,6 +52,8 @@ class Writes:
         self._etag: str | None = None
         self._touched: tuple[int, ...] = ()
         self.is_marked = False
+        self.refused: str | None = None
+        """The digest of the listing that was refused, once one was."""
 
     @property
     def has_touched(self) -> bool:
@@ -83,7 +86,7 @@ class Writes:
                 **self._place(),
                 plan=plan,
                 volumes=inspection.volumes,
-                statistics=None if self._request.legacy_alias else inspection.statistics,
+                statistics=None if self._legacy_alias(inspection) else inspection.statistics,
                 last_change=inspection.last_change,
                 write_before=self._tenure.write_before,
             )
@@ -97,7 +100,7 @@ class Writes:
     def commit(self, inspection: Inspection, uploads: Mapping[int, Upload], problem: Problem | None) -> Steps[bool]:
         """Make the result public; False when the database changed meanwhile and nothing was written."""
         self._board.show(progress("committing", inspection, uploads.values()))
-        counts = (plan.shard_count for plan in inspection.sets)
+        good = [plan.layout for plan in inspection.sets if not isinstance(uploads.get(plan.shard_count), Problem)]
         request = CommitMetadata(
             **self._claim(),
             finished=now(self._ctx),
@@ -106,9 +109,13 @@ class Writes:
             statistics=inspection.statistics,
             total_bytes=inspection.total_bytes,
             file_count=inspection.file_count,
-            good_sets=tuple(count for count in counts if not isinstance(uploads.get(count), Problem)),
+            good_sets=tuple(layout.shard_count for layout in good),
             problem=problem,
             etag=self._etag,
+            layouts=tuple(good),
+            restored=inspection.restored,
+            legacy_alias=self._legacy_alias(inspection),
+            restored_version=inspection.restored_version,
         )
         try:
             self._etag = yield from self._metadata("commit_metadata", request)
@@ -138,9 +145,14 @@ class Writes:
 
     def record_failure(self, problem: Problem | None) -> Steps[None]:
         """Say in the metadata that the run ended without a result; no problem means that it was cancelled."""
-        refused = problem is not None and problem.code in _REFUSALS
-        request = RecordFailure(**self._claim(), damaged_sets=self._touched, database_refused=refused, problem=problem)
+        database_refused = problem is not None and problem.code in _REFUSALS
+        request = RecordFailure(
+            **self._claim(), damaged_sets=self._touched, database_refused=database_refused, refused=self.refused, problem=problem
+        )
         yield from self._metadata("record_failure", request)
+
+    def _legacy_alias(self, inspection: Inspection) -> bool:
+        return inspection.legacy_alias if inspection.restored else self._request.legacy_alias
 
     def _place(self) -> dict[str, Any]:
         return {"account": self._request.account, "db": self._request.db}

@@ -7,15 +7,21 @@ from azure.durable_functions import DurableFunctionsClient
 
 from shared.azure.clusters import Clusters
 from shared.azure.hub import Hub
+from shared.copying.lanes import Relay
 from shared.http.ports import Backing
 from shared.kube.servers import Servers
 from shared.kube.warming import Warming
 from shared.kube.warmth import Warmth
+from shared.ncbi.bucket import Bucket
+from shared.receivers.posting import Receivers
 from shared.runs.clusters import ClusterRef
 from shared.settings import Settings, settings
 from shared.storage.accounts import Accounts
 from shared.storage.catalogue import Catalogue
 from shared.storage.control import ControlBlobs
+
+type DurableClient = DurableFunctionsClient
+"""What the Functions worker hands to whoever asks for the task hub."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,15 @@ class Clients:
     accounts: Accounts
     clusters: Clusters
     servers: Servers
+    receivers: Receivers
+    bucket: Bucket
     control: ControlBlobs = field(default_factory=ControlBlobs)
+    relay: Relay = field(default_factory=Relay)
 
     @classmethod
     def of(cls, settings: Settings) -> "Clients":
         """Clients that follow these settings."""
-        return cls(settings, Accounts(settings), Clusters(settings), Servers(settings))
+        return cls(settings, Accounts(settings), Clusters(settings), Servers(settings), Receivers(settings), Bucket(settings))
 
     async def warming(self, cluster: ClusterRef) -> Warming:
         """What warms databases in a cluster.
@@ -58,4 +67,4 @@ def backing(client: DurableFunctionsClient) -> Backing:
     mine = clients()
     catalogue = Catalogue(mine.accounts, mine.control, legacy_alias=mine.settings.alias_form == "legacy")
     warmth = Warmth(mine.servers, mine.clusters, mine.settings.namespace)
-    return Backing(mine.settings, Hub(client), catalogue, warmth)
+    return Backing(mine.settings, Hub(client), catalogue, warmth, mine.bucket)

@@ -30,6 +30,8 @@ Shardwarm is up.
   Logs              {stack.logs}
   All of this       {addresses_file}
 
+  A database that is uploaded to DB/ there is sharded by itself.
+
   curl {where.functions_url}/api/health/ready
   curl -X POST {where.functions_url}/api/blast/databases/DB/shard -H 'content-type: application/json' \\
        -d '{json.dumps(example)}'

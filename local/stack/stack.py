@@ -6,13 +6,14 @@ The app does not know where it runs: everything local reaches it as settings, al
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from local.azurite import DEFAULT_ACCOUNT, ROOT, Azurite
+from local.events import Subscription
 from local.host import FunctionsHost
 from local.proxy import Proxy
+from local.upkeep import Together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = ROOT / ".local"
 SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000000"
 RESOURCE_GROUP = "local"
+QUIET_SECONDS = "2"
+"""After which a database that is uploaded here is looked at: nobody wants to wait a minute for that."""
+NEVER = "0 0 0 29 2 *"
+"""Nearly: a stack is left alone unless it is told otherwise; a timer can always be fired by hand."""
 
 
 class Addresses(NamedTuple):
@@ -39,9 +44,10 @@ class Addresses(NamedTuple):
     pid: int
 
 
-class Stack:
+class Stack(Together):
     """Azurite and the app; `async with` starts and stops both.
 
+    Up when the app answers. To start it raises ProcessFailed when a part could not be started, with the end of its log.
     Nothing outlives it: blobs and runs are kept in memory. Stacks under different folders do not see each other.
     """
 
@@ -55,6 +61,7 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         observer: Observer | None = None,
         deliver_twice: bool = False,
+        events: bool = False,
     ) -> None:
         """Describe a stack; nothing runs before `start`.
 
@@ -66,10 +73,12 @@ class Stack:
             settings: environment variables of the app besides those of every local stack; they win over those.
             observer: sees every durable work item of the app, and may hold it up; see `FunctionsHost`.
             deliver_twice: run every activity twice; see `FunctionsHost`.
+            events: keep the access log that `subscription` reads.
         """
+        super().__init__()
         self.root = root
         self.logs = root / "logs"
-        self.azurite = Azurite(root / "azurite", accounts=accounts)
+        self.azurite = Azurite(root / "azurite", accounts=accounts, access_log=events)
         self.proxy = Proxy(0)
         """Between the app and storage, without delay or faults unless somebody adds them; counts the app's calls."""
         self._app = app
@@ -78,8 +87,8 @@ class Stack:
         self._more = dict(settings or {})
         self._observer = observer
         self._deliver_twice = deliver_twice
+        self._has_events = events
         self._host: FunctionsHost | None = None
-        self._exit = contextlib.AsyncExitStack()
 
     @property
     def host(self) -> FunctionsHost:
@@ -92,6 +101,10 @@ class Stack:
     def account(self) -> Account:
         """The first storage account, reached directly and not through the proxy."""
         return self.azurite.account(self.azurite.account_name)
+
+    def subscription(self, *, cloud_events: bool = False) -> Subscription:
+        """Deliveries of what happens in storage from its beginning on; the stack must have been made with `events`."""
+        return Subscription(self.azurite.log, self.addresses.event_grid_url, cloud_events=cloud_events)
 
     @property
     def addresses(self) -> Addresses:
@@ -108,41 +121,21 @@ class Stack:
             pid=os.getpid(),
         )
 
-    async def start(self) -> None:
-        """Start everything; returns when the app answers.
-
-        Raises:
-            ProcessFailed: a part could not be started; the message shows the end of its log. Nothing is left running.
-        """
-        try:
-            self._exit.push_async_callback(self.azurite.stop)
-            await self.azurite.start()
-            await self.azurite.create_containers()
-            self.proxy.upstream_port = self.azurite.port
-            await self._exit.enter_async_context(self.proxy)
-            self._host = FunctionsHost(
-                self._app,
-                state=self.logs,
-                port=self._port,
-                env=self._settings(),
-                observer=self._observer,
-                deliver_twice=self._deliver_twice,
-            )
-            await self._exit.enter_async_context(self._host)
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """End everything that was started, the app first. Safe to repeat."""
-        await self._exit.aclose()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+    async def _start(self) -> None:
+        self._exit.push_async_callback(self.azurite.stop)
+        await self.azurite.start()
+        await self.azurite.create_containers()
+        self.proxy.upstream_port = self.azurite.port
+        await self._exit.enter_async_context(self.proxy)
+        self._host = FunctionsHost(
+            self._app,
+            state=self.logs,
+            port=self._port,
+            env=self._settings(),
+            observer=self._observer,
+            deliver_twice=self._deliver_twice,
+        )
+        await self._exit.enter_async_context(self._host)
 
     def _settings(self) -> dict[str, str]:
         reached = [self.azurite.account(name).at(self.proxy.port) for name in self._accounts]
@@ -152,6 +145,10 @@ class Stack:
             "SHARDWARM_ACCOUNTS": ",".join(self._accounts),
             "SHARDWARM_BLOB_CONNECTION": ",".join(account.connection_string for account in reached),
             "SHARDWARM_CLUSTERS": "",
+            **({"SHARDWARM_UPLOAD_QUIET_SECONDS": QUIET_SECONDS} if self._has_events else {}),
+            "SHARDWARM_RECONCILE_SCHEDULE": NEVER,
+            # Nothing of a local stack asks the world; whoever has a source of its own names it.
+            "SHARDWARM_NCBI_URL": "http://127.0.0.1:9/nowhere",
             **self._more,
         }
 

@@ -7,12 +7,11 @@ from a Secret, in place of a workload identity.
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
@@ -20,6 +19,10 @@ from local.azurite import CONTAINER, ROOT
 from local.cluster import Cluster, Timing, project_python
 from local.cluster.api import Api
 from local.stack.stack import Stack
+from local.upkeep import Together
+
+if TYPE_CHECKING:
+    from local.functions.items import Observer
 
 IMAGE = "shardwarm-warmer:local"
 SECRET = "storage-sas"
@@ -27,7 +30,7 @@ SECRET = "storage-sas"
 AGENTS = {"SHARDWARM_START_SPREAD_SECONDS": "0", "SHARDWARM_PUBLISH_SECONDS": "1", "SHARDWARM_TOUCH_SECONDS": "2"}
 
 
-class WarmStack:
+class WarmStack(Together):
     """A cluster and a stack whose app may use it; `async with` starts and stops both."""
 
     def __init__(
@@ -39,15 +42,19 @@ class WarmStack:
         nodes: int = 3,
         settings: Mapping[str, str] | None = None,
         timing: Timing | None = None,
+        observer: Observer | None = None,
+        events: bool = False,
     ) -> None:
         """Describe it; nothing runs before `async with`. For the arguments see `Stack` and `Cluster`."""
+        super().__init__()
         self.cluster = Cluster(root / "cluster", nodes=nodes, images={IMAGE: project_python()}, timing=timing)
         self.root = root
         self._app = app
         self._port = port
         self._more = dict(settings or {})
+        self._observer = observer
+        self._has_events = events
         self._stack: Stack | None = None
-        self._exit = contextlib.AsyncExitStack()
 
     @property
     def stack(self) -> Stack:
@@ -66,19 +73,18 @@ class WarmStack:
             "aks_cluster_name": cluster.cluster_name,
         }
 
-    async def __aenter__(self) -> Self:
-        try:
-            await self._exit.enter_async_context(self.cluster)
-            stack = Stack(self.root / "stack", app=self._app, port=self._port, settings=self._settings())
-            self._stack = await self._exit.enter_async_context(stack)
-            await self._give_agents_access()
-        except BaseException:
-            await self._exit.aclose()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._exit.aclose()
+    async def _start(self) -> None:
+        await self._exit.enter_async_context(self.cluster)
+        stack = Stack(
+            self.root / "stack",
+            app=self._app,
+            port=self._port,
+            settings=self._settings(),
+            observer=self._observer,
+            events=self._has_events,
+        )
+        self._stack = await self._exit.enter_async_context(stack)
+        await self._give_agents_access()
 
     def _settings(self) -> dict[str, str]:
         # The app's process inherits this one's environment; the token is no setting of the app.

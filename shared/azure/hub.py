@@ -5,24 +5,28 @@ The SDK's management URLs never leave this module: their key opens every instanc
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import grpc
 from azure.durable_functions import DurableFunctionsClient
-from durabletask.client import OrchestrationQuery, OrchestrationState, OrchestrationStatus
+from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 from grpc.aio import AioRpcError
 from pydantic import BaseModel
 
 from shared.errors import Code, Misconfigured, TransientFailure
-from shared.runs.identity import LEASE_ENTITY, lease_key
+from shared.runs.identity import LEASE_ENTITY, UPLOAD_ENTITY, lease_key
 from shared.runs.leases import Lease, NamedRun
-from shared.runs.operations import RunState
+from shared.runs.operations import RunState, operation_of
+from shared.runs.prepare import PrepareRun
+from shared.runs.reconcile import ReconcileRun
 from shared.runs.shard import ShardRun
+from shared.runs.uploads import Arrive
 from shared.runs.warmup import WarmRun
 from shared.sanitise import sanitised_line
 
+_FIRST_MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
 _MISSING = frozenset({grpc.StatusCode.NOT_FOUND})
 
 
@@ -78,6 +82,36 @@ class Hub:
             states = await self._client.get_all_orchestration_states(query)
         return sorted(map(_run_state, states), key=lambda state: state.created_at, reverse=True)
 
+    async def note_arrival(self, arrival: Arrive) -> None:
+        """Have it noted that a file of a database was uploaded or deleted; nothing is waited for."""
+        request = arrival.model_dump(mode="json", exclude_defaults=True)
+        async with _translated():
+            await self._client.signal_entity(EntityInstanceId(UPLOAD_ENTITY, arrival.settle.key), "arrive", request)
+
+    async def is_over(self, run: str) -> bool:
+        """Whether a run has ended, or is not known (any more)."""
+        state = await self.find(run)
+        return state is None or operation_of(state).has_ended
+
+    async def entities(self, name: str) -> dict[str, dict[str, Any]]:
+        """The states of all entities of a name, by key; those without a state are left out."""
+        async with _translated():
+            found = await self._client.get_all_entities(EntityQuery(instance_id_starts_with=f"@{name}@"))
+        states = {entity.id.key: entity.get_typed_state() for entity in found if entity.id.entity == name}
+        return {key: state for key, value in states.items() if (state := _object(value))}
+
+    async def purge(self, before: datetime, seconds: float) -> tuple[int, bool]:
+        """Forget the runs that were created before that and have ended, as many as the time allows; how many, and if all."""
+        ended = [OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED]
+        async with _translated():
+            purged = await self._client.purge_orchestrations_by(_FIRST_MOMENT, before, ended, timeout=timedelta(seconds=seconds))
+        return purged.deleted_instance_count, purged.is_complete is not False
+
+    async def sweep_entities(self) -> int:
+        """Forget entities without a state; how many."""
+        async with _translated():
+            return (await self._client.clean_entity_storage()).empty_entities_removed
+
     async def cancel(self, state: RunState) -> None:
         """Ask a run to stop: an event for the run, and a flag in its lease that survives a restart of the run."""
         key = _lease_key(state)
@@ -114,10 +148,14 @@ async def _translated() -> AsyncGenerator[None]:
 
 def _lease_key(state: RunState) -> str | None:
     match state.kind:
-        case "shard":
+        case "shard" | "restore":
             return ShardRun.model_validate(state.input).claim.key
+        case "prepare":
+            return PrepareRun.model_validate(state.input).claim.key
         case "warm_up" | "release_warmup":
             return WarmRun.model_validate(state.input).claim.key
+        case "reconcile":
+            return ReconcileRun.model_validate(state.input).claim.key
         case _:
             return None
 

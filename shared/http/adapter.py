@@ -1,4 +1,4 @@
-"""Between Azure Functions and the routes; the only module of this package that knows `azure.functions`.
+"""Between Azure Functions and what answers requests and events; the only module of this package that knows `azure.functions`.
 
 Correlation: `x-ms-client-request-id` is echoed, `x-ms-request-id` is set and stands in the log.
 """
@@ -11,18 +11,34 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import azure.functions as func
+from azure.durable_functions import DurableFunctionsClient
 from pydantic import BaseModel
 
 from shared import telemetry
 from shared.errors import ShardwarmError
+from shared.http.arrivals import take_event
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
 from shared.http.problems import answer_to, internal_error
 
+type Event = func.EventGridEvent | func.CloudEvent
 type Route = Callable[[Call, Backing], Awaitable[Answer]]
 
 _LOG = telemetry.logger(__name__)
 _LONGEST_ID = 128
+
+
+def served(
+    make_backing: Callable[[DurableFunctionsClient], Backing], name: str, route: Route
+) -> Callable[[func.HttpRequest, DurableFunctionsClient], Awaitable[func.HttpResponse]]:
+    """A route as the Functions worker calls it, by the name that operators see."""
+
+    async def function(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
+        return await answer(route, req, lambda: make_backing(client))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = route.__doc__
+    return function
 
 
 async def answer(route: Route, request: func.HttpRequest, make_backing: Callable[[], Backing]) -> func.HttpResponse:
@@ -39,6 +55,37 @@ async def answer(route: Route, request: func.HttpRequest, make_backing: Callable
             _LOG.exception("The request ended in a defect.")
             reply = internal_error()
     return _response(reply, request_id, headers.get("x-ms-client-request-id"))
+
+
+async def take(event: func.EventGridEvent, make_backing: Callable[[], Backing]) -> None:
+    """Hand an event on. What the worker passes in is a `CloudEvent` when the delivery was one, whatever the map says.
+
+    A fault is raised, so that the event is delivered again.
+    """
+    with telemetry.context(event=str(event.id)):
+        try:
+            await take_event(_event(event), datetime.now(UTC), make_backing())
+        except ShardwarmError as error:
+            _LOG.warning(f"An event is to be delivered again: {error.problem.code.value}: {error.problem.message}")
+            raise
+
+
+def _event(event: Event) -> dict[str, object]:
+    if isinstance(event, func.CloudEvent):
+        return {
+            "type": event.type,
+            "source": event.source,
+            "subject": event.subject,
+            "time": event.time,
+            "data": event.get_json(),
+        }
+    return {
+        "eventType": event.event_type,
+        "topic": event.topic,
+        "subject": event.subject,
+        "eventTime": event.event_time,
+        "data": event.get_json(),
+    }
 
 
 def _headers(request: func.HttpRequest) -> dict[str, str]:

@@ -1,15 +1,19 @@
 """Routes under `/api/blast/databases`."""
 
 import asyncio
+from typing import Literal
 from urllib.parse import urlencode
 
 from shared.blastdb.blobs import MAX_SHARDS
+from shared.errors import Code, Conflict
 from shared.http import requests
 from shared.http.access import Role, require
+from shared.http.bodies import RestoreRequest, ShardRequest, VerifyRequest
 from shared.http.messages import Answer, Call, operation_url
 from shared.http.ports import Backing
 from shared.http.starting import HeldError, Start, held, start_run
-from shared.runs.documents import DatabasePage, LeaseDocument, ShardAccepted
+from shared.inputs import shard_input
+from shared.runs.documents import DatabasePage, DatabaseRow, LeaseDocument, RestoreAccepted, ShardAccepted
 from shared.runs.leases import Lease
 from shared.runs.operations import operation_of
 from shared.runs.shard import ShardRun
@@ -24,8 +28,9 @@ async def list_databases(call: Call, backing: Backing) -> Answer:
     account = requests.account(call, backing.settings)
     top = requests.whole_number(call.query.get("top"), "top", default=_PAGE, lowest=1, highest=_PAGE)
     after = call.query.get("after", "")
-    rows = [row for row in await backing.catalogue.rows(account) if row.name > after]
-    page = tuple(rows[:top])
+    every, latest = await asyncio.gather(backing.catalogue.rows(account), backing.source.latest_hint())
+    rows = [row for row in every if row.name > after]
+    page = tuple(row.model_copy(update={"updates_available": updates_available(row, latest)}) for row in rows[:top])
     link = None
     if len(rows) > top:
         link = f"{call.base_url}/blast/databases?{urlencode({'account_name': account, 'top': top, 'after': page[-1].name})}"
@@ -37,11 +42,13 @@ async def show_database(call: Call, backing: Backing) -> Answer:
     require(call, backing.settings, Role.READ)
     requests.only(call.query, "account_name")
     db, account = requests.database(call), requests.account(call, backing.settings)
-    document, last = await backing.catalogue.describe(account, db)
+    (document, last), latest = await asyncio.gather(backing.catalogue.describe(account, db), backing.source.latest_hint())
     lease = await backing.hub.lease(account, db)
     state = await backing.hub.find(last) if last else None
     operations = (operation_of(state),) if state is not None else ()
-    return Answer(document.model_copy(update={"lease": _lease(lease), "operations": operations}))
+    update = updates_available(document, latest)
+    known = {"lease": _lease(lease), "operations": operations, "updates_available": update}
+    return Answer(document.model_copy(update=known))
 
 
 async def show_shard_set(call: Call, backing: Backing) -> Answer:
@@ -53,12 +60,32 @@ async def show_shard_set(call: Call, backing: Backing) -> Answer:
     return Answer(await backing.catalogue.shard_set(account, db, count))
 
 
+async def verify_database(call: Call, backing: Backing) -> Answer:
+    """`POST /api/blast/databases/{db}/verify`: the certificate of what is stored; 409 while a run holds the database."""
+    require(call, backing.settings, Role.READ)
+    requests.only(call.query)
+    db = requests.database(call)
+    account = requests.parse_body(call, VerifyRequest).account_name
+    try:
+        before = await _unheld(backing, account, db)
+        certificate = await backing.catalogue.verify(account, db)
+        # What was read while a run came or went is no evidence of anything.
+        after = await _unheld(backing, account, db)
+    except HeldError as error:
+        return held(call, error)
+    if after.epoch != before.epoch:
+        message = f"A run changed '{db}' while it was being verified. Verify again."
+        raise Conflict(Code.DATABASE_CHANGED, message, target=db)
+    return Answer(certificate)
+
+
 async def start_shard(call: Call, backing: Backing) -> Answer:
     """`POST /api/blast/databases/{db}/shard`: start a run; 409 names the holder when one is under way."""
     require(call, backing.settings, Role.WRITE)
     requests.only(call.query)
     db = requests.database(call)
-    body = requests.parse_body(call, requests.ShardRequest)
+    body = requests.parse_body(call, ShardRequest)
+    callback = requests.callback(body.callback_url, backing.settings)
     molecule, lease = await asyncio.gather(
         backing.catalogue.probe(body.account_name, db), backing.hub.lease(body.account_name, db)
     )
@@ -66,19 +93,9 @@ async def start_shard(call: Call, backing: Backing) -> Answer:
 
     def run_input(run: str, number: int, presumed_dead: str | None) -> ShardRun:
         """What was asked for, and the settings that steer the run from now on."""
-        return ShardRun(
-            run=run,
-            number=number,
-            account=body.account_name,
-            db=db,
-            presets=body.presets or settings.presets,
-            force=body.force,
-            legacy_alias=settings.alias_form == "legacy",
-            molecule=molecule,
-            presumed_dead=presumed_dead,
-            lease_seconds=settings.lease_seconds,
-            retry=settings.retry,
-        )
+        asked = {"presets": body.presets or settings.presets, "force": body.force, "molecule": molecule}
+        by_settings = shard_input(settings, body.account_name, db, run=run, number=number)
+        return by_settings.model_copy(update={**asked, "presumed_dead": presumed_dead, "callback": callback})
 
     try:
         run = await start_run(backing.hub, lease, Start("shard", "shard", body.account_name, db, run_input), call.arrived)
@@ -92,6 +109,57 @@ async def start_shard(call: Call, backing: Backing) -> Answer:
         operation_id=run,
     )
     return Answer(accepted, 202, {"Operation-Location": url, "Location": url, "Retry-After": "1"})
+
+
+async def start_restore(call: Call, backing: Backing) -> Answer:
+    """`POST /api/blast/databases/{db}/restore`: put a layout back that another one replaced, if its volumes are there."""
+    require(call, backing.settings, Role.WRITE)
+    requests.only(call.query)
+    db = requests.database(call)
+    body = requests.parse_body(call, RestoreRequest)
+    settings, account = backing.settings, body.account_name
+    callback = requests.callback(body.callback_url, settings)
+    record, lease = await asyncio.gather(backing.catalogue.restorable(account, db, body.digest), backing.hub.lease(account, db))
+    digest = record.generation.digest
+
+    def run_input(run: str, number: int, presumed_dead: str | None) -> ShardRun:
+        return ShardRun(
+            run=run,
+            number=number,
+            account=account,
+            db=db,
+            presets=tuple(sorted(record.layouts)),
+            legacy_alias=record.legacy_alias,
+            molecule=record.volumes.molecule,
+            presumed_dead=presumed_dead,
+            lease_seconds=settings.lease_seconds,
+            retry=settings.retry,
+            callback=callback,
+            restore=digest,
+        )
+
+    try:
+        run = await start_run(backing.hub, lease, Start("restore", "restore", account, db, run_input), call.arrived)
+    except HeldError as error:
+        return held(call, error)
+    url = operation_url(call, run)
+    headers = {"Operation-Location": url, "Location": url, "Retry-After": "1"}
+    return Answer(RestoreAccepted(db_name=db, digest=digest, operation_id=run), 202, headers)
+
+
+async def _unheld(backing: Backing, account: str, db: str) -> Lease:
+    lease = await backing.hub.lease(account, db)
+    holder = await backing.hub.find(lease.holding.run) if lease.holding else None
+    if holder is not None and not operation_of(holder).has_ended:
+        raise HeldError(holder, lease, db)
+    return lease
+
+
+def updates_available(row: DatabaseRow, latest: str | None) -> bool | Literal["unknown"]:
+    """Whether NCBI has a newer snapshot; unknown where the database names none, or while NCBI does not answer."""
+    if row.source_version is None or latest is None:
+        return "unknown"
+    return row.source_version != latest
 
 
 def _lease(lease: Lease) -> LeaseDocument:

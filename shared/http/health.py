@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from time import monotonic
 
-from shared.allowed import ANY
+from shared.allowed import named
 from shared.errors import ShardwarmError
 from shared.http import requests
 from shared.http.access import Role, require
@@ -50,10 +50,12 @@ async def ready(call: Call, backing: Backing) -> Answer:
 
 
 async def _probe_all(backing: Backing) -> Answer:
-    accounts = [account for account in backing.settings.accounts if account != ANY]
     probes = await asyncio.gather(
         _probe("hub", lambda: backing.hub.lease("readiness", "probe")),
-        *(_probe(f"storage:{account}", lambda account=account: backing.catalogue.ping(account)) for account in accounts),
+        *(
+            _probe(f"storage:{account}", lambda account=account: backing.catalogue.ping(account))
+            for account in named(backing.settings.accounts)
+        ),
     )
     failed = any(not probe.ok for probe in probes)
     document = Readiness(

@@ -9,17 +9,27 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.blastdb.certificate import Certificate
 from shared.errors import Problem
+from shared.http.bodies import (
+    CancelPrepareRequest,
+    PrepareRequest,
+    RestoreRequest,
+    ShardRequest,
+    VerifyRequest,
+    WarmupRequest,
+)
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
-from shared.http.requests import ShardRequest, WarmupRequest
 from shared.runs.documents import (
     ActiveWarmups,
     DatabaseDocument,
     DatabasePage,
     Health,
     OperationPage,
+    PrepareAccepted,
     Readiness,
+    RestoreAccepted,
     ShardAccepted,
     ShardSetDocument,
     WarmSummary,
@@ -75,6 +85,15 @@ ROUTES = (
         errors=(400, 403, 404, 409, 503),
     ),
     Described(
+        "post",
+        "/blast/databases/{db}/restore",
+        "Put a replaced layout back",
+        RestoreAccepted,
+        status=202,
+        body=RestoreRequest,
+        errors=(400, 403, 404, 409, 503),
+    ),
+    Described(
         "get",
         "/blast/databases/{db}/shard-sets/{n}",
         "One shard set with its texts",
@@ -82,11 +101,37 @@ ROUTES = (
         query=("account_name",),
         errors=(400, 403, 404),
     ),
+    Described(
+        "post",
+        "/blast/databases/{db}/verify",
+        "The certificate of what is stored of a database",
+        Certificate,
+        body=VerifyRequest,
+        errors=(400, 403, 404, 409, 503),
+    ),
     Described("get", "/operations", "The newest operations", OperationPage, query=("status", "kind"), errors=(400,)),
     Described(
         "get", "/operations/{id}", "One operation; wait_ms waits for a change", Operation, query=("wait_ms",), errors=(404,)
     ),
     Described("post", "/operations/{id}/cancel", "Ask a run to stop", Operation, status=202, errors=(404, 409)),
+    Described(
+        "post",
+        "/storage/prepare-db",
+        "Copy a database from NCBI and shard it",
+        PrepareAccepted,
+        status=202,
+        body=PrepareRequest,
+        errors=(400, 403, 404, 409, 502, 503),
+    ),
+    Described(
+        "post",
+        "/storage/prepare-db/{db}/cancel",
+        "Ask such a copy to stop",
+        PrepareAccepted,
+        status=202,
+        body=CancelPrepareRequest,
+        errors=(400, 404, 503),
+    ),
     Described(
         "post",
         "/warmup/start",

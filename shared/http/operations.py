@@ -9,9 +9,10 @@ from shared.http.access import Role, require
 from shared.http.messages import Answer, Call, operation_url
 from shared.http.ports import Backing, HubPort
 from shared.runs.documents import OperationPage
-from shared.runs.operations import RunState, Status, operation_of
+from shared.runs.identity import notify_id
+from shared.runs.operations import RunState, Status, callback_of, is_to_be_posted, operation_of
 
-_KINDS = frozenset({"shard", "warm_up", "release_warmup"})
+_KINDS = frozenset({"shard", "restore", "prepare", "warm_up", "release_warmup", "settle", "reconcile"})
 _ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
     "NotStarted": ("PENDING",),
     "Running": ("RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"),
@@ -31,6 +32,9 @@ async def show_operation(call: Call, backing: Backing) -> Answer:
     wait_seconds = requests.wait_ms(call) / 1000
     state = await _changed(backing.hub, await _find(call, backing.hub), wait_seconds)
     operation = operation_of(state)
+    if is_to_be_posted(state):
+        callback = callback_of(await backing.hub.find(notify_id(state.run)))
+        operation = operation.model_copy(update={"callback": callback})
     return Answer(operation, headers={} if operation.has_ended else {"Retry-After": "1"})
 
 

@@ -5,11 +5,14 @@ from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel
 
+from shared.blastdb.certificate import Certificate
 from shared.blastdb.volumes import Molecule
 from shared.runs.clusters import ClusterRef
 from shared.runs.documents import DatabaseDocument, DatabaseRow, ShardSetDocument
 from shared.runs.leases import Lease
 from shared.runs.operations import RunState
+from shared.runs.restore import LayoutRecord
+from shared.runs.uploads import Arrive
 from shared.runs.warm import WarmStatus
 from shared.settings import Settings
 
@@ -31,6 +34,10 @@ class HubPort(Protocol):
 
     async def list(self, statuses: Sequence[str] | None) -> list[RunState]:
         """Runs, newest first."""
+        ...
+
+    async def note_arrival(self, arrival: Arrive) -> None:
+        """Note an upload or a deletion."""
         ...
 
     async def cancel(self, state: RunState) -> None:
@@ -57,6 +64,14 @@ class CataloguePort(Protocol):
         """One shard set with its texts."""
         ...
 
+    async def restorable(self, account: str, db: str, digest: str | None) -> LayoutRecord:
+        """The kept layout that is to be put back, if its volumes are there."""
+        ...
+
+    async def verify(self, account: str, db: str) -> Certificate:
+        """Everything that is stored of a database, compared with what it must be."""
+        ...
+
     async def ping(self, account: str) -> None:
         """That the account answers and lets the app in."""
         ...
@@ -74,6 +89,22 @@ class WarmthPort(Protocol):
         ...
 
 
+class SourcePort(Protocol):
+    """NCBI's bucket; `shared.ncbi.bucket.Bucket` says what each method promises."""
+
+    async def latest(self) -> str:
+        """The newest snapshot's name."""
+        ...
+
+    async def latest_hint(self) -> str | None:
+        """The same as it was some minutes ago; None when it is not known."""
+        ...
+
+    async def probe(self, version: str, db: str) -> None:
+        """That a snapshot has files of a database."""
+        ...
+
+
 class Backing(NamedTuple):
     """Everything behind the routes, for one request."""
 
@@ -81,3 +112,4 @@ class Backing(NamedTuple):
     hub: HubPort
     catalogue: CataloguePort
     warmth: WarmthPort
+    source: SourcePort

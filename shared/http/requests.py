@@ -1,78 +1,19 @@
-"""Requests, parsed once. Unknown fields are refused by name; names are checked by the rules of `shared.blastdb.names`."""
+"""Requests, parsed once: bodies into their models, and what stands in path and query. What is wrong is refused by name."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from shared.allowed import ANY
+from shared.allowed import named
 from shared.blastdb import names
-from shared.blastdb.blobs import MAX_SHARDS
 from shared.errors import Code, InvalidRequest, Problem
 from shared.http.messages import Call
+from shared.runs.callbacks import Callback, refusal
 from shared.runs.clusters import ClusterRef
 from shared.settings import Settings
 
 _MAX_WAIT_MS = 25_000
-_MAX_PRESETS = 16
-_MAX_SHARDS_IN_ALL = 96
-
-type Account = Annotated[str, AfterValidator(names.account_name)]
-type Subscription = Annotated[str, AfterValidator(names.subscription_id)]
-type ResourceGroup = Annotated[str, AfterValidator(names.resource_group)]
-type Database = Annotated[str, AfterValidator(names.database_name)]
-type Cluster = Annotated[str, AfterValidator(names.cluster_name)]
-type ShardCount = Annotated[StrictInt, Field(ge=1, le=MAX_SHARDS)]
-
-
-def _bounded(presets: tuple[int, ...]) -> tuple[int, ...]:
-    unique = tuple(sorted(set(presets)))
-    if sum(unique) > _MAX_SHARDS_IN_ALL:
-        raise ValueError(f"the shard counts of one request add up to {_MAX_SHARDS_IN_ALL} at most; ask in two requests")
-    return unique
-
-
-class ShardRequest(BaseModel):
-    """The body of `POST /api/blast/databases/{db}/shard`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    subscription_id: Subscription = Field(description="The subscription of the storage account.")
-    resource_group: ResourceGroup = Field(description="The resource group of the storage account.")
-    account_name: Account = Field(description="The storage account that holds the database.")
-    presets: Annotated[tuple[ShardCount, ...], Field(min_length=1, max_length=_MAX_PRESETS), AfterValidator(_bounded)] | None = (
-        Field(default=None, description="Shard counts to prepare; the settings' presets when absent.")
-    )
-    force: StrictBool = Field(default=False, description="Write every layout blob again, also those that are right.")
-
-
-class WarmupRequest(BaseModel):
-    """The body of `POST /api/warmup/start` and `/release`; the replaced system's fields, and `shard_count` and `replicas`.
-
-    `machine_type`, `num_nodes`, the registry's and `program` are accepted and not used: the cluster itself says what it has.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    subscription_id: Subscription = Field(description="The subscription of the cluster.")
-    resource_group: ResourceGroup = Field(description="The resource group of the cluster.")
-    aks_cluster_name: Cluster = Field(description="The cluster.")
-    storage_account: Account = Field(description="The storage account that holds the database.")
-    database_name: Database = Field(description="The database.")
-    storage_resource_group: ResourceGroup | None = None
-    shard_count: ShardCount | None = Field(default=None, description="N; chosen by the nodes' memory when absent.")
-    replicas: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(default=None, description="Nodes for each shard.")
-    require_all_nodes: StrictBool = Field(
-        default=True, description="Fail when a node does; without it, every shard warm on one node is enough."
-    )
-    ttl_seconds: Annotated[StrictInt, Field(ge=1, le=31_536_000)] | None = Field(
-        default=None, description="Release the database so long after it became warm, unless it was warmed again."
-    )
-    machine_type: str | None = None
-    num_nodes: StrictInt | None = None
-    acr_resource_group: str | None = None
-    acr_name: str | None = None
-    program: str | None = None
 
 
 def cluster(call: Call) -> ClusterRef:
@@ -100,6 +41,20 @@ def parse_body[Body: BaseModel](call: Call, body_type: type[Body]) -> Body:
         raise _refusal(error) from error
 
 
+def callback(url: str | None, settings: Settings) -> Callback | None:
+    """What a run is told of its callback; None when none was asked for.
+
+    Raises:
+        InvalidRequest: the settings do not let anything be posted there.
+    """
+    if url is None:
+        return None
+    problem = refusal(url, settings.callback_rules)
+    if problem is not None:
+        raise InvalidRequest.of(problem)
+    return settings.callback_to(url)
+
+
 def database(call: Call) -> str:
     """The database in the path.
 
@@ -118,9 +73,9 @@ def account(call: Call, settings: Settings) -> str:
     given = call.query.get("account_name")
     if given is not None:
         return _checked(names.account_name, given, "account_name")
-    named = [name for name in settings.accounts if name != ANY]
-    if len(named) == 1:
-        return named[0]
+    accounts = named(settings.accounts)
+    if len(accounts) == 1:
+        return accounts[0]
     raise InvalidRequest(Code.MISSING_FIELD, "Say which storage account: ?account_name=…", target="account_name")
 
 

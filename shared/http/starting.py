@@ -13,18 +13,28 @@ from shared.http.problems import shown
 from shared.runs.identity import operation_id
 from shared.runs.leases import Kind, Lease, is_held
 from shared.runs.operations import RunState, operation_of
+from shared.runs.prepare import PrepareRun
+from shared.runs.reconcile import ReconcileRun
 from shared.runs.shard import ShardRun
 from shared.runs.warmup import WarmRun
 
 _NUMBERS_TRIED = 16
+_RUNS: dict[str, type[ShardRun | PrepareRun | ReconcileRun]] = {
+    "shard": ShardRun,
+    "restore": ShardRun,
+    "prepare": PrepareRun,
+    "reconcile": ReconcileRun,
+}
+"""What may hold a database; everything else is about warm databases."""
 
 
 class HeldError(Exception):
     """A run for this database is under way; `state` is that run."""
 
-    def __init__(self, state: RunState, lease: Lease) -> None:
+    def __init__(self, state: RunState, lease: Lease, db: str) -> None:
         super().__init__(state.run)
         self.state = state
+        self.db = db
         self.lease = lease
 
 
@@ -54,7 +64,7 @@ async def start_run(hub: HubPort, lease: Lease, start: Start, arrived: datetime)
         HeldError: somebody else's run goes first.
         TransientFailure: the hub does not answer.
     """
-    dead = await _dead_holder(hub, lease, operation_id(start.kind, start.scope, start.db, lease.epoch), arrived)
+    dead = await _dead_holder(hub, lease, start, arrived)
     for number in range(lease.epoch + 1, lease.epoch + 1 + _NUMBERS_TRIED):
         run = operation_id(start.kind, start.scope, start.db, number)
         existing = await hub.find(run)
@@ -63,17 +73,17 @@ async def start_run(hub: HubPort, lease: Lease, start: Start, arrived: datetime)
                 return run
             existing = await hub.find(run)
         if existing is not None and _goes_first(existing, arrived):
-            raise HeldError(existing, lease)
+            raise HeldError(existing, lease, start.db)
     raise TransientFailure(Code.HUB_UNAVAILABLE, "No operation id is free; try again.", retry_after_seconds=5)
 
 
-async def _dead_holder(hub: HubPort, lease: Lease, last_run: str, arrived: datetime) -> str | None:
+async def _dead_holder(hub: HubPort, lease: Lease, start: Start, arrived: datetime) -> str | None:
     """The holder whose orchestration is gone, if it is; a living one goes first."""
-    run = lease.holding.run if lease.holding else last_run
+    run = lease.holding.run if lease.holding else operation_id(start.kind, start.scope, start.db, lease.epoch)
     state = await hub.find(run) if lease.epoch else None
     ended = state is None or operation_of(state).has_ended
     if state is not None and (state.created_at >= arrived or (not ended and is_held(lease, datetime.now(UTC)))):
-        raise HeldError(state, lease)
+        raise HeldError(state, lease, start.db)
     return run if lease.holding and ended else None
 
 
@@ -83,14 +93,13 @@ def _goes_first(existing: RunState, arrived: datetime) -> bool:
 
 def held(call: Call, error: HeldError) -> Answer:
     """The 409 that names the holder: its operation id, age and expiry, and where to follow it."""
-    state, holding = error.state, error.lease.holding
+    state, holding, db = error.state, error.lease.holding, error.db
     since = state.created_at
     age = max(0, round((datetime.now(UTC) - since).total_seconds()))
-    given = ShardRun.model_validate(state.input) if state.kind == "shard" else WarmRun.model_validate(state.input)
+    given = _RUNS.get(state.kind, WarmRun).model_validate(state.input)
     # A run that was only just started has not been seen to hold the lease; it will for as long as its input says.
     seen = holding is not None and holding.run == state.run
     expires = holding.expires if holding is not None and seen else since + timedelta(seconds=given.lease_seconds)
-    db = given.db
     problem = Problem(
         code=Code.LEASE_HELD,
         message=f"'{db}' is being worked on by operation {state.run}, started {age} s ago. Follow it, cancel it, or wait.",

@@ -6,14 +6,14 @@ from typing import Any, Literal
 from shared.errors import Code, NotFound, ShardwarmError
 from shared.http import requests
 from shared.http.access import Role, require
+from shared.http.bodies import WarmupRequest
 from shared.http.messages import Answer, Call, operation_url
 from shared.http.ports import Backing
-from shared.http.requests import WarmupRequest
 from shared.http.starting import HeldError, Start, held, start_run
+from shared.inputs import shard_input
 from shared.runs.clusters import ClusterRef
 from shared.runs.documents import ActiveWarmups, WarmSummary, WarmupAccepted, WarmupStatus
 from shared.runs.operations import RunState, operation_of
-from shared.runs.shard import ShardRun
 from shared.runs.warmup import WarmRun
 from shared.sanitise import sanitised_line
 
@@ -89,6 +89,7 @@ async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
     require(call, backing.settings, Role.WARM)
     requests.only(call.query)
     body = requests.parse_body(call, WarmupRequest)
+    callback = requests.callback(body.callback_url, backing.settings)
     cluster = ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name)
     db = body.database_name
     _, lease = await asyncio.gather(backing.warmth.require(cluster), backing.hub.lease(cluster.key, db))
@@ -96,7 +97,7 @@ async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
         await backing.catalogue.probe(body.storage_account, db)
 
     def run_input(run: str, number: int, presumed_dead: str | None) -> WarmRun:
-        return _input(backing, body, run, number, presumed_dead)
+        return _input(backing, body, run, number, presumed_dead).model_copy(update={"callback": callback})
 
     start = Start("warm", orchestrator, cluster.key, db, run_input)
     try:
@@ -111,21 +112,11 @@ async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
 
 def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presumed_dead: str | None) -> WarmRun:
     settings = backing.settings
-    shard = ShardRun(
-        run=run,
-        number=1,
-        account=body.storage_account,
-        db=body.database_name,
-        presets=settings.presets,
-        legacy_alias=settings.alias_form == "legacy",
-        lease_seconds=settings.lease_seconds,
-        retry=settings.retry,
-    )
     return WarmRun(
         run=run,
         number=number,
         cluster=ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name),
-        shard=shard,
+        shard=shard_input(settings, body.storage_account, body.database_name, run=run),
         shard_count=body.shard_count,
         replicas=body.replicas,
         strict=body.require_all_nodes,

@@ -30,11 +30,11 @@ class Bench:
         self._made: list[Clients] = []
         self.clients = self.with_settings()
 
-    def with_settings(self, **settings) -> Clients:
+    def with_settings(self, *, accounts=(ACCOUNT,), **settings) -> Clients:
         """Clients of another process, as it were: nothing is remembered in them."""
         clients = Clients.of(
             Settings(
-                accounts=(ACCOUNT,),
+                accounts=accounts,
                 blob_connection=(self._connection,),
                 container=self._container,
                 retry_first_seconds=0.02,

@@ -41,6 +41,16 @@ async def step(bench):
 
 
 @pytest.mark.parametrize("name", STEPS)
+async def test_an_account_that_was_taken_out_of_the_settings_meanwhile_is_said(step, bench, name):
+    bench.clients = bench.with_settings(accounts=("othersaccount",))
+
+    answer = await step(name)
+
+    assert answer.problem.code is Code.ACCOUNT_NOT_ALLOWED
+    assert not bench.proxy.records
+
+
+@pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("status", [500, 503])
 async def test_a_storm_is_raised_as_a_passing_failure(bench, step, name, status):
     rule = bench.proxy.fail(lambda _: True, status=status)

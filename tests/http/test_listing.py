@@ -22,6 +22,7 @@ FIELDS = {
     "sharding_started_at",
     "sharding_error",
     "update_in_progress",
+    "updates_available",
     "copy_status",
     "problem",
 }

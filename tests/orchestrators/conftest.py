@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.orchestrators.importing import Importer
 from tests.orchestrators.scene import Scene
 
 
@@ -29,6 +30,14 @@ async def doubled(tmp_path_factory):
     async with Scene(tmp_path_factory.mktemp("doubled"), deliver_twice=True) as scene:
         yield scene
         scene_log_is_clean(scene)
+
+
+@pytest.fixture(scope="session")
+async def importer(tmp_path_factory):
+    """The app with a source of its own, blocks of a kilobyte and two lanes."""
+    async with Importer(tmp_path_factory.mktemp("importer")) as importer:
+        yield importer
+        scene_log_is_clean(importer.scene)
 
 
 def scene_log_is_clean(scene: Scene) -> None:

@@ -1,0 +1,80 @@
+"""Look at what the task hub keeps: leases whose holder is over, uploads whose settle is, databases that were made warm."""
+
+from datetime import UTC, datetime
+
+from shared.allowed import ANY
+from shared.azure.hub import Hub
+from shared.clients import Clients
+from shared.inputs import settle_input
+from shared.runs.identity import EXPIRY_ENTITY, LEASE_ENTITY, UPLOAD_ENTITY
+from shared.runs.leases import Lease
+from shared.runs.operations import operation_of
+from shared.runs.reconcile import SCOPE, DeadHolder, DeadSettle, HubSurvey, SurveyHub, WarmDatabase
+from shared.runs.uploads import Upload
+from shared.runs.warmup import Expiry, WarmRun
+
+
+async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurvey:
+    """List the entities and ask after the holders. Reads only.
+
+    One query for each kind of entity, for each holder and for each upload under way.
+
+    Raises:
+        TransientFailure: the hub does not answer; a retry helps.
+    """
+    leases = {key: Lease.model_validate(state) for key, state in (await hub.entities(LEASE_ENTITY)).items()}
+    held = {key: lease.holding.run for key, lease in sorted(leases.items()) if lease.holding is not None}
+    over = {key for key, run in held.items() if await hub.is_over(run)}
+    expiries = {key: Expiry.model_validate(state) for key, state in (await hub.entities(EXPIRY_ENTITY)).items()}
+    # Where a run is under way it sees to the nodes itself.
+    idle = [(key, state) for key, state in sorted(expiries.items()) if key not in held or key in over]
+    warm = [_warm(key, state.run, state.warm) for key, state in idle if state.warm is not None]
+    start = request.turn * request.most % max(1, len(warm))
+    return HubSurvey(
+        accounts=_accounts(request, clients, leases),
+        leases=len(leases),
+        dead=tuple(DeadHolder(key=key, run=held[key]) for key in sorted(over))[: request.most],
+        settles=await _dead_settles(request, clients, hub),
+        warm=tuple((warm[start:] + warm[:start])[: request.most]),
+    )
+
+
+async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple[DeadSettle, ...]:
+    if clients.settings.upload_events == "off":
+        return ()
+    dead: list[DeadSettle] = []
+    for key, state in sorted((await hub.entities(UPLOAD_ENTITY)).items()):
+        upload = Upload.model_validate(state)
+        if upload.run is not None and len(dead) < request.most and await _is_dead(upload.run, upload.alive_until, hub):
+            account, _, db = key.partition(":")
+            dead.append(DeadSettle(run=upload.run, settle=settle_input(clients.settings, account, db)))
+    return tuple(dead)
+
+
+async def _is_dead(run: str, alive_until: datetime | None, hub: Hub) -> bool:
+    state = await hub.find(run)
+    if state is not None:
+        return operation_of(state).has_ended
+    # One that was only just started is not known yet.
+    return alive_until is None or datetime.now(UTC) > alive_until
+
+
+def _warm(key: str, run: str, warm: WarmRun) -> WarmDatabase:
+    return WarmDatabase(
+        key=key,
+        run=run,
+        cluster=warm.cluster,
+        account=warm.account,
+        db=warm.db,
+        shard_count=warm.shard_count,
+        replicas=warm.replicas,
+    )
+
+
+def _accounts(request: SurveyHub, clients: Clients, leases: dict[str, Lease]) -> tuple[str, ...]:
+    """Those that the settings name; where they allow any, those on which there ever was a run, too."""
+    if ANY not in clients.settings.accounts:
+        return request.accounts
+    seen = {key.partition(":")[0] for key in leases}
+    # A cluster's key has a hyphen, an account's name has none.
+    return tuple(sorted({*request.accounts, *(account for account in seen if "-" not in account and account != SCOPE)}))

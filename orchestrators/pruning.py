@@ -1,0 +1,21 @@
+"""Removing a database's ghosts, with its lease in hand as for every write."""
+
+from orchestrators.lease import acquire
+from orchestrators.steps import Context, StepFailedError, Steps, run
+from shared.errors import Problem
+from shared.runs.cures import pruning_claim
+from shared.runs.reconcile import Pruned, PruneGhosts, Terms
+
+
+def prune(ctx: Context, account: str, db: str, terms: Terms) -> Steps[Pruned]:
+    """Remove them, or say what forbids it; the lease is free on every path."""
+    tenure = yield from acquire(ctx, pruning_claim(account, db, ctx.instance_id, terms.shard_lease_seconds))
+    if isinstance(tenure, Problem):
+        return Pruned(problem=tenure)
+    try:
+        request = PruneGhosts(account=account, db=db, write_before=tenure.write_before)
+        pruned = yield from run(ctx, "prune_ghosts", request, Pruned, terms.retry)
+    except StepFailedError as error:
+        pruned = Pruned(problem=error.problem)
+    yield from tenure.release()
+    return pruned

@@ -1,0 +1,187 @@
+"""Settling an upload: wait until nothing arrives any more and everything is there, then have the database sharded.
+
+The upload entity counts what arrives and starts one settle at a time. A settle asks it rather than being told, so that a
+flood of events costs it nothing: it sleeps until the database has been quiet for as long as it must, and looks then.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from orchestrators.board import Board
+from orchestrators.layouts import bring_up_to_date, run_child
+from orchestrators.lease import now
+from orchestrators.steps import (
+    Context,
+    RunFailedError,
+    StepFailedError,
+    Steps,
+    ask,
+    cancel_signal,
+    logger,
+    pause,
+    run,
+    start_again,
+)
+from shared.errors import Code, Problem
+from shared.runs.identity import UPLOAD_ENTITY
+from shared.runs.operations import SettleProgress
+from shared.runs.shard import ShardResult
+from shared.runs.uploads import Answer, End, InspectUpload, Look, SettleResult, SettleRun, UploadSeen, Waiting
+from shared.sanitise import sanitised_line
+
+_ROUNDS = 20
+"""In one execution; then a new one begins with a short history."""
+_LONGEST_WAIT_SECONDS = 600.0
+"""Between two looks at an upload of which nothing more arrives; a copy may end without an event."""
+_PASSING = frozenset(
+    {Code.DATABASE_NOT_READY, Code.DATABASE_CHANGED, Code.STORAGE_UNAVAILABLE, Code.LEASE_LOST, Code.WRITTEN_BY_ANOTHER}
+)
+"""What may be over when the settle looks again."""
+
+type _End = SettleResult | Problem
+
+
+def settle(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
+    """Settle one upload; the input is a `SettleRun`, the output a `SettleResult`.
+
+    Ends as Failed when it gave up, or when the run that it started failed. The upload is free for another settle on every
+    path; what arrives after the last look is seen to by this one.
+    """
+    request, log = SettleRun.model_validate(payload), logger(ctx, __name__)
+    settling = _Settling(ctx, request)
+    for _ in range(_ROUNDS):
+        end = yield from settling.round()
+        if end is None:
+            continue
+        if isinstance(end, Problem):
+            log.warning(f"Failed with {end.code.value}: {end.message}")
+            settling.board.show_failure(end)
+            raise RunFailedError(end)
+        log.info(f"Settled '{end.db}': {end.outcome}.")
+        settling.board.show(SettleProgress(phase="canceled" if end.outcome == "canceled" else "done"))
+        return end.model_dump(mode="json")
+    start_again(ctx, request.model_copy(update={"waiting": settling.waiting}))
+    return None
+
+
+class _Settling:
+    """One execution of a settle. A round ends with None when there is more to wait for."""
+
+    def __init__(self, ctx: Context, request: SettleRun) -> None:
+        self._ctx = ctx
+        self._request = request
+        self._cancel = cancel_signal(ctx)
+        self.waiting = request.waiting
+        self.board = Board(ctx, SettleProgress(phase="waiting", reason=request.waiting.problem))
+
+    def round(self) -> Steps[_End | None]:
+        """Ask what has arrived; wait, or look and act."""
+        request = self._request
+        if self._cancel.is_complete:
+            yield from self._ended(None)
+            return self._result("canceled")
+        arrived = yield from self._ask("look", Look(run=request.run, now=now(self._ctx), alive_seconds=request.alive_seconds))
+        if not arrived.granted or arrived.last_arrival is None:
+            return self._result("superseded")
+        quiet_at = arrived.last_arrival + timedelta(seconds=request.quiet_seconds)
+        if now(self._ctx) < quiet_at:
+            yield from self._sleep_until(quiet_at)
+            return None
+        due = self.waiting.next_look
+        if arrived.version == self.waiting.looked_at and due is not None and now(self._ctx) < due:
+            # New files may arrive before that look is due, and are to be seen in time.
+            yield from self._sleep_until(min(due, now(self._ctx) + timedelta(seconds=request.quiet_seconds)))
+            return None
+        end = yield from self._look(arrived.last_arrival + timedelta(seconds=request.give_up_seconds), arrived.version)
+        # What arrived meanwhile belongs to a generation that nobody has looked at.
+        return end if end is not None and (yield from self._ended(arrived.version)) else None
+
+    def _look(self, give_up_at: datetime, version: int) -> Steps[_End | None]:
+        self.board.show(SettleProgress(phase="looking"))
+        shard = self._request.shard
+        look = InspectUpload(account=shard.account, db=shard.db)
+        try:
+            seen = yield from run(self._ctx, "inspect_upload", look, UploadSeen, shard.retry)
+            if seen.state in {"absent", "unchanged"}:
+                return self._result("absent" if seen.state == "absent" else "unchanged")
+            if seen.state == "complete":
+                return (yield from self._shard(give_up_at, version))
+            problem = seen.problem or _unexplained(shard.db)
+            is_late = now(self._ctx) >= give_up_at
+            if is_late and seen.state == "incomplete":
+                return (yield from self._give_up(problem))
+        except StepFailedError as error:
+            problem, is_late = error.problem, now(self._ctx) >= give_up_at
+            if problem.code not in _PASSING:
+                return problem
+        return problem if is_late else self._wait(problem, version)
+
+    def _shard(self, give_up_at: datetime, version: int) -> Steps[_End | None]:
+        self.board.show(SettleProgress(phase="sharding"))
+        run_id = self._next_run()
+        state = yield from bring_up_to_date(self._ctx, self._request.shard.model_copy(update={"run": run_id}))
+        if isinstance(state, ShardResult):
+            # Its run was not asked to restore anything.
+            return self._result("sharded" if state.outcome == "restored" else state.outcome, run_id, state)
+        if state == "current":
+            return self._result("unchanged")
+        held = self._held()
+        return held if now(self._ctx) >= give_up_at else self._wait(held, version)
+
+    def _give_up(self, problem: Problem) -> Steps[_End | None]:
+        """Have it said in the metadata, by a run that does nothing else: only the holder of the lease may write there."""
+        db = self._request.shard.db
+        hours = self._request.give_up_seconds / 3600
+        message = f"Nothing has arrived for {hours:.3g} h, and the upload is not complete. {problem.message}"
+        refusal = Problem(code=Code.UPLOAD_INCOMPLETE, message=sanitised_line(message), target=db)
+        shard = self._request.shard.model_copy(update={"run": self._next_run(), "refusal": refusal})
+        try:
+            state = yield from run_child(self._ctx, shard)
+        except StepFailedError:
+            return refusal
+        # Whoever holds the database speaks for it.
+        return self._held() if state == "held" else refusal
+
+    def _wait(self, problem: Problem, version: int) -> None:
+        self.board.show(SettleProgress(phase="incomplete", reason=problem))
+        in_vain = self.waiting.looks_in_vain + 1 if version == self.waiting.looked_at else 1
+        seconds = min(self._request.quiet_seconds * 2 ** min(in_vain - 1, 10), _LONGEST_WAIT_SECONDS)
+        seconds = max(seconds, self._request.quiet_seconds)
+        self.waiting = Waiting(
+            looked_at=version,
+            next_look=now(self._ctx) + timedelta(seconds=seconds),
+            looks_in_vain=in_vain,
+            shards=self.waiting.shards,
+            problem=problem,
+        )
+
+    def _next_run(self) -> str:
+        number = self.waiting.shards
+        self.waiting = self.waiting.model_copy(update={"shards": number + 1})
+        return f"{self._request.run}-shard-{number}"
+
+    def _ended(self, version: int | None) -> Steps[bool]:
+        answer = yield from self._ask("end", End(run=self._request.run, version=version))
+        return answer.granted
+
+    def _ask(self, operation: str, request: Look | End) -> Steps[Answer]:
+        return (yield from ask(self._ctx, UPLOAD_ENTITY, self._request.key, operation, request, Answer))
+
+    def _sleep_until(self, moment: datetime) -> Steps[None]:
+        yield from pause(self._ctx, moment - now(self._ctx), self._cancel)
+
+    def _held(self) -> Problem:
+        db = self._request.shard.db
+        return Problem(code=Code.LEASE_HELD, message=f"'{db}' is held by another run.", target=db)
+
+    def _result(
+        self,
+        outcome: Literal["sharded", "unchanged", "absent", "superseded", "canceled"],
+        run_id: str | None = None,
+        result: ShardResult | None = None,
+    ) -> SettleResult:
+        return SettleResult(outcome=outcome, db=self._request.shard.db, shard_operation_id=run_id, result=result)
+
+
+def _unexplained(db: str) -> Problem:
+    return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)

@@ -1,0 +1,79 @@
+"""A whole container by its pages: which databases are found, what it costs, and containers that are too large for one look."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from activities.survey_account import survey_account
+from benchmarks.fleet import sound
+from shared.runs.reconcile import SurveyAccount, Terms
+from tests.activities.conftest import ACCOUNT
+from tests.builders import database, layout
+
+TERMS = Terms(presets=(1, 2), quiet_seconds=0, again_seconds=0)
+
+
+async def looked(bench, clients=None, terms=TERMS, **more):
+    return await survey_account(SurveyAccount(account=ACCOUNT, terms=terms, **more), clients or bench.clients)
+
+
+async def shelve(bench, *names) -> None:
+    """Write databases that are well."""
+    blobs = [(name, blob) for db in names for name, blob in sound(db).items()]
+    await asyncio.gather(*(bench.blobs.put(name, blob.data, metadata=blob.headers) for name, blob in blobs))
+
+
+async def test_every_page_costs_a_call_and_no_database_does(bench):
+    await shelve(bench, *(f"db{number}" for number in range(6)))
+    bench.proxy.clear()
+
+    survey = await looked(bench, bench.with_settings(list_page=20))
+
+    assert (survey.databases, survey.blobs, survey.to_heal, survey.to_tell) == (6, 6 * len(sound("x")), (), ())
+    assert survey.pages == -(-survey.blobs // 20)
+    assert len(bench.proxy.records) == survey.pages
+
+
+async def test_only_databases_are_looked_at(bench):
+    await bench.blobs.upload(
+        {
+            **database("real", 1),
+            **dict.fromkeys(layout("orphaned", [1]), b"x"),
+            "gone-metadata.json": b'{"sharded": true, "shard_sets": [1]}',
+            "real/.staging/v2/real.00.nsq": b"x",
+            "logs/today.txt": b"x",
+            "readme.txt": b"x",
+            "x_shard_00-metadata.json": b"{}",
+        }
+    )
+
+    survey = await looked(bench)
+
+    assert {(one.db, one.reason) for one in survey.to_heal} == {("real", "never"), ("gone", "gone")}
+    assert {(one.db, one.reason) for one in survey.to_tell} == {("orphaned", "gone")}
+
+
+async def test_container_that_is_too_large_for_one_look_is_looked_at_by_initials(bench):
+    await shelve(bench, "alpha", "beta", "16S", "1x")
+    await bench.blobs.upload(database("Beta", 1))
+
+    whole = await looked(bench, terms=TERMS.model_copy(update={"look_seconds": 0}))
+    parts = {initial: await looked(bench, initial=initial) for initial in whole.initials}
+
+    assert whole.initials == "12Bab"
+    assert {initial: part.databases for initial, part in parts.items()} == {"1": 2, "2": 0, "B": 1, "a": 1, "b": 1}
+    assert [(one.db, one.reason) for part in parts.values() for one in (*part.to_heal, *part.to_tell)] == [("Beta", "never")]
+
+
+@pytest.mark.parametrize("turn", range(4))
+async def test_what_is_more_than_one_pass_heals_has_its_turn(bench, turn):
+    for number in range(5):
+        await bench.blobs.upload(database(f"db{number}", 1))
+
+    survey = await looked(bench, terms=TERMS.model_copy(update={"most_actions": 2}), turn=turn)
+
+    start = turn * 2 % 5
+    assert [one.db for one in survey.to_heal] == [f"db{(start + place) % 5}" for place in range(2)]
+    assert survey.left == 3

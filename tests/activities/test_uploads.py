@@ -1,0 +1,134 @@
+"""One look at an upload: complete, unchanged, incomplete, busy or absent."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+
+from activities.commit_metadata import commit_metadata
+from activities.inspect_upload import inspect_upload
+from activities.mark_started import mark_started
+from local.processes import free_port
+from shared.clients import Clients
+from shared.runs.uploads import InspectUpload
+from shared.settings import Settings
+from tests.activities.conftest import ACCOUNT
+from tests.builders import database
+from tests.driving import writes
+
+
+async def look(bench, db):
+    return await inspect_upload(InspectUpload(account=ACCOUNT, db=db), bench.clients)
+
+
+async def commit(bench, db):
+    """Shard a database as a run does."""
+    inspection = await bench.sharded(db)
+    marked = await mark_started(bench.mark(db, if_match=inspection.metadata_etag), bench.clients)
+    assert (await commit_metadata(bench.commit(db, inspection, etag=marked.etag), bench.clients)).problem is None
+
+
+async def test_complete_upload_is_seen_in_three_calls_without_a_write(bench):
+    await bench.blobs.upload(database("nt", 3))
+    bench.proxy.clear()
+
+    assert (await look(bench, "nt")).state == "complete"
+    assert len(bench.proxy.records) == 3
+    assert writes(bench.proxy.records) == []
+
+
+async def test_sharded_database_is_unchanged_until_a_file_of_it_changes(bench):
+    await bench.blobs.upload(database("nt", 3))
+    await commit(bench, "nt")
+    assert (await look(bench, "nt")).state == "unchanged"
+
+    await bench.blobs.upload({"nt/nt.01.nsq": b"other"})
+    assert (await look(bench, "nt")).state == "complete"
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [{"sharding_error": "x"}, {"sharded": False}, {"sharding_in_progress": True}, {"source_version": "another"}],
+    ids=lambda difference: next(iter(difference)),
+)
+async def test_database_whose_metadata_says_that_something_is_to_be_done_is_not_unchanged(bench, difference):
+    await bench.blobs.upload(database("nt", 3))
+    await commit(bench, "nt")
+    document = await bench.blobs.metadata("nt")
+    await bench.blobs.put_metadata("nt", {**document, **difference})
+
+    assert (await look(bench, "nt")).state == "complete"
+
+
+async def test_what_lies_beside_the_database_does_not_matter(bench):
+    files = database("nt", 2)
+    beside = ["nt/taxdb.btd", "nt/nt_euk.00.nsq", "nt/.staging/2026/nt.02.nsq", "nt/nt/nt.07.nsq", "nt/nt.00.tar.gz"]
+    await bench.blobs.upload({**files, **dict.fromkeys(beside, b"x")})
+
+    assert (await look(bench, "nt")).state == "complete"
+
+
+@pytest.mark.parametrize("there", [(), ("nt/taxdb.btd",), ("nt/nt.nal",)])
+async def test_folder_without_a_volume_of_its_own_is_absent(bench, there):
+    await bench.blobs.upload(dict.fromkeys(there, b"x"))
+
+    assert (await look(bench, "nt")).state == "absent"
+
+
+async def test_app_that_is_not_let_in_cannot_judge(bench):
+    seen = await inspect_upload(InspectUpload(account="stranger", db="nt"), bench.clients)
+
+    assert (seen.state, seen.problem.code) == ("busy", "AccountNotAllowed")
+
+
+class Copying:
+    """A storage service on which a file is still being copied; the emulator's own copies have ended when it answers."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        self.included = []
+
+    async def answer(self, request) -> Response:
+        if request.query_params.get("comp") != "list":
+            return Response(status_code=404, headers={"x-ms-error-code": "BlobNotFound"})
+        self.included.append(request.query_params.get("include"))
+        blobs = "".join(map(self._blob, sorted(database("nt", 2, statistics="index"))))
+        xml = f'<?xml version="1.0"?><EnumerationResults ContainerName="blast-db"><Blobs>{blobs}</Blobs><NextMarker/>'
+        return Response(f"{xml}</EnumerationResults>", media_type="application/xml")
+
+    def _blob(self, name: str) -> str:
+        copy = f"<CopyStatus>{self.status}</CopyStatus>" if name.endswith(".01.nsq") else ""
+        return (
+            f"<Blob><Name>{name}</Name><Properties><Etag>0x1</Etag><Content-Length>10</Content-Length>"
+            f"<Last-Modified>Sun, 01 Mar 2026 12:00:01 GMT</Last-Modified>{copy}</Properties></Blob>"
+        )
+
+
+@pytest.mark.parametrize(("status", "state"), [("pending", "incomplete"), ("success", "complete")])
+async def test_file_that_is_still_being_copied_makes_the_upload_incomplete(status, state):
+    service, port = Copying(status), free_port()
+    app = Starlette(routes=[Route("/{path:path}", service.answer)])
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    key = b64encode(b"key").decode()
+    connection = f"AccountName={ACCOUNT};AccountKey={key};BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT};"
+    clients = Clients.of(Settings(accounts=(ACCOUNT,), blob_connection=(connection,)))
+    try:
+        async with asyncio.timeout(20):
+            while not server.started:  # noqa: ASYNC110 - the server gives no other sign
+                await asyncio.sleep(0.01)
+        seen = await inspect_upload(InspectUpload(account=ACCOUNT, db="nt"), clients)
+    finally:
+        await clients.accounts.close()
+        server.should_exit = True
+        await serving
+
+    assert seen.state == state
+    assert service.included == ["copy,metadata"]
+    assert status == "success" or "nt.01.nsq" in seen.problem.message
