@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import cast
 
 from local.azurite import ROOT
 from local.demo.api import ApiError
@@ -16,6 +15,7 @@ from local.demo.job import MainJob
 from local.demo.promises import Untrue
 from local.demo.report import Report, Summary
 from local.processes import ProcessFailed
+from local.upkeep import first_cause
 
 _LOCAL = ROOT / ".local"
 _EXPECTED = (Untrue, ApiError, ProgramError, ProcessFailed, OSError)
@@ -40,7 +40,7 @@ def main() -> int:
         print("\nMAIN JOB STOPPED")
         return 130
     except Exception as error:
-        cause = _first(error)
+        cause = first_cause(error)
         if not isinstance(cause, _EXPECTED):
             raise
         print(f"\nMAIN JOB FAILED: {cause}\nLogs: {job.ground.logs}", file=sys.stderr)
@@ -53,19 +53,15 @@ def main() -> int:
 
 def _closing(summary: Summary, file: Path) -> str:
     lines = [f"{summary.hits_equal} of {summary.hits_compared} hits equal, e-values and order too; {summary.storage_calls} calls"]
+    if (arrived := summary.arrived) is not None:
+        hits = f"{arrived['hits_equal']} of {arrived['hits_compared']} hits equal"
+        lines.append(f"Uploaded and not asked for: {arrived['runs']} runs for 2 generations, {arrived['events']} events; {hits}")
     if (warm := summary.warm) is not None:
         moved = f"{warm['bytes_moved']} bytes moved in {warm['seconds']:.1f} s"
         moved += f", {warm['bytes_moved_after_node_loss']} after the loss of a node"
         lines.append(f"On warm nodes {warm['hits_equal']} of {warm['hits_compared']} hits equal; {moved}")
     lines.append(f"{summary.seconds:.1f} s. Facts: {file}")
     return "\n" + "\n".join(lines) + "\nMAIN JOB OK"
-
-
-def _first(error: Exception) -> Exception:
-    """The first cause in a group of them: what a task group raises says nothing itself."""
-    while isinstance(error, ExceptionGroup):
-        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
-    return error
 
 
 if __name__ == "__main__":

@@ -95,6 +95,11 @@ class Api:
             raise ApiError(f"the cluster's warm status: {status['error']}")
         return {entry["name"]: entry for entry in status["databases"]}
 
+    async def operations(self, kind: str, db: str) -> list[Json]:
+        """All operations of a kind on a database, the newest first."""
+        page = await self._call("GET", "/operations", params={"kind": kind})
+        return [operation for operation in page["value"] if operation["db_name"] == db]
+
     async def _follow(
         self,
         db: str,

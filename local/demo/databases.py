@@ -102,6 +102,24 @@ PROTEIN = Specimen(
     searches=(Search("blastp", "blastp"),),
 )
 SPECIMENS = (NUCLEOTIDE, PROTEIN)
+ARRIVING = Specimen(
+    Recipe(
+        db="demo_new",
+        molecule="prot",
+        seed=13,
+        subjects=1500,
+        subject_letters=(80, 700),
+        long_subjects=12,
+        long_letters=(5000, 25_000),
+        ancestor_letters=(450, 260, 140),
+        copies=90,
+    ),
+    volume_size="250KB",
+    least_volumes=3,
+    shard_counts=(3,),
+    searches=(Search("blastp", "blastp"),),
+)
+"""Is uploaded, and nothing is asked for."""
 
 
 async def make(specimen: Specimen, cache: Path) -> Database:

@@ -63,7 +63,7 @@ class Ground:
             except ClusterUnavailable as error:
                 self.missing = str(error)
         if self._warm is None:
-            self._plain = await self._exit.enter_async_context(Stack(self._root / "stack"))
+            self._plain = await self._exit.enter_async_context(Stack(self._root / "stack", events=True))
 
     async def stop(self) -> None:
         """End everything that was started. Safe to repeat."""
@@ -85,4 +85,4 @@ def only_one(root: Path) -> Generator[None]:
 def _warm_stack(root: Path) -> WarmStack:
     agents = {**AGENTS, "SHARDWARM_DOWNLOAD_BYTES_PER_SECOND": str(COPY_BYTES_PER_SECOND)}
     environment = ",".join(f"{name}={value}" for name, value in agents.items())
-    return WarmStack(root, nodes=NODES, settings={"SHARDWARM_WARMER_ENVIRONMENT": environment})
+    return WarmStack(root, nodes=NODES, settings={"SHARDWARM_WARMER_ENVIRONMENT": environment}, events=True)

@@ -1,4 +1,4 @@
-"""The main job, step by step: make, upload, shard, prove, shard again; then warm, where there is a cluster."""
+"""The main job, step by step: make, upload, shard, prove, shard again; only upload; then warm, where there is a cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.demo.api import Api, Scope
-from local.demo.databases import SPECIMENS, make
+from local.demo.arriving import ArrivalJob
+from local.demo.databases import ARRIVING, SPECIMENS, make
 from local.demo.ground import Ground
 from local.demo.promises import require, told
 from local.demo.proof import Proof
@@ -71,10 +72,17 @@ class MainJob:
             self._report.fact(f"app is ready at {where.functions_url}")
             for database in databases:
                 await self._shard_and_prove(database, api, store)
+            await self._arrive(api, store)
             await self._warm(databases, api)
         finally:
             await api.close()
             await store.close()
+
+    async def _arrive(self, api: Api, store: BlobStore) -> None:
+        database = await make(ARRIVING, self._cache)
+        with tempfile.TemporaryDirectory(prefix="arriving-", dir=self._root) as work:
+            job = ArrivalJob(self.ground.stack, api, store, self._report, Path(work))
+            self.summary.arrived = await job.run(database)
 
     async def _warm(self, databases: list[Database], api: Api) -> None:
         if self.ground.warm is None:

@@ -33,6 +33,8 @@ class Summary:
     """The same of the order of the lines."""
     storage_calls: int = 0
     """Requests that the app sent to storage, second runs included."""
+    arrived: dict[str, Any] | None = None
+    """Of the database that was only uploaded: events told, seconds until it was sharded, runs, and hits before and after."""
     warm: dict[str, Any] | None = None
     """Nodes, bytes moved, seconds, residency, hits and the bytes moved after the loss of a node; None without a cluster."""
     warm_missing: str | None = None

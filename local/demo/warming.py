@@ -134,17 +134,16 @@ class WarmJob:
             self._report.fact(f"{name}: the status says {status['status']}: {said.get('reason')}, {said.get('message')}")
         proxy.clear()
         began = time.monotonic()
-        await self._warm_up(losers)
+        operations = await self._warm_up(losers)
         self._facts.seconds_after_node_loss = round(time.monotonic() - began, 2)
         after, records = await self._statuses(), tuple(proxy.records)
-        for name in losers:
-            self._check_loss(before[name], after[name], lost, records)
+        for name, operation in zip(losers, operations, strict=True):
+            self._check_loss(before[name], after[name], lost, operation["result"]["bytes_moved"], records)
         await self._search(losers)
 
-    def _check_loss(self, before: Json, after: Json, lost: str, records: Sequence[Record]) -> None:
-        """What the new agents say they have moved, and what went over the wire, is what the lost node had held."""
+    def _check_loss(self, before: Json, after: Json, lost: str, moved: int, records: Sequence[Record]) -> None:
+        """What the run says it has moved, and what went over the wire, is what the lost node had held."""
         db, held = before["name"], before["nodes"][lost]
-        moved = _moved_since(before, after)
         require(0 < moved <= held["bytes_total"], f"{db}: {moved} bytes were moved for {held['bytes_total']} lost ones")
         shards = shards_on(self._warm.cluster.nodes, after)
         gone = {volume for shard in shards if shard.name[-2:] in held["shards"] for volume in shard.volumes}
@@ -165,12 +164,6 @@ class WarmJob:
     @property
     def _address(self) -> dict[str, str]:
         return self._warm.cluster_address
-
-
-def _moved_since(before: Json, after: Json) -> int:
-    """What the agents have moved; those that were there before go on counting from what they had."""
-    had = {name: node["bytes_moved"] for name, node in before["nodes"].items()}
-    return sum(node["bytes_moved"] - had.get(name, 0) for name, node in after["nodes"].items())
 
 
 def _progress(statuses: Mapping[str, Json]) -> str:

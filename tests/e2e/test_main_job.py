@@ -42,6 +42,14 @@ def assert_sharded(summary):
     assert summary["storage_calls"] < 250
 
 
+def assert_arrived(summary):
+    arrived = summary["arrived"]
+    assert arrived["runs"] == 2
+    assert arrived["hits_equal"] == arrived["hits_compared"] > 300
+    assert arrived["events"] > arrived["volumes"] * 3
+    assert max(arrived["seconds"]) < 60
+
+
 async def test_main_job_shards_and_warms_both_databases_and_proves_the_result(tmp_path):
     if (obstacle := await Cluster.obstacle()) is not None or given_kubeconfig() is not None:
         pytest.skip(obstacle or "KUBECONFIG is set: a given cluster has no node controls")
@@ -51,6 +59,7 @@ async def test_main_job_shards_and_warms_both_databases_and_proves_the_result(tm
     assert status == 0, output
     assert output.splitlines()[-1] == "MAIN JOB OK"
     assert_sharded(summary)
+    assert_arrived(summary)
     warm = summary["warm"]
     assert warm["nodes"] == 3
     assert warm["resident_percent"] == 100
@@ -66,6 +75,7 @@ async def test_without_a_cluster_of_its_own_the_main_job_says_so_and_shards(tmp_
     assert status == 0, output
     assert output.splitlines()[-1] == "MAIN JOB OK"
     assert_sharded(summary)
+    assert_arrived(summary)
     assert summary["warm"] is None
     assert "KUBECONFIG" in summary["warm_missing"]
     assert sum(summary["warm_missing"] in line for line in output.splitlines()) == 1
