@@ -8,10 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import agent, cluster
+from benchmarks import agent, cluster, events, fleet
 from benchmarks.bench import Bench, Round
 from benchmarks.figures import Figures, Measured, figures
-from benchmarks.report import table, warmup_table
+from benchmarks.report import arrivals_table, fleet_table, table, warmup_table
 from local.stack import DEFAULT_ROOT, Stack
 
 _ROUND_TRIP_SECONDS = 0.025
@@ -63,10 +63,15 @@ def main() -> int:
     arguments = parser.parse_args()
     measured = asyncio.run(_measure(DEFAULT_ROOT / "bench", arguments.repeats))
     found = figures(measured)
+    _say(f"A listing of {fleet.DATABASES} databases, and a reconcile pass over them.")
+    many = asyncio.run(fleet.measure(DEFAULT_ROOT / "bench" / "fleet"))
     warmup = asyncio.run(_measure_warmup(DEFAULT_ROOT / "bench", arguments.repeats))
-    arguments.out.write_text(json.dumps(found | warmup, indent=2) + "\n")
+    arrivals: Figures = {**asyncio.run(events.measure(DEFAULT_ROOT / "bench", repeats=arguments.repeats))._asdict()}
+    arguments.out.write_text(json.dumps(found | many | warmup | arrivals, indent=2) + "\n")
     print(table(found))
+    print(fleet_table(many))
     print(warmup_table(warmup))
+    print(arrivals_table(arrivals))
     return 0
 
 

@@ -49,6 +49,27 @@ def warmup_table(found: Figures) -> str:
     return "\n".join(["", "Warmup: 384 MiB by the agent's own code, verified and synced", "", *lines])
 
 
+def arrivals_table(found: Figures) -> str:
+    """The same for events of storage."""
+    lines = [
+        _line("events of storage taken", f"{found['events_per_second']:.0f} a second"),
+        _line("  dropped by the filter", f"{found['events_per_second_dropped']:.0f} a second"),
+        _line("answer to one event", f"{found['event_milliseconds']:.1f} ms"),
+    ]
+    return "\n".join(["", "Events of one request each, 32 requests at once", "", *lines])
+
+
+def fleet_table(found: Figures) -> str:
+    """The same for a thousand databases that are well."""
+    pages = found["reconcile_pages_1000_healthy"]
+    lines = [
+        _line("calls of one listing", f"{found['list_calls_1000']}", "<= 1 page + 2"),
+        _line("calls of one reconcile pass", f"{found['reconcile_calls_1000_healthy']} for {pages} pages", "<= pages + 2"),
+        _line("  its time", f"{found['reconcile_seconds_1000_healthy']:.1f} s"),
+    ]
+    return "\n".join(["", "1,000 databases that are well, 13,000 blobs", "", *lines])
+
+
 def _at(title: str, delay: str, found: Figures, wanted: int) -> list[str]:
     def of(name: str) -> float:
         return found[f"{name}_{delay}"]
