@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from local.cluster import Cluster, Timing
 from local.stack.warm import AGENTS, WarmStack
+from tests.orchestrators.crossroads import Crossroads
 from tests.warmups.scene import Warmups
 
-_QUICK = {**AGENTS, "SHARDWARM_AGAIN_SECONDS": "1"}
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+_QUICK = {
+    **AGENTS,
+    "SHARDWARM_AGAIN_SECONDS": "1",
+    "SHARDWARM_RETRY_FIRST_SECONDS": "0.05",
+    "SHARDWARM_RETRY_LONGEST_SECONDS": "0.2",
+    "SHARDWARM_FORBIDDEN_SECONDS": "2",
+    # The machine has room; a node with a small disk of its own has none to spare.
+    "SHARDWARM_DISK_RESERVE_BYTES": "0",
+}
 
 
 @pytest.fixture(scope="session")
 async def warmups(tmp_path_factory):
     """Three nodes in the workload pool, and the app."""
+    async with app_on_cluster(tmp_path_factory) as warmups:
+        yield warmups
+
+
+@asynccontextmanager
+async def app_on_cluster(tmp_path_factory, **more: str) -> AsyncGenerator[Warmups]:
+    """The same as a context, with more settings of the app."""
     if (obstacle := await Cluster.obstacle()) is not None:
         pytest.skip(obstacle)
     settings = {
@@ -23,12 +44,15 @@ async def warmups(tmp_path_factory):
         "SHARDWARM_WARMER_ENVIRONMENT": ",".join(f"{name}={value}" for name, value in _QUICK.items()),
         "SHARDWARM_RETRY_ATTEMPTS": "3",
         "SHARDWARM_RETRY_FIRST_SECONDS": "0.2",
+        "SHARDWARM_POLL_LONGEST_SECONDS": "0.5",
+        **more,
     }
     timing = Timing(heartbeat_seconds=0.5, grace_seconds=4.0)
-    place = WarmStack(tmp_path_factory.mktemp("warm"), settings=settings, timing=timing)
+    crossroads = Crossroads()
+    place = WarmStack(tmp_path_factory.mktemp("warm"), settings=settings, timing=timing, observer=crossroads)
     if place.cluster.is_given:
         pytest.skip("KUBECONFIG is set: a given cluster has no node controls")
-    async with place, Warmups(place, tmp_path_factory.mktemp("databases")) as warmups:
+    async with place, Warmups(place, crossroads, tmp_path_factory.mktemp("databases")) as warmups:
         yield warmups
         log = (place.stack.logs / "worker.log").read_text()
     assert "ended in a defect" not in log, log[-5000:]
@@ -39,9 +63,9 @@ async def publish(warmups):
     """Publishes databases that are taken out of the cluster when the test is over."""
     names = []
 
-    async def publish(db, molecule="nucl"):
+    async def publish(db, molecule="nucl", **more):
         names.append(db)
-        return await warmups.publish(db, molecule)
+        return await warmups.publish(db, molecule, **more)
 
     yield publish
     for name in names:

@@ -6,10 +6,11 @@ import asyncio
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from local.cluster.api import STRATEGIC_MERGE, ApiError
 from local.cluster.api import Api as Kubernetes
-from local.cluster.api import ApiError
 from local.cluster.manifests import NAMESPACE
 from local.demo import blast
 from local.demo.databases import Search, Specimen, make
@@ -18,18 +19,23 @@ from local.demo.sequences import Recipe
 from local.demo.storage import Shard
 from shared.blastdb.alias import LOCAL_FOLDER
 from shared.kube.manifests import database_hash, object_name
+from shared.runs.assignment import ASSIGNMENT_FILE
+from shared.runs.clusters import ClusterRef
+from shared.runs.identity import lease_key, operation_id
+from tests.builders import alias
 from tests.builders import database as synthetic
 from tests.driving import Api, Blobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
-    from pathlib import Path
 
     from local.demo.databases import Database
     from local.proxy import Held, Request
     from local.stack.warm import WarmStack
+    from tests.orchestrators.crossroads import Crossroads, Step, Stop
 
 PATIENCE_SECONDS = 60
+OUTAGE_SECONDS = 2
 HOST_PATH = "workspace/blast"
 _CORE = f"/api/v1/namespaces/{NAMESPACE}"
 _APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
@@ -56,11 +62,16 @@ class Written(NamedTuple):
 class Warmups:
     """One cluster and app under test. Tests keep apart by databases of their own names."""
 
-    def __init__(self, place: WarmStack, folder: Path) -> None:
+    def __init__(self, place: WarmStack, crossroads: Crossroads, folder: Path) -> None:
         self.stack = place.stack
+        self.crossroads = crossroads
         self.cluster = place.cluster
         self.nodes = place.cluster.nodes
         self._address = place.cluster_address
+        cluster = place.cluster
+        self.key = ClusterRef(
+            subscription_id=cluster.subscription_id, resource_group=cluster.resource_group, name=cluster.cluster_name
+        ).key
         self._folder = folder
         self._exit = AsyncExitStack()
 
@@ -75,9 +86,9 @@ class Warmups:
     async def __aexit__(self, *_: object) -> None:
         await self._exit.aclose()
 
-    async def publish(self, db: str, molecule: str = "nucl") -> Database:
-        """Make a database of several volumes by makeblastdb and upload it."""
-        made = await make(specimen(db, molecule), self._folder)
+    async def publish(self, db: str, molecule: str = "nucl", *, seed: int = 41) -> Database:
+        """Make a database of several volumes by makeblastdb and upload it; another seed is another generation."""
+        made = await make(specimen(db, molecule, seed), self._folder)
         await self.blobs.upload({f"{db}/{file.name}": file.read_bytes() for file in made.files})
         return made
 
@@ -92,6 +103,14 @@ class Warmups:
     async def ask(self, db: str, action: str = "start", **fields):
         """The reply to a request for a warmup or a release."""
         return await self.api.post(f"/api/warmup/{action}", json=self.body(db, **fields))
+
+    def stop(self, db: str, step: Step, moment: str, *, number: int = 1, redeliver: bool = False) -> Stop:
+        """Hold up one step of a database's warmup or release of that number, or of the shard run that it needs."""
+        run = operation_id("warm", self.key, db, number)
+        if step.name == "upload_shard_set":
+            run = f"{run}-shard-0"
+        instance = f"@lease@{lease_key(self.key, db)}" if step.kind == "entity" else run
+        return self.crossroads.stop(instance, step, moment, redeliver=redeliver)
 
     async def started(self, db: str, **fields) -> str:
         """Start a warmup that must be accepted; returns its operation id."""
@@ -116,20 +135,30 @@ class Warmups:
         assert operation["status"] == "Failed", operation
         return operation["error"]
 
-    async def released(self, db: str) -> dict:
+    async def releasing(self, db: str) -> str:
+        """Start a release that must be accepted; returns its operation id."""
         reply = await self.ask(db, "release")
         assert reply.status_code == 202, reply.text
-        operation = await self.ended(reply.json()["operation_id"])
+        return reply.json()["operation_id"]
+
+    async def released(self, db: str) -> dict:
+        """Release to a good end; returns the result."""
+        operation = await self.ended(await self.releasing(db))
         assert operation["status"] == "Succeeded", operation
         return operation["result"]
 
     async def statuses(self) -> dict:
         """The status of every warmed database, by name."""
+        summary = await self.summary()
+        assert summary["error"] is None, summary
+        return {row["name"]: row for row in summary["databases"]}
+
+    async def summary(self) -> dict:
+        """What there is to say of the cluster as a whole."""
         query = {name.removeprefix("aks_"): value for name, value in self._address.items()}
         reply = await self.api.get("/api/monitor/aks/warmup-status", params=query)
         assert reply.status_code == 200, reply.text
-        assert reply.json()["error"] is None, reply.text
-        return {row["name"]: row for row in reply.json()["databases"]}
+        return reply.json()
 
     async def status(self, db: str) -> dict:
         return (await self.statuses())[db]
@@ -171,6 +200,36 @@ class Warmups:
                 return None
 
         return Written(await find(f"{_CORE}/configmaps"), await find(f"{_APPS}/daemonsets"))
+
+    async def replace_assignment(self, db: str, text: str) -> None:
+        """Write another assignment past the app."""
+        await self.admin.patch(f"{_CORE}/configmaps/{object_name(db)}", {"data": {ASSIGNMENT_FILE: text}})
+
+    async def tell_agents(self, db: str, **variables: str | None) -> None:
+        """Change the environment of a database's agents past the app, which starts them anew; None takes a variable away."""
+        env = [
+            {"name": name, "value": value} if value is not None else {"name": name, "$patch": "delete"}
+            for name, value in variables.items()
+        ]
+        template = {"spec": {"containers": [{"name": "warmer", "env": env}]}}
+        await self.admin.patch(f"{_APPS}/daemonsets/{object_name(db)}", {"spec": {"template": template}}, STRATEGIC_MERGE)
+
+    async def label(self, node: str, name: str, value: str | None) -> None:
+        """Give a node a label, or with None take it away."""
+        await self.admin.patch(f"/api/v1/nodes/{node}", {"metadata": {"labels": {name: value}}}, STRATEGIC_MERGE)
+
+    async def strays(self, database: Database) -> list[str]:
+        """The files of a database on nodes, by their final names, that are not what storage has."""
+        names = [alias(database.name, 3, index, f"{kind}al") for index in range(3) for kind in "np"]
+        aliases = {Path(name).name: await self.blobs.get(name) for name in names if await self.blobs.exists(name)}
+        right = {file.name: file.read_bytes() for file in database.files} | aliases
+        there = {file for node in self.nodes.names for file in self.files(node, database.name)}
+        return [str(file) for file in sorted(there) if file.read_bytes() != right.get(file.name)]
+
+    def files(self, node: str, db: str) -> list[Path]:
+        """What a node has of a database by the final names."""
+        folder = self.folder(node)
+        return [file for pattern in (f"{db}.*", f"{db}_shard_*") for file in folder.glob(pattern)]
 
     async def pods(self, db: str) -> dict[str, str]:
         """The names of a database's agents, by node."""
@@ -214,6 +273,20 @@ class Warmups:
         finally:
             held.release()
 
+    @asynccontextmanager
+    async def outage(self) -> AsyncGenerator[None]:
+        """Kill the API server; this begins when it does not answer, and ends when it does again, a few seconds later."""
+        restart = asyncio.create_task(self.cluster.restart_api_server(after_seconds=OUTAGE_SECONDS))
+
+        async def is_away() -> bool:
+            return not await self.admin.is_ready()
+
+        await eventually(is_away)
+        try:
+            yield
+        finally:
+            await restart
+
     async def compare(self, database: Database) -> Comparison:
         """The search of every shard on its own node, merged, against the search of the whole database."""
         status = await self.status(database.name)
@@ -237,7 +310,7 @@ class Warmups:
         return Shard(name, place, volumes)
 
 
-def specimen(db: str, molecule: str) -> Specimen:
+def specimen(db: str, molecule: str, seed: int) -> Specimen:
     """A small database of at least four volumes."""
     if molecule == "nucl":
         letters, long_subjects, long_letters, search = (800, 3000), 4, (250_000, 300_000), Search("blastn", "blastn")
@@ -246,7 +319,7 @@ def specimen(db: str, molecule: str) -> Specimen:
     recipe = Recipe(
         db=db,
         molecule=molecule,
-        seed=41,
+        seed=seed,
         subjects=60,
         subject_letters=letters,
         long_subjects=long_subjects,

@@ -37,7 +37,15 @@ def misdirect(folder, db):
     return alias
 
 
-@pytest.mark.parametrize("damage", [truncate, swap, lose_companion, misdirect])
+def impersonate(folder, db):
+    """Put another shard's alias, as another node holds it, under this shard's name."""
+    (alias,) = folder.glob(f"{db}_shard_*.nal")
+    other = next(file for file in folder.parents[2].glob(f"*/{HOST_PATH}/{db}_shard_*.nal") if file.name != alias.name)
+    shutil.copyfile(other, alias)
+    return alias
+
+
+@pytest.mark.parametrize("damage", [truncate, swap, lose_companion, misdirect, impersonate])
 async def test_damage_on_a_node_is_not_ready_until_it_is_repaired(warmups, warm_db, damage):
     db = warm_db.name
     status = await warmups.status(db)
@@ -46,7 +54,9 @@ async def test_damage_on_a_node_is_not_ready_until_it_is_repaired(warmups, warm_
     async with warmups.holding("blast-db") as repair:
         file = damage(warmups.folder(node), db)
         await held(repair)
-        seen = await warmups.until(db, lambda status: status["status"] != "Ready")
+        seen = await warmups.until(db, lambda status: status["nodes"][node]["reason"] == "VerificationFailed")
+        assert seen["status"] == "Loading"
+        assert file.name in seen["nodes"][node]["message"]
         assert seen["nodes"][node]["state"] != "warm"
         assert seen["nodes"][node]["phase"] != "completed"
         assert [name for name, one in seen["nodes"].items() if one["state"] != "warm"] == [node]

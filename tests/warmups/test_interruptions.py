@@ -1,4 +1,9 @@
-"""A warmup that is canceled, or whose app, API server or agents die on the way."""
+"""A warmup that is canceled, or whose app, API server or agents die on the way; and what can be said meanwhile."""
+
+import pytest
+
+from local.cluster.manifests import NAMESPACE
+from tests.warmups.scene import eventually
 
 
 async def test_canceled_warmup_takes_its_objects_away_and_frees_the_lease(warmups, publish):
@@ -29,5 +34,61 @@ async def test_warmup_ends_warm_although_app_api_server_and_agent_die_while_it_c
     assert operation["status"] == "Succeeded", operation
     assert (await warmups.status("killed"))["status"] == "Ready"
     assert (await warmups.compare(database)).holds
-    incoming = [warmups.folder(node) / ".shardwarm/incoming/killed" for node in warmups.nodes.names]
-    assert [file for folder in incoming if folder.exists() for file in folder.iterdir()] == []
+
+    async def nothing_is_unfinished():
+        # Nor on a node whose shards were given to another meanwhile.
+        incoming = [warmups.folder(node) / ".shardwarm/incoming/killed" for node in warmups.nodes.names]
+        return not [file for folder in incoming if folder.exists() for file in folder.iterdir()]
+
+    await eventually(nothing_is_unfinished)
+
+
+async def test_warmup_started_right_after_a_canceled_one_ends_warm(warmups, publish):
+    database = await publish("resumed")
+    async with warmups.holding("/resumed/", ".nsq"):
+        run = await warmups.started("resumed")
+        await warmups.copying("resumed")
+        assert (await warmups.api.post(f"/api/operations/{run}/cancel")).status_code == 202
+        assert (await warmups.ended(run))["status"] == "Canceled"
+        # The agents of the first one may still be ending.
+        run = await warmups.started("resumed")
+    operation = await warmups.ended(run)
+    assert operation["status"] == "Succeeded", operation
+    assert operation["result"]["changed"]
+    assert (await warmups.status("resumed"))["status"] == "Ready"
+    assert (await warmups.compare(database)).holds
+
+
+async def test_status_is_neither_warm_nor_cold_while_the_api_server_is_away(warmups, warm_db):
+    async with warmups.outage():
+        seen = await warmups.summary()
+    assert seen["error"].startswith("ClusterUnavailable: "), seen
+    assert (seen["warm"], seen["databases"]) == (False, [])
+
+    async def is_back():
+        return (await warmups.summary())["error"] is None
+
+    await eventually(is_back)
+    assert (await warmups.ready(warm_db.name))["nodes_ready"] == 3
+
+
+@pytest.fixture
+async def is_blinded(warmups):
+    """The app has no right to see the agents any more."""
+    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/roles/shardwarm-app"
+    rules = (await warmups.admin.get(path))["rules"]
+    await warmups.admin.patch(path, {"rules": [rule for rule in rules if rule["resources"] != ["pods"]]})
+    yield
+    await warmups.admin.patch(path, {"rules": rules})
+
+
+@pytest.mark.usefixtures("warm_db", "is_blinded")
+async def test_status_is_neither_warm_nor_cold_while_the_agents_cannot_be_seen(warmups):
+    async def is_blind():
+        return (await warmups.summary())["error"] is not None
+
+    await eventually(is_blind)
+    seen = await warmups.summary()
+    assert seen["error"].startswith("ClusterRefused: "), seen
+    assert "pods" in seen["error"]
+    assert (seen["warm"], seen["databases"]) == (False, [])

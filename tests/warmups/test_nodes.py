@@ -14,14 +14,13 @@ async def test_lost_node_is_not_ready_and_a_new_warmup_moves_only_what_it_had(wa
     replaced = await warmups.status(db)
     assert (replaced["status"], replaced["nodes"][node]["reason"]) == ("Stale", "NodeGone")
     warmups.stack.proxy.clear()
-    assert (await warmups.warmed(db))["changed"]
+    result = await warmups.warmed(db)
+    assert result["changed"]
+    assert 0 < result["bytes_moved"] <= before["nodes"][node]["bytes_total"]
     after = await warmups.status(db)
     assert node not in after["nodes"]
     for label in set(before["shards"]) - lost:
         assert after["shard_nodes"][label] == before["shard_nodes"][label]
-    took_over = {after["shard_nodes"][label] for label in lost}
-    for survivor in set(after["nodes"]) & set(before["nodes"]) - took_over:
-        assert after["nodes"][survivor]["bytes_moved"] == before["nodes"][survivor]["bytes_moved"]
     fetched = {path.rpartition("/")[2].removesuffix(".nsq") for path in warmups.downloads(lambda path: path.endswith(".nsq"))}
     assert fetched == warmups.volumes(warm_db, after, lost)
     assert (await warmups.compare(warm_db)).holds
@@ -33,13 +32,16 @@ async def test_warmup_whose_node_is_replaced_while_it_copies_ends_warm_on_the_ne
         run = await warmups.started("moved")
         seen = await warmups.copying("moved")
         node = seen["shard_nodes"]["02"]
-        new = await warmups.nodes.replace(node)
+        # The new one first, as an upgrade with a surge node does: else the others may take over before it is there.
+        new = warmups.nodes.new_spec()
+        await warmups.nodes.add(new)
+        await warmups.nodes.remove(node)
     operation = await warmups.ended(run)
     assert operation["status"] == "Succeeded", operation
     status = await warmups.status("moved")
     assert status["status"] == "Ready"
     assert node not in status["nodes"]
-    assert new in status["nodes"]
+    assert new.name in status["nodes"]
     assert (await warmups.compare(database)).holds
 
 

@@ -48,6 +48,17 @@ async def test_stopped_cluster_is_refused(warmups, sham):
     assert "Stopped" in body["error"]["message"]
 
 
+async def test_cluster_without_a_workload_pool_is_refused(warmups, sham):
+    arm = warmups.cluster.managed_cluster
+    all_pools = arm.pools
+    arm.pools = lambda: [pool for pool in all_pools() if pool.is_system]
+    try:
+        body = await is_refused(warmups, sham, 409, "NoWorkloadPool")
+    finally:
+        arm.pools = all_pools
+    assert "workload=blast" in body["error"]["message"]
+
+
 async def test_database_that_is_not_there_is_refused(warmups):
     await is_refused(warmups, "nowhere", 404, "DatabaseNotFound")
 
@@ -105,6 +116,30 @@ async def test_database_with_a_missing_volume_fails(warmups):
     error = await warmups.refused("gapped")
     assert error["code"] in {"VolumeGap", "VolumesMissing"}
     assert (await warmups.written("gapped")).is_nothing
+
+
+@pytest.mark.parametrize("phase", ["copying", "partial"])
+async def test_database_whose_copy_is_not_complete_fails_with_the_phase(warmups, phase):
+    db = await warmups.sham(f"copy_{phase}")
+    copy_status = {"phase": phase, "mode": "server-side", "total_files": 9, "success": 4, "pending": 5}
+    await warmups.blobs.put_metadata(db, {"db_name": db, "copy_status": copy_status})
+    error = await fails(warmups, db, "DatabaseNotReady")
+    assert phase in error["message"]
+    assert "prepare-db" in error["message"]
+
+
+async def test_database_with_a_volume_of_no_bytes_fails(warmups):
+    files = database("hollow", 3)
+    files["hollow/hollow.01.nsq"] = b""
+    await warmups.blobs.upload(files)
+    error = await fails(warmups, "hollow", "VolumeGap")
+    assert "hollow.01.nsq" in error["message"]
+
+
+async def test_database_of_both_molecule_types_is_refused(warmups):
+    await warmups.blobs.upload(database("mixed", 2) | database("mixed", 2, molecule="prot"))
+    body = await is_refused(warmups, "mixed", 409, "MixedMoleculeTypes")
+    assert "nucleotide" in body["error"]["message"]
 
 
 async def test_second_warmup_is_told_who_holds_the_database_and_a_canceled_one_leaves_nothing(warmups):

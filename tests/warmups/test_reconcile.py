@@ -1,0 +1,85 @@
+"""Passes over warm databases: a warmup is started again when its nodes are not what they were, and only then."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.orchestrators.reconciling import reconciled
+from tests.warmups.conftest import app_on_cluster
+
+REWARMED = "warm"
+
+
+@pytest.fixture(scope="module")
+async def place(tmp_path_factory):
+    """A cluster of this module's own: a pass sees to every warm database that there is."""
+    async with app_on_cluster(tmp_path_factory) as warmups:
+        yield warmups
+
+
+@pytest.fixture(scope="module")
+async def warm(place):
+    """A warm database; each test leaves it warm."""
+    database = await place.publish("watched")
+    await place.warmed("watched", shard_count=3)
+    return database
+
+
+def rewarmed(result, db="watched") -> list[str]:
+    """Why a pass started the warmup of a database again."""
+    return [one["outcome"] for one in result["actions"] if one["action"] == REWARMED and one["target"].endswith(f"/{db}")]
+
+
+async def ends_warm(place, db="watched") -> None:
+    """Wait until the warmups under way have ended, and fail unless the database is warm and the next pass does nothing."""
+    active = (await place.api.get("/api/warmup/active")).json()["warmups"]
+    for one in active:
+        assert (await place.ended(one["instance_id"]))["status"] == "Succeeded"
+    assert (await place.status(db))["status"] == "Ready"
+    assert (await reconciled(place))["healed"] == 0
+
+
+async def test_warm_database_is_left_alone(place, warm):
+    before = await place.written(warm.name)
+
+    result = await reconciled(place)
+
+    assert [one for one in result["actions"] if one["action"] != "purge"] == []
+    assert (await place.written(warm.name)).versions == before.versions
+
+
+async def test_replaced_node_is_warmed(place, warm):
+    node = (await place.status(warm.name))["shard_nodes"]["01"]
+    await place.nodes.lose(node)
+    await place.nodes.replace(node)
+
+    assert len(rewarmed(await reconciled(place))) == 1
+
+    await ends_warm(place)
+    assert node not in (await place.status(warm.name))["nodes"]
+    assert (await place.compare(warm)).holds
+
+
+async def test_database_that_was_taken_out_of_the_cluster_comes_back(place, warm):
+    await place.drop(warm.name)
+
+    assert rewarmed(await reconciled(place)) == ["the cluster has nothing of it any more"]
+
+    await ends_warm(place)
+
+
+async def test_older_generation_on_the_nodes_is_replaced(place, warm):
+    digest = (await place.status(warm.name))["digest"]
+    await place.blobs.upload({f"{warm.name}/{warm.name}.aux": b"x"})
+
+    assert rewarmed(await reconciled(place)) == ["its nodes hold an older generation"]
+
+    await ends_warm(place)
+    assert (await place.status(warm.name))["digest"] != digest
+
+
+async def test_released_database_stays_released(place, warm):
+    await place.released(warm.name)
+
+    assert rewarmed(await reconciled(place)) == []
+    assert (await place.written(warm.name)).is_nothing
