@@ -10,6 +10,8 @@ from shared.blastdb.volumes import ALIAS_EXTENSION, Molecule
 
 MAX_SHARDS = 32
 PRESETS = (1, 2, 3, 4, 5, 6, 8, 10)
+STAGING = ".staging"
+"""A folder within a database's own, of what is not in place yet."""
 
 type Part = Literal["manifest", "alias"]
 
@@ -34,7 +36,7 @@ def files_prefix(db: str) -> str:
 
 def staging_folder(db: str) -> str:
     """Where prepare-db keeps files until a generation is complete; nothing else looks there."""
-    return f"{db}/.staging/"
+    return f"{db}/{STAGING}/"
 
 
 def plan_blob(db: str, source_version: str) -> str:

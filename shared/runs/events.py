@@ -20,13 +20,12 @@ from typing import Any, Literal, NamedTuple
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.allowed import allows
-from shared.blastdb.blobs import database_of_metadata, is_layout_folder, published_metadata_file
+from shared.blastdb.blobs import STAGING, database_of_metadata, is_layout_folder, published_metadata_file
 from shared.blastdb.names import is_database_name
 from shared.blastdb.volumes import is_file_of
 
 type Change = Literal["created", "deleted"]
 
-STAGING = ".staging"
 _CHANGES: dict[str, Change] = {"Microsoft.Storage.BlobCreated": "created", "Microsoft.Storage.BlobDeleted": "deleted"}
 _INCOMPLETE = frozenset({"CreateFile", "SftpCreate"})
 _LONGEST_MARK = 256
