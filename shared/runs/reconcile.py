@@ -153,6 +153,11 @@ class Drifted(Wire):
     molecule: Molecule | None = None
     presets: tuple[int, ...] = ()
 
+    @property
+    def can_be_healed(self) -> bool:
+        """Whether a pass may do anything; a promotion is finished once its mark was corrected."""
+        return self.correct or self.prune or self.shard
+
 
 class AccountSurvey(Wire):
     """What an account's container shows.

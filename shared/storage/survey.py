@@ -94,8 +94,8 @@ async def survey(container: Container, control: ControlBlobs, terms: Terms, *, t
     except _TooLargeError:
         return AccountSurvey(initials=await _initials(container))
     drifted = await _judged(container, control, heap, terms)
-    to_heal = _window([one for one in drifted if one.correct or one.prune or one.shard], terms.most_actions, turn)
-    to_tell = _window([one for one in drifted if not (one.correct or one.prune or one.shard)], TOLD, turn)
+    to_heal = _window([one for one in drifted if one.can_be_healed], terms.most_actions, turn)
+    to_tell = _window([one for one in drifted if not one.can_be_healed], TOLD, turn)
     return AccountSurvey(
         databases=len(heap.names()),
         pages=seen[0],
