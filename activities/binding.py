@@ -13,8 +13,6 @@ from shared.errors import Problem, ShardwarmError, TransientFailure
 
 _LOG = telemetry.logger(__name__)
 
-type Body[Request, Reply] = Callable[[Request, Clients], Awaitable[Reply]]
-
 
 class _Refusable[Reply](Protocol):
     """A reply's type that can be a problem alone."""
@@ -22,14 +20,16 @@ class _Refusable[Reply](Protocol):
     def __call__(self, *, problem: Problem) -> Reply: ...
 
 
-def answering[Request, Reply](reply_type: _Refusable[Reply]) -> Callable[[Body[Request, Reply]], Body[Request, Reply]]:
+def answering[**Given, Reply](
+    reply_type: _Refusable[Reply],
+) -> Callable[[Callable[Given, Awaitable[Reply]]], Callable[Given, Awaitable[Reply]]]:
     """Make what no retry cures the reply's problem. A `TransientFailure` is raised on: the call's retry policy applies."""
 
-    def decorate(body: Body[Request, Reply]) -> Body[Request, Reply]:
+    def decorate(body: Callable[Given, Awaitable[Reply]]) -> Callable[Given, Awaitable[Reply]]:
         @functools.wraps(body)
-        async def answered(request: Request, clients: Clients) -> Reply:
+        async def answered(*given: Given.args, **named: Given.kwargs) -> Reply:
             try:
-                return await body(request, clients)
+                return await body(*given, **named)
             except TransientFailure:
                 raise
             except ShardwarmError as error:
@@ -41,7 +41,7 @@ def answering[Request, Reply](reply_type: _Refusable[Reply]) -> Callable[[Body[R
 
 
 def bound[Request: BaseModel, Reply: BaseModel](
-    request_type: type[Request], body: Body[Request, Reply]
+    request_type: type[Request], body: Callable[[Request, Clients], Awaitable[Reply]]
 ) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
     """The body as the Functions worker calls it: plain JSON in, plain JSON out, its name on every log line."""
 

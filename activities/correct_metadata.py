@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
+from activities.binding import answering
 from shared.azure.hub import Hub
 from shared.blastdb.blobs import folder, metadata_blob
 from shared.clients import Clients
-from shared.errors import ShardwarmError, TransientFailure
 from shared.runs import metadata, summaries
 from shared.runs.abandoned import COPY_GIVEN_UP_AFTER, is_longer_ago
 from shared.runs.corrections import Verdict, corrected
@@ -15,6 +15,7 @@ from shared.runs.reconcile import Corrected, CorrectMetadata
 from shared.storage.container import Matching
 
 
+@answering(Corrected)
 async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub) -> Corrected:
     """Judge the metadata by the engine's own knowledge of the runs, and correct it by compare-and-swap.
 
@@ -23,15 +24,6 @@ async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub)
     Raises:
         TransientFailure: storage or the hub was busy; a retry helps.
     """
-    try:
-        return await _correct(request, clients, hub)
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return Corrected(problem=error.problem)
-
-
-async def _correct(request: CorrectMetadata, clients: Clients, hub: Hub) -> Corrected:
     container, db = clients.accounts.container(request.account), request.db
     holding = (await hub.lease(request.account, db)).holding
     if holding is not None and not await hub.is_over(holding.run):
