@@ -1,6 +1,6 @@
 """The custom status of a run: what the portal shows and the operation reads."""
 
-from orchestrators.steps import Context
+from orchestrators.steps import Context, RunFailedError
 from shared.errors import Problem
 from shared.runs.callbacks import CallbackState
 from shared.runs.operations import PrepareProgress, Progress, ReconcileProgress, SettleProgress, WarmProgress
@@ -19,6 +19,7 @@ class Board[Shown: (Progress, WarmProgress, SettleProgress, PrepareProgress, Rec
         self._shown = progress
         self._ctx.set_custom_status(progress.model_dump(mode="json", exclude_defaults=True))
 
-    def show_failure(self, problem: Problem) -> None:
-        """Say why the run failed, with the counts that it had reached."""
+    def failed(self, problem: Problem) -> RunFailedError:
+        """Say why the run failed, with the counts that it had reached; what is returned is to be raised, and ends it so."""
         self.show(self._shown.model_copy(update={"phase": "failed", "error": problem}))
+        return RunFailedError(problem)

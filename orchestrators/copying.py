@@ -10,7 +10,7 @@ from typing import Literal
 
 from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, now
-from orchestrators.steps import Context, StepFailedError, Steps, call, pause, run, run_all
+from orchestrators.steps import Context, StepFailedError, Steps, call, pause, run, run_all, unexplained
 from shared.errors import Code, Problem
 from shared.runs.operations import PreparePhase, PrepareProgress
 from shared.runs.prepare import (
@@ -57,7 +57,7 @@ class Update:
         look = PlanCopy(account=self._request.account, db=self._request.db, source_version=self._request.source_version)
         planned = yield from run(self._ctx, "plan_copy", look, PlannedCopy, self._request.retry)
         if planned.stage is None:
-            raise StepFailedError(planned.problem or _unexplained(self._request.db))
+            raise StepFailedError(planned.problem or unexplained(self._request.db))
         self.stage = planned.stage
         if planned.stage.epoch >= self._tenure.epoch:
             yield from self._tenure.rise_above(planned.stage.epoch)
@@ -229,7 +229,3 @@ def _is_done(receipts: dict[int, CopyReceipt], lane: int) -> bool:
 
 def _sum(receipts: dict[int, CopyReceipt], kept: tuple[int, int]) -> Round:
     return add_up(receipts.values(), files_kept=kept[0], bytes_kept=kept[1])
-
-
-def _unexplained(db: str) -> Problem:
-    return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)

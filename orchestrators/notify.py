@@ -72,9 +72,8 @@ def _trying(notice: Notice, posted: Posted) -> CallbackState:
 
 def _failed(ctx: Context, board: Board[CallbackState], notice: Notice, problem: Problem | None) -> RunFailedError:
     problem = problem or Problem(code=Code.INTERNAL_ERROR, message="The callback was refused without a reason.")
-    board.show_failure(problem)
     logger(ctx, __name__).warning(f"The end of {notice.run} was not delivered, tries {notice.tries}: {problem.message}")
-    return RunFailedError(problem)
+    return board.failed(problem)
 
 
 def _overdue(notice: Notice) -> Problem:

@@ -6,7 +6,7 @@ from orchestrators.board import Board
 from orchestrators.copying import Update
 from orchestrators.lease import CanceledError, acquire
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, start_again
+from orchestrators.steps import Context, StepFailedError, Steps, logger, start_again
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
 from shared.runs.prepare import PrepareResult, PrepareRun, Stage
@@ -26,8 +26,7 @@ def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     board = Board(ctx, PrepareProgress(phase="acquiring") if request.stage is None else _shown(request.stage))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
-        board.show_failure(tenure)
-        raise RunFailedError(tenure)
+        raise board.failed(tenure)
     end = yield from _to_its_end(ctx, request, Update(ctx, request, tenure, board), board)
     if isinstance(end, Stage):
         start_again(ctx, request.model_copy(update={"stage": end}))
@@ -35,8 +34,7 @@ def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     yield from tenure.release()
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
-        board.show_failure(end)
-        raise RunFailedError(end)
+        raise board.failed(end)
     log.info(f"Ended: {end.outcome}, {end.bytes_copied} bytes copied.")
     return end.model_dump(mode="json")
 

@@ -5,7 +5,7 @@ from typing import Any
 from orchestrators.board import Board
 from orchestrators.healing import Pass
 from orchestrators.lease import CanceledError, acquire
-from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger
+from orchestrators.steps import Context, StepFailedError, Steps, logger
 from shared.errors import Code, Problem
 from shared.runs.operations import ReconcileProgress
 from shared.runs.passes import ReconcileResult
@@ -23,15 +23,13 @@ def reconcile(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     board = Board(ctx, ReconcileProgress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
-        board.show_failure(tenure)
-        raise RunFailedError(tenure)
+        raise board.failed(tenure)
     this = Pass(ctx, request, tenure, board, log)
     end = yield from _to_its_end(this)
     yield from tenure.release()
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
-        board.show_failure(end)
-        raise RunFailedError(end)
+        raise board.failed(end)
     log.info(f"Ended: {end.databases} databases, {end.healed} healed, {end.told} told, {end.left} left for later.")
     return end.model_dump(mode="json")
 

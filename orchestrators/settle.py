@@ -12,7 +12,6 @@ from orchestrators.layouts import bring_up_to_date, run_child
 from orchestrators.lease import now
 from orchestrators.steps import (
     Context,
-    RunFailedError,
     StepFailedError,
     Steps,
     ask,
@@ -21,6 +20,7 @@ from orchestrators.steps import (
     pause,
     run,
     start_again,
+    unexplained,
 )
 from shared.errors import Code, Problem
 from shared.runs.identity import UPLOAD_ENTITY
@@ -55,8 +55,7 @@ def settle(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
             continue
         if isinstance(end, Problem):
             log.warning(f"Failed with {end.code.value}: {end.message}")
-            settling.board.show_failure(end)
-            raise RunFailedError(end)
+            raise settling.board.failed(end)
         log.info(f"Settled '{end.db}': {end.outcome}.")
         settling.board.show(SettleProgress(phase="canceled" if end.outcome == "canceled" else "done"))
         return end.model_dump(mode="json")
@@ -106,7 +105,7 @@ class _Settling:
                 return self._result("absent" if seen.state == "absent" else "unchanged")
             if seen.state == "complete":
                 return (yield from self._shard(give_up_at, version))
-            problem = seen.problem or _unexplained(shard.db)
+            problem = seen.problem or unexplained(shard.db)
             is_late = now(self._ctx) >= give_up_at
             if is_late and seen.state == "incomplete":
                 return (yield from self._give_up(problem))
@@ -181,7 +180,3 @@ class _Settling:
         result: ShardResult | None = None,
     ) -> SettleResult:
         return SettleResult(outcome=outcome, db=self._request.shard.db, shard_operation_id=run_id, result=result)
-
-
-def _unexplained(db: str) -> Problem:
-    return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)

@@ -5,7 +5,7 @@ from typing import Any
 from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, run
+from orchestrators.steps import Context, StepFailedError, Steps, logger, run, unexplained
 from orchestrators.writes import Writes
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
@@ -41,15 +41,13 @@ def shard(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     board = Board(ctx, Progress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
-        board.show_failure(tenure)
-        raise RunFailedError(tenure)
+        raise board.failed(tenure)
     log.info(f"Sharding '{request.db}' in '{request.account}', epoch {tenure.epoch}.")
     end = yield from _to_its_end(ctx, request, tenure, board)
     yield from tenure.release()
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
-        board.show_failure(end)
-        raise RunFailedError(end)
+        raise board.failed(end)
     log.info(f"Ended: {end.outcome}, {end.blobs_written} blobs written.")
     return end.model_dump(mode="json")
 
@@ -121,7 +119,7 @@ def _inspect(ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes) ->
     inspection = inspected.inspection
     if inspection is None:
         writes.refused = inspected.refused
-        raise StepFailedError(inspected.problem or _unexplained(request.db))
+        raise StepFailedError(inspected.problem or unexplained(request.db))
     if not writes.is_marked and inspection.epoch >= tenure.epoch:
         yield from tenure.rise_above(inspection.epoch)
     tenure.stop_if_canceled()
@@ -134,7 +132,3 @@ def _record(ctx: Context, writes: Writes, problem: Problem | None) -> Steps[None
     except StepFailedError as error:
         # What ended the run matters more, and a marker left behind blocks nobody.
         logger(ctx, __name__).warning(f"The run's end could not be recorded: {error.problem.message}")
-
-
-def _unexplained(db: str) -> Problem:
-    return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)

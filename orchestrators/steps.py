@@ -39,6 +39,11 @@ class RunFailedError(Exception):
         super().__init__(f"{problem.code.value}: {problem.message}")
 
 
+def unexplained(db: str) -> Problem:
+    """The problem of a step that neither did what it was asked nor said why."""
+    return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)
+
+
 def run[Reply: BaseModel](
     ctx: Context, activity: str, request: BaseModel, reply_type: type[Reply], retry: RetrySteering
 ) -> Steps[Reply]:

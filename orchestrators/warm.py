@@ -7,7 +7,7 @@ from orchestrators.board import Board
 from orchestrators.layouts import bring_up_to_date
 from orchestrators.lease import CanceledError, Tenure, acquire, now
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, pause, run, start_again, tell
+from orchestrators.steps import Context, StepFailedError, Steps, logger, pause, run, start_again, tell, unexplained
 from orchestrators.watching import WarmBoard, apply_step, watch_a_round, watch_eviction
 from shared.errors import Code, Problem
 from shared.runs.identity import EXPIRY_ENTITY
@@ -49,7 +49,7 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     board = Board(ctx, WarmProgress(phase="warming" if request.watch else "acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
-        raise _failed(board, tenure)
+        raise board.failed(tenure)
     end = yield from _to_its_end(ctx, request, tenure, board)
     if isinstance(end, Watch):
         start_again(ctx, request.model_copy(update={"watch": end}))
@@ -62,7 +62,7 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     yield from tenure.release()
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
-        raise _failed(board, end)
+        raise board.failed(end)
     log.info(f"Ended: {end.outcome}, {end.bytes_moved} bytes moved.")
     return end.model_dump(mode="json")
 
@@ -77,13 +77,13 @@ def release_warmup(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     board = Board(ctx, WarmProgress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
-        raise _failed(board, tenure)
+        raise board.failed(tenure)
     end = yield from _release(ctx, request, tenure, board)
     if isinstance(end, WarmResult) and end.outcome == "released":
         tell(ctx, EXPIRY_ENTITY, request.claim.key, "forget", NamedRun(run=request.run))
     yield from tenure.release()
     if isinstance(end, Problem):
-        raise _failed(board, end)
+        raise board.failed(end)
     return end.model_dump(mode="json")
 
 
@@ -181,8 +181,7 @@ def _plan(ctx: Context, request: WarmRun) -> Steps[WarmPlan]:
     )
     planned = yield from run(ctx, "plan_warmup", wanted, Planned, request.retry)
     if planned.plan is None:
-        unexplained = Problem(code=Code.INTERNAL_ERROR, message=f"'{request.db}' was refused without a reason.")
-        raise StepFailedError(planned.problem or unexplained)
+        raise StepFailedError(planned.problem or unexplained(request.db))
     return planned.plan
 
 
@@ -197,8 +196,3 @@ def _remove(ctx: Context, request: WarmRun) -> Steps[Problem | None]:
 
 def _ended(request: WarmRun, outcome: Any) -> WarmResult:
     return WarmResult(outcome=outcome, db=request.db, cluster=request.cluster.name)
-
-
-def _failed(board: WarmBoard, problem: Problem) -> RunFailedError:
-    board.show_failure(problem)
-    return RunFailedError(problem)
