@@ -6,11 +6,10 @@ from orchestrators.board import Board
 from orchestrators.copying import Update
 from orchestrators.lease import CanceledError, acquire
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, StepFailedError, Steps, logger, start_again
+from orchestrators.steps import Context, StepFailedError, Steps, defect, logger, start_again
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
 from shared.runs.prepare import PrepareResult, PrepareRun, Stage
-from shared.sanitise import sanitised_line
 
 
 def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
@@ -51,7 +50,7 @@ def _to_its_end(
     except StepFailedError as error:
         problem = error.problem
     except Exception as error:  # noqa: BLE001 - the run's end is recorded and its lease freed whatever went wrong
-        problem = Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
+        problem = defect(error)
     if problem is None or problem.code is not Code.LEASE_LOST:
         yield from _leave(ctx, update, problem)
     return problem or PrepareResult(outcome="canceled", db=request.db)

@@ -5,12 +5,11 @@ from typing import Any
 from orchestrators.board import Board
 from orchestrators.healing import Pass
 from orchestrators.lease import CanceledError, acquire
-from orchestrators.steps import Context, StepFailedError, Steps, logger
-from shared.errors import Code, Problem
+from orchestrators.steps import Context, StepFailedError, Steps, defect, logger
+from shared.errors import Problem
 from shared.runs.operations import ReconcileProgress
 from shared.runs.passes import ReconcileResult
 from shared.runs.reconcile import ReconcileRun
-from shared.sanitise import sanitised_line
 
 
 def reconcile(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
@@ -56,6 +55,6 @@ def _to_its_end(this: Pass) -> Steps[ReconcileResult | Problem]:
     except StepFailedError as error:
         return error.problem
     except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
-        return Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
+        return defect(error)
     this.show("done")
     return this.result("reconciled")

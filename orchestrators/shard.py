@@ -5,13 +5,12 @@ from typing import Any
 from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, StepFailedError, Steps, logger, run, unexplained
+from orchestrators.steps import Context, StepFailedError, Steps, defect, logger, run, unexplained
 from orchestrators.writes import Writes
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.outcomes import partial, progress, result
 from shared.runs.shard import Inspect, Inspected, Inspection, ShardResult, ShardRun
-from shared.sanitise import sanitised_line
 
 _LOOKS = 3
 """How often a run looks at a database that changes under it."""
@@ -62,7 +61,7 @@ def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Pr
     except StepFailedError as error:
         problem = error.problem
     except Exception as error:  # noqa: BLE001 - the run's end is recorded and its lease freed whatever went wrong
-        problem = Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
+        problem = defect(error)
     if _is_recorded(request, writes, problem):
         yield from _record(ctx, writes, problem)
     return problem or ShardResult(outcome="canceled", db=request.db)

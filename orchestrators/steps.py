@@ -39,6 +39,11 @@ class RunFailedError(Exception):
         super().__init__(f"{problem.code.value}: {problem.message}")
 
 
+def defect(error: Exception) -> Problem:
+    """The problem of a run that met what nobody expected."""
+    return Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
+
+
 def unexplained(db: str) -> Problem:
     """The problem of a step that neither did what it was asked nor said why."""
     return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)

@@ -7,7 +7,7 @@ from orchestrators.board import Board
 from orchestrators.layouts import bring_up_to_date
 from orchestrators.lease import CanceledError, Tenure, acquire, now
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, StepFailedError, Steps, logger, pause, run, start_again, tell, unexplained
+from orchestrators.steps import Context, StepFailedError, Steps, defect, logger, pause, run, start_again, tell, unexplained
 from orchestrators.watching import WarmBoard, apply_step, watch_a_round, watch_eviction
 from shared.errors import Code, Problem
 from shared.runs.identity import EXPIRY_ENTITY
@@ -30,7 +30,6 @@ from shared.runs.warmup import (
     WarmRun,
     Watch,
 )
-from shared.sanitise import sanitised_line
 
 _SHARD_TRIES = 60
 """How often a warmup asks for up-to-date layouts while another run holds the database."""
@@ -114,7 +113,7 @@ def _to_its_end(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard
     except StepFailedError as error:
         return error.problem
     except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
-        return Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
+        return defect(error)
 
 
 def _mark(ctx: Context, request: WarmRun) -> Steps[bool]:
