@@ -20,6 +20,7 @@ from shared.http.arrivals import take_event
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
 from shared.http.problems import answer_to, internal_error
+from shared.http.starting import HeldError, held
 
 type Event = func.EventGridEvent | func.CloudEvent
 type Route = Callable[[Call, Backing], Awaitable[Answer]]
@@ -47,7 +48,7 @@ async def answer(route: Route, request: func.HttpRequest, make_backing: Callable
     headers = _headers(request)
     with telemetry.context(route=route.__name__, request=request_id):
         try:
-            reply = await route(_call(request, headers), make_backing())
+            reply = await _reply(route, _call(request, headers), make_backing())
         except ShardwarmError as error:
             reply = answer_to(error)
             _LOG.info(f"{reply.status} {error.problem.code.value}: {error.problem.message}")
@@ -55,6 +56,13 @@ async def answer(route: Route, request: func.HttpRequest, make_backing: Callable
             _LOG.exception("The request ended in a defect.")
             reply = internal_error()
     return _response(reply, request_id, headers.get("x-ms-client-request-id"))
+
+
+async def _reply(route: Route, call: Call, backing: Backing) -> Answer:
+    try:
+        return await route(call, backing)
+    except HeldError as error:
+        return held(call, error)
 
 
 async def take(event: func.EventGridEvent, make_backing: Callable[[], Backing]) -> None:

@@ -9,9 +9,9 @@ from shared.errors import Code, Conflict
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.bodies import RestoreRequest, ShardRequest, VerifyRequest
-from shared.http.messages import Answer, Call, operation_url
+from shared.http.messages import Answer, Call, accepted, operation_url
 from shared.http.ports import Backing
-from shared.http.starting import HeldError, Start, held, start_run
+from shared.http.starting import HeldError, Start, start_run
 from shared.inputs import shard_input
 from shared.runs.documents import DatabasePage, DatabaseRow, LeaseDocument, RestoreAccepted, ShardAccepted
 from shared.runs.leases import Lease
@@ -66,13 +66,10 @@ async def verify_database(call: Call, backing: Backing) -> Answer:
     requests.only(call.query)
     db = requests.database(call)
     account = requests.parse_body(call, VerifyRequest).account_name
-    try:
-        before = await _unheld(backing, account, db)
-        certificate = await backing.catalogue.verify(account, db)
-        # What was read while a run came or went is no evidence of anything.
-        after = await _unheld(backing, account, db)
-    except HeldError as error:
-        return held(call, error)
+    before = await _unheld(backing, account, db)
+    certificate = await backing.catalogue.verify(account, db)
+    # What was read while a run came or went is no evidence of anything.
+    after = await _unheld(backing, account, db)
     if after.epoch != before.epoch:
         message = f"A run changed '{db}' while it was being verified. Verify again."
         raise Conflict(Code.DATABASE_CHANGED, message, target=db)
@@ -97,18 +94,14 @@ async def start_shard(call: Call, backing: Backing) -> Answer:
         by_settings = shard_input(settings, body.account_name, db, run=run, number=number)
         return by_settings.model_copy(update={**asked, "presumed_dead": presumed_dead, "callback": callback})
 
-    try:
-        run = await start_run(backing.hub, lease, Start("shard", "shard", body.account_name, db, run_input), call.arrived)
-    except HeldError as error:
-        return held(call, error)
-    url = operation_url(call, run)
-    accepted = ShardAccepted(
+    run = await start_run(backing.hub, lease, Start("shard", "shard", body.account_name, db, run_input), call.arrived)
+    told = ShardAccepted(
         db_name=db,
         sharding_started_at=call.arrived.isoformat(timespec="seconds"),
-        output=f"Sharding '{db}' has started. Follow it at {url}.",
+        output=f"Sharding '{db}' has started. Follow it at {operation_url(call, run)}.",
         operation_id=run,
     )
-    return Answer(accepted, 202, {"Operation-Location": url, "Location": url, "Retry-After": "1"})
+    return accepted(call, run, told, retry_after_seconds=1)
 
 
 async def start_restore(call: Call, backing: Backing) -> Answer:
@@ -138,13 +131,8 @@ async def start_restore(call: Call, backing: Backing) -> Answer:
             restore=digest,
         )
 
-    try:
-        run = await start_run(backing.hub, lease, Start("restore", "restore", account, db, run_input), call.arrived)
-    except HeldError as error:
-        return held(call, error)
-    url = operation_url(call, run)
-    headers = {"Operation-Location": url, "Location": url, "Retry-After": "1"}
-    return Answer(RestoreAccepted(db_name=db, digest=digest, operation_id=run), 202, headers)
+    run = await start_run(backing.hub, lease, Start("restore", "restore", account, db, run_input), call.arrived)
+    return accepted(call, run, RestoreAccepted(db_name=db, digest=digest, operation_id=run), retry_after_seconds=1)
 
 
 async def _unheld(backing: Backing, account: str, db: str) -> Lease:

@@ -33,3 +33,9 @@ class Answer:
 def operation_url(call: Call, run: str) -> str:
     """Where a client asks for a run's progress."""
     return f"{call.base_url}/operations/{run}"
+
+
+def accepted(call: Call, run: str, body: BaseModel, *, retry_after_seconds: int) -> Answer:
+    """The 202 for a run that goes on: where to follow it, and when to look first."""
+    url = operation_url(call, run)
+    return Answer(body, 202, {"Operation-Location": url, "Location": url, "Retry-After": str(retry_after_seconds)})

@@ -6,7 +6,7 @@ from time import monotonic
 from shared.errors import Code, Conflict, InvalidRequest, NotFound
 from shared.http import requests
 from shared.http.access import Role, require
-from shared.http.messages import Answer, Call, operation_url
+from shared.http.messages import Answer, Call, accepted
 from shared.http.ports import Backing, HubPort
 from shared.runs.documents import OperationPage
 from shared.runs.identity import notify_id
@@ -62,8 +62,7 @@ async def cancel_operation(call: Call, backing: Backing) -> Answer:
         message = f"The operation has ended already: {operation.status}."
         raise Conflict(Code.OPERATION_ENDED, message, target=operation.id)
     await backing.hub.cancel(state)
-    url = operation_url(call, operation.id)
-    return Answer(operation, 202, {"Operation-Location": url, "Location": url, "Retry-After": "1"})
+    return accepted(call, operation.id, operation, retry_after_seconds=1)
 
 
 async def _find(call: Call, hub: HubPort) -> RunState:

@@ -6,9 +6,9 @@ from shared.errors import Code, NotFound
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.bodies import CancelPrepareRequest, PrepareRequest
-from shared.http.messages import Answer, Call, operation_url
+from shared.http.messages import Answer, Call, accepted, operation_url
 from shared.http.ports import Backing
-from shared.http.starting import HeldError, Start, held, start_run
+from shared.http.starting import Start, start_run
 from shared.inputs import shard_input
 from shared.runs.documents import PrepareAccepted
 from shared.runs.identity import operation_id
@@ -30,10 +30,7 @@ async def start_prepare(call: Call, backing: Backing) -> Answer:
     def run_input(run: str, number: int, presumed_dead: str | None) -> PrepareRun:
         return _input(backing, body, run, number, presumed_dead).model_copy(update={"callback": callback})
 
-    try:
-        run = await start_run(backing.hub, lease, Start("prepare", "prepare", account, db, run_input), call.arrived)
-    except HeldError as error:
-        return held(call, error)
+    run = await start_run(backing.hub, lease, Start("prepare", "prepare", account, db, run_input), call.arrived)
     return _accepted(call, run, db, f"Copying '{db}' of snapshot {version} has started.", version)
 
 
@@ -55,9 +52,9 @@ async def cancel_prepare(call: Call, backing: Backing) -> Answer:
 
 
 def _accepted(call: Call, run: str, db: str, output: str, version: str | None) -> Answer:
-    url = operation_url(call, run)
-    accepted = PrepareAccepted(db_name=db, source_version=version, output=f"{output} Follow it at {url}.", operation_id=run)
-    return Answer(accepted, 202, {"Operation-Location": url, "Location": url, "Retry-After": "5"})
+    output = f"{output} Follow it at {operation_url(call, run)}."
+    told = PrepareAccepted(db_name=db, source_version=version, output=output, operation_id=run)
+    return accepted(call, run, told, retry_after_seconds=5)
 
 
 def _input(backing: Backing, body: PrepareRequest, run: str, number: int, presumed_dead: str | None) -> PrepareRun:

@@ -29,7 +29,7 @@ _RUNS: dict[str, type[ShardRun | PrepareRun | ReconcileRun]] = {
 
 
 class HeldError(Exception):
-    """A run for this database is under way; `state` is that run."""
+    """A run for this database is under way; `state` is that run. Whoever calls the routes answers with `held`."""
 
     def __init__(self, state: RunState, lease: Lease, db: str) -> None:
         super().__init__(state.run)

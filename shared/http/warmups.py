@@ -7,9 +7,9 @@ from shared.errors import Code, NotFound, ShardwarmError
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.bodies import WarmupRequest
-from shared.http.messages import Answer, Call, operation_url
+from shared.http.messages import Answer, Call, accepted
 from shared.http.ports import Backing
-from shared.http.starting import HeldError, Start, held, start_run
+from shared.http.starting import Start, start_run
 from shared.inputs import shard_input
 from shared.runs.clusters import ClusterRef
 from shared.runs.documents import ActiveWarmups, WarmSummary, WarmupAccepted, WarmupStatus
@@ -100,14 +100,10 @@ async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
         return _input(backing, body, run, number, presumed_dead).model_copy(update={"callback": callback})
 
     start = Start("warm", orchestrator, cluster.key, db, run_input)
-    try:
-        run = await start_run(backing.hub, lease, start, call.arrived)
-    except HeldError as error:
-        return held(call, error)
-    url = operation_url(call, run)
+    run = await start_run(backing.hub, lease, start, call.arrived)
     status = f"{call.base_url}/warmup/{run}/status"
-    accepted = WarmupAccepted(id=run, instance_id=run, db=db, statusQueryGetUri=status, operation_id=run)
-    return Answer(accepted, 202, {"Operation-Location": url, "Location": url, "Retry-After": "5"})
+    told = WarmupAccepted(id=run, instance_id=run, db=db, statusQueryGetUri=status, operation_id=run)
+    return accepted(call, run, told, retry_after_seconds=5)
 
 
 def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presumed_dead: str | None) -> WarmRun:
