@@ -17,13 +17,10 @@ from pydantic import BaseModel
 
 from shared.errors import Code, Misconfigured, TransientFailure
 from shared.runs.identity import LEASE_ENTITY, UPLOAD_ENTITY, lease_key
+from shared.runs.kinds import claim_of
 from shared.runs.leases import Lease, NamedRun
 from shared.runs.operations import RunState, operation_of
-from shared.runs.prepare import PrepareRun
-from shared.runs.reconcile import ReconcileRun
-from shared.runs.shard import ShardRun
 from shared.runs.uploads import Arrive
-from shared.runs.warmup import WarmRun
 from shared.sanitise import sanitised_line
 
 _FIRST_MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
@@ -114,10 +111,10 @@ class Hub:
 
     async def cancel(self, state: RunState) -> None:
         """Ask a run to stop: an event for the run, and a flag in its lease that survives a restart of the run."""
-        key = _lease_key(state)
+        claim = claim_of(state)
         async with _translated():
-            if key is not None:
-                lease = EntityInstanceId(LEASE_ENTITY, key)
+            if claim is not None:
+                lease = EntityInstanceId(LEASE_ENTITY, claim.key)
                 await self._client.signal_entity(lease, "cancel", NamedRun(run=state.run).model_dump())
             await self._client.raise_orchestration_event(state.run, "cancel")
 
@@ -144,20 +141,6 @@ async def _translated() -> AsyncGenerator[None]:
         reason = sanitised_line(str(getattr(error, "details", lambda: "")() or code))
         message = f"The task hub does not answer: {reason}"
         raise TransientFailure(Code.HUB_UNAVAILABLE, message, retry_after_seconds=5) from error
-
-
-def _lease_key(state: RunState) -> str | None:
-    match state.kind:
-        case "shard" | "restore":
-            return ShardRun.model_validate(state.input).claim.key
-        case "prepare":
-            return PrepareRun.model_validate(state.input).claim.key
-        case "warm_up" | "release_warmup":
-            return WarmRun.model_validate(state.input).claim.key
-        case "reconcile":
-            return ReconcileRun.model_validate(state.input).claim.key
-        case _:
-            return None
 
 
 def _run_state(state: OrchestrationState) -> RunState:

@@ -10,9 +10,9 @@ from shared.http.messages import Answer, Call, accepted
 from shared.http.ports import Backing, HubPort
 from shared.runs.documents import OperationPage
 from shared.runs.identity import notify_id
+from shared.runs.kinds import KINDS
 from shared.runs.operations import RunState, Status, callback_of, is_to_be_posted, operation_of
 
-_KINDS = frozenset({"shard", "restore", "prepare", "warm_up", "release_warmup", "settle", "reconcile"})
 _ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
     "NotStarted": ("PENDING",),
     "Running": ("RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"),
@@ -45,10 +45,10 @@ async def list_operations(call: Call, backing: Backing) -> Answer:
     status, kind = call.query.get("status"), call.query.get("kind")
     if status is not None and status not in _ENGINE_WORDS:
         raise InvalidRequest(Code.INVALID_FIELD, f"'status' is one of {', '.join(_ENGINE_WORDS)}.", target="status")
-    if kind is not None and kind not in _KINDS:
-        raise InvalidRequest(Code.INVALID_FIELD, f"'kind' is one of {', '.join(sorted(_KINDS))}.", target="kind")
+    if kind is not None and kind not in KINDS:
+        raise InvalidRequest(Code.INVALID_FIELD, f"'kind' is one of {', '.join(sorted(KINDS))}.", target="kind")
     states = await backing.hub.list(_ENGINE_WORDS[status] if status is not None else None)
-    operations = (operation_of(state) for state in states if state.kind in _KINDS and kind in {None, state.kind})
+    operations = (operation_of(state) for state in states if state.kind in KINDS and kind in {None, state.kind})
     return Answer(OperationPage(value=tuple(one for one in operations if status in {None, one.status})[:_SHOWN]))
 
 
@@ -68,7 +68,7 @@ async def cancel_operation(call: Call, backing: Backing) -> Answer:
 async def _find(call: Call, hub: HubPort) -> RunState:
     run = call.path.get("id", "")
     state = await hub.find(run) if run.isascii() and run.replace("-", "").isalnum() else None
-    if state is None or state.kind not in _KINDS:
+    if state is None or state.kind not in KINDS:
         message = "There is no operation of this id."
         raise NotFound(Code.OPERATION_NOT_FOUND, message, target="id")
     return state

@@ -11,21 +11,11 @@ from shared.http.messages import Answer, Call, operation_url
 from shared.http.ports import HubPort
 from shared.http.problems import shown
 from shared.runs.identity import operation_id
+from shared.runs.kinds import claim_of
 from shared.runs.leases import Kind, Lease, is_held
 from shared.runs.operations import RunState, operation_of
-from shared.runs.prepare import PrepareRun
-from shared.runs.reconcile import ReconcileRun
-from shared.runs.shard import ShardRun
-from shared.runs.warmup import WarmRun
 
 _NUMBERS_TRIED = 16
-_RUNS: dict[str, type[ShardRun | PrepareRun | ReconcileRun]] = {
-    "shard": ShardRun,
-    "restore": ShardRun,
-    "prepare": PrepareRun,
-    "reconcile": ReconcileRun,
-}
-"""What may hold a database; everything else is about warm databases."""
 
 
 class HeldError(Exception):
@@ -96,10 +86,9 @@ def held(call: Call, error: HeldError) -> Answer:
     state, holding, db = error.state, error.lease.holding, error.db
     since = state.created_at
     age = max(0, round((datetime.now(UTC) - since).total_seconds()))
-    given = _RUNS.get(state.kind, WarmRun).model_validate(state.input)
     # A run that was only just started has not been seen to hold the lease; it will for as long as its input says.
-    seen = holding is not None and holding.run == state.run
-    expires = holding.expires if holding is not None and seen else since + timedelta(seconds=given.lease_seconds)
+    seconds = claim.lease_seconds if (claim := claim_of(state)) is not None else 0.0
+    expires = holding.expires if holding is not None and holding.run == state.run else since + timedelta(seconds=seconds)
     problem = Problem(
         code=Code.LEASE_HELD,
         message=f"'{db}' is being worked on by operation {state.run}, started {age} s ago. Follow it, cancel it, or wait.",

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrators import entities, steps
 from shared.runs import identity
+from shared.runs.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 MAP = ROOT / "function_app.py"
@@ -134,6 +135,10 @@ def test_every_orchestrator_that_is_started_is_bound(bound):
     assert by_entities <= bound["orchestrationTrigger"]
     assert started | by_entities == bound["orchestrationTrigger"]
     assert children <= started
+
+
+def test_every_orchestration_but_the_posting_of_another_ones_end_is_a_kind_that_people_see(bound):
+    assert bound["orchestrationTrigger"] - {"notify"} == KINDS
 
 
 def test_every_event_that_is_raised_is_waited_for():

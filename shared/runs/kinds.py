@@ -1,0 +1,26 @@
+"""The kinds of runs that people see, by the names of their orchestrations."""
+
+from shared.runs.claims import Claim
+from shared.runs.operations import RunState
+from shared.runs.prepare import PrepareRun
+from shared.runs.reconcile import ReconcileRun
+from shared.runs.shard import ShardRun
+from shared.runs.warmup import WarmRun
+
+_HOLDERS: dict[str, type[ShardRun | PrepareRun | WarmRun | ReconcileRun]] = {
+    "shard": ShardRun,
+    "restore": ShardRun,
+    "prepare": PrepareRun,
+    "warm_up": WarmRun,
+    "release_warmup": WarmRun,
+    "reconcile": ReconcileRun,
+}
+"""Those that hold a lease, and what their inputs are."""
+
+KINDS = frozenset({*_HOLDERS, "settle"})
+
+
+def claim_of(state: RunState) -> Claim | None:
+    """What a run has to hold, by its input; None for one that holds nothing."""
+    holder = _HOLDERS.get(state.kind)
+    return holder.model_validate(state.input).claim if holder is not None else None
