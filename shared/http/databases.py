@@ -114,22 +114,11 @@ async def start_restore(call: Call, backing: Backing) -> Answer:
     callback = requests.callback(body.callback_url, settings)
     record, lease = await asyncio.gather(backing.catalogue.restorable(account, db, body.digest), backing.hub.lease(account, db))
     digest = record.generation.digest
+    kept = {"presets": tuple(sorted(record.layouts)), "legacy_alias": record.legacy_alias, "molecule": record.volumes.molecule}
 
     def run_input(run: str, number: int, presumed_dead: str | None) -> ShardRun:
-        return ShardRun(
-            run=run,
-            number=number,
-            account=account,
-            db=db,
-            presets=tuple(sorted(record.layouts)),
-            legacy_alias=record.legacy_alias,
-            molecule=record.volumes.molecule,
-            presumed_dead=presumed_dead,
-            lease_seconds=settings.lease_seconds,
-            retry=settings.retry,
-            callback=callback,
-            restore=digest,
-        )
+        by_settings = shard_input(settings, account, db, run=run, number=number)
+        return by_settings.model_copy(update={**kept, "restore": digest, "presumed_dead": presumed_dead, "callback": callback})
 
     run = await start_run(backing.hub, lease, Start("restore", "restore", account, db, run_input), call.arrived)
     return accepted(call, run, RestoreAccepted(db_name=db, digest=digest, operation_id=run), retry_after_seconds=1)
