@@ -30,7 +30,7 @@ async def show_operation(call: Call, backing: Backing) -> Answer:
     require(call, backing.settings, Role.READ)
     requests.only(call.query, "wait_ms")
     wait_seconds = requests.wait_ms(call) / 1000
-    state = await _changed(backing.hub, await _find(call, backing.hub), wait_seconds)
+    state = await _changed(backing.hub, await find_run(call, backing.hub), wait_seconds)
     operation = operation_of(state)
     if is_to_be_posted(state):
         callback = callback_of(await backing.hub.find(notify_id(state.run)))
@@ -56,7 +56,7 @@ async def cancel_operation(call: Call, backing: Backing) -> Answer:
     """`POST /api/operations/{id}/cancel`: ask a run to stop; it does so between two steps and cleans up."""
     require(call, backing.settings, Role.WRITE)
     requests.only(call.query)
-    state = await _find(call, backing.hub)
+    state = await find_run(call, backing.hub)
     operation = operation_of(state)
     if operation.has_ended:
         message = f"The operation has ended already: {operation.status}."
@@ -65,12 +65,16 @@ async def cancel_operation(call: Call, backing: Backing) -> Answer:
     return accepted(call, operation.id, operation, retry_after_seconds=1)
 
 
-async def _find(call: Call, hub: HubPort) -> RunState:
+async def find_run(call: Call, hub: HubPort, kinds: frozenset[str] = KINDS, called: str = "operation") -> RunState:
+    """The run in the path.
+
+    Raises:
+        NotFound: there is none of these kinds.
+    """
     run = call.path.get("id", "")
     state = await hub.find(run) if run.isascii() and run.replace("-", "").isalnum() else None
-    if state is None or state.kind not in KINDS:
-        message = "There is no operation of this id."
-        raise NotFound(Code.OPERATION_NOT_FOUND, message, target="id")
+    if state is None or state.kind not in kinds:
+        raise NotFound(Code.OPERATION_NOT_FOUND, f"There is no {called} of this id.", target="id")
     return state
 
 

@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any, Literal
 
-from shared.errors import Code, NotFound, ShardwarmError
+from shared.errors import ShardwarmError
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.bodies import WarmupRequest
 from shared.http.messages import Answer, Call, accepted
+from shared.http.operations import find_run
 from shared.http.ports import Backing
 from shared.http.starting import Start, start_run
 from shared.inputs import shard_input
@@ -40,11 +41,7 @@ async def show_warmup(call: Call, backing: Backing) -> Answer:
     """`GET /api/warmup/{id}/status`: the durable-style document of the replaced system."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query)
-    run = call.path.get("id", "")
-    state = await backing.hub.find(run) if run.isascii() and run.replace("-", "").isalnum() else None
-    if state is None or state.kind not in _KINDS:
-        raise NotFound(Code.OPERATION_NOT_FOUND, "There is no warmup of this id.", target="id")
-    return Answer(_status(state))
+    return Answer(_status(await find_run(call, backing.hub, _KINDS, "warmup")))
 
 
 async def list_active(call: Call, backing: Backing) -> Answer:
