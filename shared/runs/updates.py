@@ -100,11 +100,7 @@ def _begun(request: MarkUpdate) -> Document:
 
 def _promoting(request: MarkUpdate) -> Document:
     # From here on the folder holds two generations: nobody may search what is listed for the old one.
-    return {
-        "update_in_progress": True,
-        "update_started_at": _iso(request.moment),
-        "prepare_started_at": _iso(request.moment),
-        "updating_to_source_version": request.stage.source_version,
+    return _begun(request) | {
         "promoting_source_version": request.stage.source_version,
         "sharded": False,
         "shard_sets": [],
