@@ -27,14 +27,21 @@ def _bounded(presets: tuple[int, ...]) -> tuple[int, ...]:
     return unique
 
 
-class ShardRequest(BaseModel):
-    """The body of `POST /api/blast/databases/{db}/shard`."""
-
+class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _OfStored(_Body):
+    """About a database that is stored."""
 
     subscription_id: Subscription = Field(description="The subscription of the storage account.")
     resource_group: ResourceGroup = Field(description="The resource group of the storage account.")
     account_name: Account = Field(description="The storage account that holds the database.")
+
+
+class ShardRequest(_OfStored):
+    """The body of `POST /api/blast/databases/{db}/shard`."""
+
     presets: Annotated[tuple[ShardCount, ...], Field(min_length=1, max_length=_MAX_PRESETS), AfterValidator(_bounded)] | None = (
         Field(default=None, description="Shard counts to prepare; the settings' presets when absent.")
     )
@@ -42,34 +49,25 @@ class ShardRequest(BaseModel):
     callback_url: CallbackUrl = None
 
 
-class RestoreRequest(BaseModel):
+class RestoreRequest(_OfStored):
     """The body of `POST /api/blast/databases/{db}/restore`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    subscription_id: Subscription = Field(description="The subscription of the storage account.")
-    resource_group: ResourceGroup = Field(description="The resource group of the storage account.")
-    account_name: Account = Field(description="The storage account that holds the database.")
     digest: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")] | None = Field(
         default=None, description="Which generation's layout; the newest that was replaced when absent."
     )
     callback_url: CallbackUrl = None
 
 
-class VerifyRequest(BaseModel):
+class VerifyRequest(_Body):
     """The body of `POST /api/blast/databases/{db}/verify`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subscription_id: Subscription | None = Field(default=None, description="Accepted, as for the other routes; not needed.")
     resource_group: ResourceGroup | None = Field(default=None, description="Accepted, as for the other routes; not needed.")
     account_name: Account = Field(description="The storage account that holds the database.")
 
 
-class PrepareRequest(BaseModel):
+class PrepareRequest(_Body):
     """The body of `POST /api/storage/prepare-db`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subscription_id: Subscription = Field(description="The subscription of the storage account.")
     storage_resource_group: ResourceGroup = Field(description="The resource group of the storage account.")
@@ -79,23 +77,19 @@ class PrepareRequest(BaseModel):
     callback_url: CallbackUrl = None
 
 
-class CancelPrepareRequest(BaseModel):
+class CancelPrepareRequest(_Body):
     """The body of `POST /api/storage/prepare-db/{db}/cancel`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subscription_id: Subscription = Field(description="The subscription of the storage account.")
     storage_resource_group: ResourceGroup = Field(description="The resource group of the storage account.")
     account_name: Account = Field(description="The storage account that holds the database.")
 
 
-class WarmupRequest(BaseModel):
+class WarmupRequest(_Body):
     """The body of `POST /api/warmup/start` and `/release`; the replaced system's fields, and `shard_count` and `replicas`.
 
     `machine_type`, `num_nodes`, the registry's and `program` are accepted and not used: the cluster itself says what it has.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     subscription_id: Subscription = Field(description="The subscription of the cluster.")
     resource_group: ResourceGroup = Field(description="The resource group of the cluster.")
