@@ -1,8 +1,38 @@
-"""Inputs of runs that are started from several places, by the settings of the moment."""
+"""What the inputs of runs carry of the settings of the moment, and inputs that several places start runs with."""
 
+from shared.runs.callbacks import Callback
+from shared.runs.prepare import CopySteering
 from shared.runs.shard import ShardRun
 from shared.runs.uploads import SettleRun
+from shared.runs.wire import RetrySteering
 from shared.settings import Settings
+
+
+def retry_of(settings: Settings) -> RetrySteering:
+    """How a run repeats its steps."""
+    return RetrySteering(
+        attempts=settings.retry_attempts,
+        first_seconds=settings.retry_first_seconds,
+        longest_seconds=settings.retry_longest_seconds,
+    )
+
+
+def copying_of(settings: Settings) -> CopySteering:
+    """How a prepare-db run copies."""
+    return CopySteering(
+        lanes=settings.copy_lanes, slice_seconds=settings.copy_slice_seconds, block_bytes=settings.copy_block_bytes
+    )
+
+
+def callback_to(settings: Settings, url: str) -> Callback:
+    """How a run's end is posted there."""
+    return Callback(
+        url=url,
+        attempts=settings.callback_attempts,
+        first_seconds=settings.callback_first_seconds,
+        longest_seconds=settings.callback_longest_seconds,
+        wait_seconds=settings.callback_wait_seconds,
+    )
 
 
 def shard_input(settings: Settings, account: str, db: str, *, run: str = "", number: int = 1) -> ShardRun:
@@ -15,7 +45,7 @@ def shard_input(settings: Settings, account: str, db: str, *, run: str = "", num
         presets=settings.presets,
         legacy_alias=settings.alias_form == "legacy",
         lease_seconds=settings.lease_seconds,
-        retry=settings.retry,
+        retry=retry_of(settings),
     )
 
 

@@ -1,6 +1,7 @@
 """Every setting of the app, read from the environment once. docs/settings.md and local.settings.json.example list the same.
 
-Values that steer a run are copied into its input when it starts, so that a later change never splits a run in flight.
+Values that steer a run are copied into its input when it starts (`shared.inputs`), so that a later change never splits a run
+in flight.
 """
 
 import os
@@ -12,9 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code, Misconfigured
-from shared.runs.callbacks import Callback, CallbackRules
-from shared.runs.prepare import CopySteering
-from shared.runs.wire import RetrySteering
+from shared.runs.callbacks import CallbackRules
 
 type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -193,33 +192,9 @@ class Settings(BaseModel):
         return self
 
     @property
-    def retry(self) -> RetrySteering:
-        """What a run's input carries of these settings."""
-        return RetrySteering(
-            attempts=self.retry_attempts,
-            first_seconds=self.retry_first_seconds,
-            longest_seconds=self.retry_longest_seconds,
-        )
-
-    @property
     def callback_rules(self) -> CallbackRules:
         """Where callbacks may go."""
         return CallbackRules(self.callback_hosts, self.callback_secret is not None, self.callback_local)
-
-    def callback_to(self, url: str) -> Callback:
-        """What a run's input carries of a callback."""
-        return Callback(
-            url=url,
-            attempts=self.callback_attempts,
-            first_seconds=self.callback_first_seconds,
-            longest_seconds=self.callback_longest_seconds,
-            wait_seconds=self.callback_wait_seconds,
-        )
-
-    @property
-    def copying(self) -> CopySteering:
-        """What a prepare-db run's input carries of these settings."""
-        return CopySteering(lanes=self.copy_lanes, slice_seconds=self.copy_slice_seconds, block_bytes=self.copy_block_bytes)
 
 
 def parse(environment: Mapping[str, str]) -> Settings:

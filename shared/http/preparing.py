@@ -9,7 +9,7 @@ from shared.http.bodies import CancelPrepareRequest, PrepareRequest
 from shared.http.messages import Answer, Call, accepted, operation_url
 from shared.http.ports import Backing
 from shared.http.starting import Start, start_run
-from shared.inputs import shard_input
+from shared.inputs import copying_of, retry_of, shard_input
 from shared.runs.documents import PrepareAccepted
 from shared.runs.identity import operation_id
 from shared.runs.operations import operation_of
@@ -68,6 +68,6 @@ def _input(backing: Backing, body: PrepareRequest, run: str, number: int, presum
         source_version=body.source,
         presumed_dead=presumed_dead,
         lease_seconds=settings.lease_seconds,
-        copying=settings.copying,
-        retry=settings.retry,
+        copying=copying_of(settings),
+        retry=retry_of(settings),
     )

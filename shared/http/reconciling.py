@@ -6,6 +6,7 @@ from shared import telemetry
 from shared.allowed import named
 from shared.http.ports import Backing
 from shared.http.starting import HeldError, Start, start_run
+from shared.inputs import copying_of, retry_of
 from shared.runs.reconcile import EVERYTHING, SCOPE, ReconcileRun, Terms
 from shared.settings import Settings
 
@@ -44,6 +45,6 @@ def terms_of(settings: Settings) -> Terms:
         most_actions=settings.reconcile_most,
         prune_ghosts=settings.reconcile_ghosts == "remove",
         shard_lease_seconds=settings.lease_seconds,
-        retry=settings.retry,
-        copying=settings.copying,
+        retry=retry_of(settings),
+        copying=copying_of(settings),
     )

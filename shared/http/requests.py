@@ -9,6 +9,7 @@ from shared.allowed import named
 from shared.blastdb import names
 from shared.errors import Code, InvalidRequest, Problem
 from shared.http.messages import Call
+from shared.inputs import callback_to
 from shared.runs.callbacks import Callback, refusal
 from shared.runs.clusters import ClusterRef
 from shared.settings import Settings
@@ -52,7 +53,7 @@ def callback(url: str | None, settings: Settings) -> Callback | None:
     problem = refusal(url, settings.callback_rules)
     if problem is not None:
         raise InvalidRequest.of(problem)
-    return settings.callback_to(url)
+    return callback_to(settings, url)
 
 
 def database(call: Call) -> str:

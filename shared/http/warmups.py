@@ -11,7 +11,7 @@ from shared.http.messages import Answer, Call, accepted
 from shared.http.operations import find_run
 from shared.http.ports import Backing
 from shared.http.starting import Start, start_run
-from shared.inputs import shard_input
+from shared.inputs import retry_of, shard_input
 from shared.runs.clusters import ClusterRef
 from shared.runs.documents import ActiveWarmups, WarmSummary, WarmupAccepted, WarmupStatus
 from shared.runs.operations import RunState, operation_of
@@ -119,7 +119,7 @@ def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presume
         deadline_seconds=settings.warm_deadline_seconds,
         first_poll_seconds=settings.poll_first_seconds,
         longest_poll_seconds=settings.poll_longest_seconds,
-        retry=settings.retry,
+        retry=retry_of(settings),
     )
 
 

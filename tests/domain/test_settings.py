@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Code, Misconfigured
+from shared.inputs import callback_to, retry_of
 from shared.runs.callbacks import Callback
 from shared.runs.shard import ShardRun
 from shared.runs.wire import RetrySteering
@@ -210,15 +211,15 @@ def test_the_retry_settings_travel_in_a_runs_input():
         "SHARDWARM_RETRY_LONGEST_SECONDS": "0.02",
     }
 
-    assert parse(environment).retry == RetrySteering(attempts=2, first_seconds=0.01, longest_seconds=0.02)
+    assert retry_of(parse(environment)) == RetrySteering(attempts=2, first_seconds=0.01, longest_seconds=0.02)
 
 
 def test_a_default_is_written_once_and_a_run_without_steering_follows_the_same():
     run = ShardRun(run="r", number=1, account="a", db="d", presets=(1,))
 
-    assert parse({}).retry == run.retry
+    assert retry_of(parse({})) == run.retry
     assert parse({}).lease_seconds == run.lease_seconds
-    assert parse({}).callback_to("https://hooks.example.org/") == Callback(url="https://hooks.example.org/")
+    assert callback_to(parse({}), "https://hooks.example.org/") == Callback(url="https://hooks.example.org/")
 
 
 # The other two lists
