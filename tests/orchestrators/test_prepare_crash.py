@@ -8,7 +8,7 @@ import pytest
 from shared.runs.identity import operation_id
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.importing import BLOCK, FIRST, SECOND, TAXONOMY, reading
-from tests.orchestrators.scene import ACCOUNT, held, nth
+from tests.orchestrators.scene import ACCOUNT, held, nth, until
 
 ACTIVITIES = [
     Step("activity", name) for name in ("plan_copy", "mark_update", "copy_files", "check_copy", "promote_files", "clear_files")
@@ -50,6 +50,8 @@ async def wreck(importer, request):
     ]
     runs = await asyncio.gather(*map(importer.start, databases.values()))
     await asyncio.gather(*(stop.reached() for stop in stops))
+    # A lane beside the one that is held up: what it is at is neither verified nor to be counted.
+    await until(lambda: importer.scene.crossroads.at_work(*runs) == 0)
     importer.scene.stack.host.worker.kill()
     for stop in stops:
         stop.go()
@@ -67,7 +69,6 @@ async def test_run_whose_worker_dies_finishes_and_leaves_all_as_it_should_be(imp
     await importer.is_in_place(wreck.databases[step], wreck.files[step])
 
 
-@pytest.mark.parametrize("wreck", ["answered", "recorded"], indirect=True)
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: f"{step.name}-{step.number}")
 async def test_byte_that_was_verified_is_not_copied_again(wreck, step):
     total = sum(map(len, wreck.files[step].values()))
