@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from activities.binding import answering
 from shared.blastdb.volumes import is_file_of
 from shared.clients import Clients
-from shared.copying.plans import ghosts, read_plan, store_plan, with_kept
-from shared.errors import Code, TransientFailure
+from shared.copying.plans import ghosts, missing, read_plan, store_plan, with_kept
+from shared.errors import Code, NotFound, TransientFailure
 from shared.runs import metadata, updates
 from shared.runs.prepare import CopyPlan, PlanCopy, PlannedCopy, Stage
 from shared.storage.errors import ConditionFailedError
@@ -15,7 +15,11 @@ from shared.storage.staging import Staging
 
 @answering(PlannedCopy)
 async def plan_copy(request: PlanCopy, clients: Clients) -> PlannedCopy:
-    """Store the plan of files, unless nothing is to be copied; a promotion that was begun goes before everything else.
+    """Store the plan of files, unless nothing is to be copied.
+
+    A promotion that was begun goes before everything else while all its files are there. If some are not, they are copied
+    again like those of any snapshot that is asked for; only when they are gone at the source too is it lost, which the reply
+    says by a problem beside the stage.
 
     Safe to repeat: the same source and storage give the same plan.
 
@@ -23,22 +27,30 @@ async def plan_copy(request: PlanCopy, clients: Clients) -> PlannedCopy:
         TransientFailure: source or storage was busy; a retry helps.
     """
     try:
-        return PlannedCopy(stage=await _plan(request, clients))
+        return await _plan(request, clients)
     except ConditionFailedError as error:
         message = f"The plan of files for '{request.db}' is being written by another."
         raise TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=request.db) from error
 
 
-async def _plan(request: PlanCopy, clients: Clients) -> Stage:
+async def _plan(request: PlanCopy, clients: Clients) -> PlannedCopy:
     container = clients.accounts.container(request.account)
     document = (await clients.control.read(container, request.db)).document
     updates.refuse_foreign_update(request.db, document, datetime.now(UTC))
     known = metadata.fields(request.db, document)
     begun = str(document.get("promoting_source_version") or "")
-    if begun and (plan := await read_plan(container, request.db, begun)) is not None:
-        return _stage(plan, known, "promoting", is_intact=False)
+    unfinished = await read_plan(container, request.db, begun) if begun else None
+    if unfinished is not None and not await missing(unfinished, Staging(container, request.db, begun)):
+        return _stage(unfinished, known, "promoting", is_intact=False)
     version = request.source_version or await clients.bucket.latest()
-    files = await clients.bucket.files(version, request.db)
+    try:
+        files = await clients.bucket.files(version, request.db)
+    except NotFound:
+        if version != begun:
+            raise
+        unfinished = unfinished or CopyPlan(db=request.db, source_version=begun, files=())
+        lost = updates.promotion_lost(request.db, begun)
+        return _stage(unfinished, known, "promoting", is_intact=False).model_copy(update={"problem": lost})
     in_place = dict(await Staging(container, request.db, version).in_place())
     plan = CopyPlan(db=request.db, source_version=version, files=with_kept(files, in_place))
     is_whole = updates.is_whole(known)
@@ -49,8 +61,8 @@ async def _plan(request: PlanCopy, clients: Clients) -> Stage:
     return _stage(plan, known, "copying", is_intact=is_whole and any(is_file_of(request.db, leaf) for leaf in in_place))
 
 
-def _stage(plan: CopyPlan, known: metadata.ShardFields, step: str, *, is_intact: bool) -> Stage:
-    return Stage.model_validate(
+def _stage(plan: CopyPlan, known: metadata.ShardFields, step: str, *, is_intact: bool) -> PlannedCopy:
+    stage = Stage.model_validate(
         {
             "source_version": plan.source_version,
             "digest": plan.digest,
@@ -64,3 +76,4 @@ def _stage(plan: CopyPlan, known: metadata.ShardFields, step: str, *, is_intact:
             "epoch": known.shard_epoch,
         }
     )
+    return PlannedCopy(stage=stage)

@@ -37,7 +37,7 @@ _CLEARINGS = 100
 
 
 class Update:
-    """One run's steps. `stage` is how far it is; `is_marked` says that the metadata shows the update in progress."""
+    """One run's steps. `stage` is how far it is; `is_marked` says that the metadata shows it as unfinished."""
 
     def __init__(self, ctx: Context, request: PrepareRun, tenure: Tenure, board: Board[PrepareProgress]) -> None:
         self._ctx = ctx
@@ -61,6 +61,9 @@ class Update:
         self.stage = planned.stage
         if planned.stage.epoch >= self._tenure.epoch:
             yield from self._tenure.rise_above(planned.stage.epoch)
+        if planned.problem is not None:
+            self.is_marked = True
+            raise StepFailedError(planned.problem)
         return planned.stage
 
     def begin(self, stage: Stage) -> Steps[None]:

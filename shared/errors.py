@@ -79,6 +79,7 @@ class Code(StrEnum):
     WARMUP_TIMED_OUT = "WarmupTimedOut"
 
     CALLBACK_FAILED = "CallbackFailed"
+    PROMOTION_LOST = "PromotionLost"
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_CHANGED = "SourceChanged"
     SOURCE_REFUSED = "SourceRefused"

@@ -112,7 +112,10 @@ class PreviousLayout(Document):
 
 
 class DatabaseDocument(DatabaseRow):
-    """One database in full. When it cannot be sharded as it stands, `problem` says why and the volumes are not known."""
+    """One database in full.
+
+    When it cannot be sharded as it stands, `problem` says why; the volumes are not known then, unless only its copy is to blame.
+    """
 
     molecule_type: Literal["nucl", "prot"] | None = None
     generation: Generation | None = None

@@ -112,7 +112,7 @@ class PlanCopy(Wire):
 
 
 class PlannedCopy(Wire):
-    """What is to be done, or why nothing can be."""
+    """What is to be done, or why nothing can be; both for a promotion that was begun and is lost."""
 
     stage: Stage | None = None
     problem: Problem | None = None

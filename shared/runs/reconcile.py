@@ -35,10 +35,11 @@ type Reason = Literal[
 ]
 """Why a database is not well.
 
-`mark`, `copy` and `promotion`: the metadata says that something is under way. `never`: it was not sharded yet. `stale`: its
-files changed since. `missing`, `damaged`, `orphans`: layout blobs are absent, differ, or are too many. `metadata`: it claims
-what is not so. `headers`: somebody else wrote the metadata, and a listing has to read it. `refused`: it cannot be sharded as it
-stands. `failed`: its last run failed a short while ago. `gone`: there is metadata or a layout, but no database.
+`mark`, `copy` and `promotion`: the metadata says that something is under way; a promotion that is only told of is lost.
+`never`: it was not sharded yet. `stale`: its files changed since. `missing`, `damaged`, `orphans`: layout blobs are absent,
+differ, or are too many. `metadata`: it claims what is not so. `headers`: somebody else wrote the metadata, and a listing has to
+read it. `refused`: it cannot be sharded as it stands. `failed`: its last run failed a short while ago. `gone`: there is
+metadata or a layout, but no database.
 """
 
 

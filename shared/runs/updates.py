@@ -43,6 +43,21 @@ def is_whole(known: ShardFields) -> bool:
     return not known.update_in_progress and str(status.get("phase") or "") in READY_PHASES
 
 
+def promotion_lost(db: str, version: str) -> Problem:
+    """The problem of a promotion that was begun and can never be finished."""
+    message = (
+        f"'{db}' is half in place: the other files of snapshot {version} are neither staged any more nor at NCBI. "
+        "Prepare it with the newest snapshot."
+    )
+    return Problem(code=Code.PROMOTION_LOST, message=message, target=db)
+
+
+def is_promotion_lost(known: ShardFields) -> bool:
+    """Whether the last run found that out and wrote it down."""
+    reason = (known.copy_status or {}).get("reason")
+    return known.promoting_source_version is not None and reason == Code.PROMOTION_LOST.value
+
+
 def refuse_foreign_update(db: str, document: Mapping[str, Any], now: datetime) -> None:
     """Leave a database alone that the replaced system is updating; after two hours, as it does, call it crashed.
 

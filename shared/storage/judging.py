@@ -14,7 +14,7 @@ from shared.runs.abandoned import is_copy_given_up, is_sharding_given_up
 from shared.runs.metadata import ShardFields
 from shared.runs.reconcile import Drifted, Reason, Terms
 from shared.runs.restore import LayoutRecord
-from shared.runs.updates import is_whole
+from shared.runs.updates import is_promotion_lost, is_whole
 from shared.storage.inspection import files_of
 from shared.storage.layouts import StoredSet, is_orphan, plan_set
 from shared.storage.listing import ListedBlob
@@ -70,8 +70,13 @@ def _after_correction(stored: Stored, terms: Terms, now: datetime, reason: Liter
 
 
 def _half_in_place(stored: Stored, known: ShardFields, terms: Terms, now: datetime) -> Drifted:
-    """Two generations lie in the folder. Whether somebody is at it only the engine knows; what failed is not repeated at once."""
+    """Two generations lie in the folder. Whether somebody is at it only the engine knows; what failed is not repeated at once.
+
+    What is lost is not tried again at all: a person has to ask for a snapshot that there is.
+    """
     version = known.promoting_source_version
+    if is_promotion_lost(known):
+        return Drifted(db=stored.db, reason="promotion", detail=f"part of {version} is lost: prepare-db with the newest snapshot")
     if not known.update_in_progress and _is_fresh(stored, terms, now):
         return Drifted(db=stored.db, reason="failed", detail=f"{version} is half in place, and the last run did not finish it")
     return Drifted(

@@ -10,6 +10,7 @@ from shared.runs import restore
 from shared.runs.documents import DatabaseDocument, DatabaseRow, LayoutDocument, PreviousLayout, ShardDocument, Volume
 from shared.runs.metadata import ShardFields
 from shared.runs.restore import LayoutRecord
+from shared.runs.updates import is_promotion_lost, promotion_lost
 from shared.sanitise import sanitise, sanitised_line
 from shared.storage.inspection import Seen
 from shared.storage.layouts import plan_set
@@ -23,9 +24,11 @@ def row(db: str, known: ShardFields) -> DatabaseRow:
 def _row_fields(db: str, known: ShardFields) -> dict[str, Any]:
     shared = _without_secrets(known.model_dump(include=set(DatabaseRow.model_fields)))
     error = sanitised_line(known.sharding_error) if known.sharding_error else None
+    lost = promotion_lost(db, known.promoting_source_version or "") if is_promotion_lost(known) else None
     return {
         **shared,
         "name": db,
+        "problem": sanitised_line(f"{lost.code.value}: {lost.message}") if lost else None,
         "shards_stale": known.shards_stale,
         "shard_sets": tuple(sorted(set(known.shard_sets))),
         "sharding_error": error,

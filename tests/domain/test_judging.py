@@ -65,6 +65,15 @@ def test_a_promotion_that_failed_is_repeated_after_a_while(minutes, reason):
     assert (found.reason, found.prepare) == (reason, reason == "promotion")
 
 
+def test_a_promotion_that_is_lost_is_only_told_of_however_long_ago_that_was_found_out():
+    lost = {**PROMOTING, "copy_status": {"phase": "partial", "reason": "PromotionLost"}}
+    found = judge(stored(minutes=10000, **lost), TERMS, NOW)
+
+    assert (found.reason, found.correct, found.prepare, found.shard) == ("promotion", False, False, False)
+    assert "v2" in found.detail
+    assert "prepare-db with the newest snapshot" in found.detail
+
+
 def test_what_is_stale_is_sharded_with_every_preset():
     found = judge(stored(**STALE), TERMS, NOW)
 

@@ -217,6 +217,19 @@ async def test_young_mark_of_a_run_that_only_another_task_hub_may_know_is_respec
     assert actions(await is_idle(place), db) == []
 
 
+async def test_promotion_that_is_lost_waits_for_a_person(place):
+    db = await place.new("lost")
+    mark = {"promoting_source_version": "v2", "copy_status": {"phase": "partial", "reason": "PromotionLost"}, "sharded": False}
+    await place.blobs.put_metadata(db, mark)
+
+    result = await is_idle(place)
+
+    (told,) = result["actions"]
+    assert (told["action"], told["reason"]) == ("tell", "promotion")
+    assert told["outcome"] == "part of v2 is lost: prepare-db with the newest snapshot"
+    assert await place.blobs.metadata(db) == mark
+
+
 FOREIGN_MARKS = {
     "half an hour": {"sharding_in_progress": True, "sharding_started_at": ago(minutes=31)},
     "no time": {"sharding_in_progress": True},

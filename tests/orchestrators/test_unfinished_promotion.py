@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.orchestrators.conftest import scene_log_is_clean
-from tests.orchestrators.importing import SECOND, Importer
+from tests.orchestrators.importing import FIRST, SECOND, Importer, files_of, reading
 from tests.orchestrators.reconciling import actions, ago, is_idle, reconciled
-from tests.orchestrators.scene import held
+from tests.orchestrators.scene import held, until
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +76,90 @@ async def test_promotion_of_a_run_that_only_another_task_hub_may_know_is_finishe
     await place.prepared(db, source=SECOND)
 
 
-async def test_promotion_whose_staging_and_source_are_gone_keeps_its_mark(place):
-    db = "lost_promotion"
+async def died(place, db):
+    """A promotion that died, and all that it had on its way is there; its files."""
     run, hold, files = await half_in_place(place, db)
     await place.scene.terminate(run)
     hold.release()
-    await place.blobs.delete(*await place.staged(db))
+    await until(lambda: place.scene.crossroads.at_work(run) == 0)
+    return files
+
+
+async def lose(place, db, *leaves):
+    """Lose staged files, and have others in the places that they were to be put in."""
+    await place.blobs.delete(*(name for name in await place.staged(db) if name.endswith(leaves)))
+    await place.blobs.put(f"{db}/{db}.02.nsq", b"a")
+
+
+LOSSES = {"all that was staged": ("",), "one staged file": (".02.nsq",), "the plan": ("/plan.json",)}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_promotion_of_which_staged_files_are_gone_is_finished_from_the_source(place, loss):
+    db = f"thinned_promotion_{list(LOSSES).index(loss)}"
+    files = await died(place, db)
+    await lose(place, db, *LOSSES[loss])
+    place.proxy.clear()
+
+    result = await reconciled(place.scene)
+
+    assert actions(result, db) == [("release", "dead holder"), ("prepare", "promotion")]
+    read = {one.path.rpartition("/")[2] for one in place.reads(db) if one.method == "GET"}
+    assert read == ({f"{db}.02.nsq"} if loss != "the plan" else set())
+    await place.is_in_place(db, files, version=SECOND)
+    assert actions(await is_idle(place.scene), db) == []
+
+
+@pytest.mark.parametrize("loss", list(LOSSES)[:2])
+async def test_promotion_that_can_never_be_finished_is_told_of_until_another_snapshot_takes_its_place(place, loss):
+    db = f"lost_promotion_{list(LOSSES).index(loss)}"
+    files = await died(place, db)
+    await lose(place, db, *LOSSES[loss])
     for leaf in files:
         await place.ncbi.delete(f"{SECOND}/{leaf}")
 
     result = await reconciled(place.scene)
 
-    told = next(one for one in result["actions"] if one["action"] == "prepare")
-    assert "SourceNotFound" in told["outcome"]
-    assert (await place.blobs.metadata(db))["promoting_source_version"] == SECOND
-    await place.publish(db, snapshot=SECOND, content=b"b")
-    await place.prepared(db, source=SECOND)
+    tried = next(one for one in result["actions"] if one["action"] == "prepare")
+    assert "PromotionLost" in tried["outcome"]
+    document = await place.blobs.metadata(db)
+    assert (document["promoting_source_version"], document["update_in_progress"]) == (SECOND, False)
+    assert document["update_error"].startswith("PromotionLost: ")
+    row = (await place.api.rows())[db]
+    assert (row["sharded"], row["shard_sets"], row["copy_status"]["reason"]) == (False, [], "PromotionLost")
+    for shown in (row, await place.api.show(db)):
+        assert shown["problem"].startswith("PromotionLost: ")
+        assert "newest snapshot" in shown["problem"]
+    for _ in range(2):
+        idle = await is_idle(place.scene)
+        assert actions(idle, db) == [("tell", "promotion")]
+        assert {"action": "tell", "reason": "promotion", "times": 1} in idle["counts"]
+
+    await is_replaced(place, db)
+
+
+async def is_replaced(place, db):
+    """Ask for the newest snapshot, and see that nothing is claimed before all of it is in place."""
+    hold = place.proxy.hold(reading(".02.nsq"))
+    run = await place.start(db)
+    await held(hold)
+    document = await place.blobs.metadata(db)
+    assert (document["promoting_source_version"], document["sharded"], document["shard_sets"]) == (SECOND, False, [])
+    assert (await place.api.rows())[db]["sharded"] is False
+    hold.release()
+    assert (await place.scene.ended(run))["result"]["source_version"] == FIRST
+    await place.is_in_place(db, files_of(db, content=b"a"), version=FIRST)
+    assert actions(await is_idle(place.scene), db) == []
+
+
+async def test_promotion_whose_files_are_all_there_is_finished_first_though_the_source_has_lost_it(place):
+    db = "kept_promotion"
+    files = await died(place, db)
+    for leaf in files:
+        await place.ncbi.delete(f"{SECOND}/{leaf}")
+    place.proxy.clear()
+
+    result = await place.prepared(db, source=FIRST)
+
+    assert (result["source_version"], place.bytes_read(db)) == (SECOND, 0)
+    await place.is_in_place(db, files, version=SECOND)

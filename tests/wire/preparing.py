@@ -33,6 +33,7 @@ SNAPSHOT = {"source_version": "2026-05-09-01-05-02", "digest": "0123456789abcdef
 WHERE = {"account": "elbstg01", "db": "core_nt"}
 LOST = Problem(code=Code.SOURCE_UNAVAILABLE, message="NCBI's bucket is busy or failing (503).", target="core_nt.00.nsq")
 GONE = Problem(code=Code.SOURCE_CHANGED, message="'core_nt.00.nsq' changed at the source.", target="core_nt.00.nsq")
+UNFINISHED = Problem(code=Code.PROMOTION_LOST, message="'core_nt' is half in place.", target="core_nt")
 STEERING = CopySteering(lanes=4, slice_seconds=20.0, block_bytes=4096, at_once=2)
 FILE = SourceFile(leaf="core_nt.00.nsq", size_bytes=3000000000, etag="0123456789abcdef0123456789abcdef-358")
 KEPT = SourceFile(leaf="taxdb.bti", size_bytes=20000000, etag="fedcba9876543210fedcba9876543210", kept=True)
@@ -76,6 +77,7 @@ PREPARING = {
     "PlanCopy": PlanCopy(**WHERE, source_version=SNAPSHOT["source_version"]),
     "PlannedCopy": PlannedCopy(stage=STAGE),
     "PlannedCopy.problem": PlannedCopy(problem=GONE),
+    "PlannedCopy.lost": PlannedCopy(stage=STAGE, problem=UNFINISHED),
     "CopyFiles": CopyFiles(**WHERE, **SNAPSHOT, lane=3, steering=STEERING, write_before=DEADLINE),
     "CopyReceipt": CopyReceipt(lane=3, files_done=20, bytes_done=100, bytes_copied=50, failed=7, failures=(LOST,), problem=GONE),
     "CopyReceipt.done": CopyReceipt(lane=3, is_done=True, files_done=20, bytes_done=100),
