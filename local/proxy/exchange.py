@@ -20,9 +20,10 @@ from local.proxy.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.proxy.rules import Fault
+    from local.proxy.rules import Act, Fault
 
 _CONTINUE = 100
+_CREATED = 201
 _FIRST_FINAL = 200
 
 
@@ -107,6 +108,13 @@ class Exchange:
         answer = fault.answer(self.request.method)
         ended = self._client.send(answer)
         records.append(self._record(fault.status, ended, len(answer), fault="fail"))
+
+    async def carry_out(self, act: Act, records: list[Record]) -> None:
+        """Answer as somebody else says who does what the upstream would have to do."""
+        fault = await act(self.request)
+        answer = fault.answer(self.request.method) if fault else b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+        ended = self._client.send(answer)
+        records.append(self._record(fault.status if fault else _CREATED, ended, len(answer)))
 
     async def _forward(self, pipe: Pipe) -> Response:
         """Send the request; returns the head of its final answer."""

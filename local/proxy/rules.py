@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from local.proxy.wire import Request
 
     type Match = Callable[[Request], bool]
+    type Act = Callable[[Request], Awaitable[Fault | None]]
 
 REASONS = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 412: "Precondition Failed"}
 
@@ -68,6 +69,14 @@ class Rule:
 
 class Shortened(Rule):
     """Lets matching requests take effect, and breaks off in the middle of the answer's body."""
+
+
+class CarriedOut(Rule):
+    """Has matching requests carried out by `act`, which says how that failed, in the upstream's place."""
+
+    def __init__(self, owner: list[Rule], match: Match, act: Act) -> None:
+        super().__init__(owner, match, times=None, fault=None)
+        self.act = act
 
 
 class Held(Rule):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Self
 
 from local.proxy.exchange import Exchange, Upstream
 from local.proxy.pipe import Pipe
-from local.proxy.rules import Fault, Held, Rule, Shortened
+from local.proxy.rules import CarriedOut, Fault, Held, Rule, Shortened
 from local.proxy.wire import HEAD_LIMIT_BYTES, read_request
 
 if TYPE_CHECKING:
     from local.proxy.records import Record
-    from local.proxy.rules import Match
+    from local.proxy.rules import Act, Match
 
 
 class Proxy:
@@ -94,6 +94,10 @@ class Proxy:
         """Let matching requests take effect and break off in the middle of the answer's body."""
         return Shortened(self._rules, match, times=times, fault=None)
 
+    def carry_out(self, match: Match, act: Act) -> Rule:
+        """Have matching requests without a body carried out by `act`: 201 when it returns None, else that fault."""
+        return CarriedOut(self._rules, match, act)
+
     def hold(self, match: Match) -> Held:
         """Let matching requests wait, before the upstream sees them, until `release` of what is returned."""
         return Held(self._rules, match)
@@ -133,6 +137,8 @@ class Proxy:
                 await exchange.shorten(self.records)
                 await client.flush()
                 return
+            elif isinstance(rule, CarriedOut):
+                await exchange.carry_out(rule.act, self.records)
             elif rule.fault is not None:
                 await exchange.fail(rule.fault, self.records)
             else:

@@ -8,7 +8,7 @@ import pytest
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
-from local.proxy import Proxy, Record, longest_chain
+from local.proxy import Fault, Proxy, Record, longest_chain
 from local.proxy.exchange import Upstream as Connection
 
 # aiohttp warns of bodies over 1 MiB that are sent in one piece.
@@ -284,3 +284,23 @@ def test_longest_chain_counts_sequential_requests_only():
     assert longest_chain([record(0, 1), record(0, 1), record(0, 1)]) == 1
     assert longest_chain([record(0, 1), record(1, 2), record(2.5, 3)]) == 3
     assert longest_chain([record(0, 10), record(1, 2), record(3, 4), record(3.5, 9)]) == 2
+
+
+async def test_request_that_another_carries_out_is_answered_as_that_one_says(container, storage_proxy):
+    seen = []
+
+    async def act(request):
+        seen.append(request.path.rpartition("/")[2])
+        return Fault(412, "SourceConditionNotMet", 0.0) if len(seen) == 2 else None
+
+    storage_proxy.carry_out(lambda request: "x-ms-copy-source" in request.headers, act)
+    blob = container.get_blob_client("a")
+    await blob.stage_block_from_url("block", "https://elsewhere.example/a")
+    with pytest.raises(HttpResponseError) as failure:
+        await blob.stage_block_from_url("block", "https://elsewhere.example/a")
+    await container.upload_blob("b", b"x")
+
+    assert (failure.value.status_code, failure.value.error_code) == (412, "SourceConditionNotMet")
+    assert seen == ["a", "a"]
+    assert [record.status for record in storage_proxy.records[-3:-1]] == [201, 412]
+    assert [one.name async for one in container.list_blobs()] == ["b"]

@@ -1,0 +1,54 @@
+"""Storage that fetches by itself, as Azure does and the emulator does not: Put Block From URL, carried out before Azurite."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from contextlib import asynccontextmanager, suppress
+from io import BytesIO
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote
+
+import aiohttp
+from azure.storage.blob.aio import BlobServiceClient
+
+from local.proxy import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from local.azurite import Account
+    from local.proxy import Proxy, Request
+    from local.proxy.rules import Rule
+
+
+def asks_to_fetch(request: Request) -> bool:
+    """Whether this is a Put Block From URL; a copy of a whole blob within the account is none."""
+    return parse_qs(request.query).get("comp") == ["block"] and "x-ms-copy-source" in request.headers
+
+
+@asynccontextmanager
+async def fetching(proxy: Proxy, account: Account) -> AsyncGenerator[Rule]:
+    """Have the storage behind a proxy fetch the range that it is asked for, and store whatever of it arrives.
+
+    The source's refusals are the answer, as of the service. What is fetched is written past the proxy: a block with a body
+    that comes through it was relayed by the app.
+    """
+    async with aiohttp.ClientSession() as http, BlobServiceClient.from_connection_string(account.connection_string) as service:
+
+        async def fetch(request: Request) -> Fault | None:
+            headers = {"Range": request.headers["x-ms-source-range"]}
+            async with http.get(request.headers["x-ms-copy-source"], headers=headers) as reply:
+                if reply.status >= 400:
+                    return Fault(reply.status, "CannotVerifyCopySource", 0.0)
+                data = b""
+                with suppress(aiohttp.ClientPayloadError):
+                    async for piece in reply.content.iter_any():
+                        data += piece
+            container, _, name = unquote(request.path).removeprefix(f"/{account.name}/").partition("/")
+            block = b64decode(parse_qs(request.query)["blockid"][0]).decode()
+            await service.get_blob_client(container, name).stage_block(block, BytesIO(data), length=len(data))
+            return None
+
+        rule = proxy.carry_out(asks_to_fetch, fetch)
+        yield rule
+        rule.remove()
