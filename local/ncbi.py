@@ -5,6 +5,7 @@ A real S3 API: pages with tokens, ranges, conditions, ETags that are MD5s or of 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -48,7 +49,9 @@ class NcbiBucket:
         if not _PYTHON.exists():
             raise ProcessFailed("moto is not installed: run 'make setup'")
         command = [str(_PYTHON), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self._child = await Child.start("moto", command, log=self._folder / "moto.log")
+        # S3 itself refuses parts below 5 MiB.
+        environment = {**os.environ, "S3_UPLOAD_PART_MIN_SIZE": "1"}  # noqa: TID251  what a child inherits is not a setting
+        self._child = await Child.start("moto", command, log=self._folder / "moto.log", env=environment)
         await self._child.ready(lambda: port_open(self.port), START_SECONDS)
         # moto lets anybody list; were the bucket public, every object in it would be.
         await self._put("", is_public=False)
@@ -67,12 +70,17 @@ class NcbiBucket:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def publish(self, snapshot: str, files: Mapping[str, bytes], *, parts: Iterable[str] = ()) -> None:
-        """Put a snapshot's files, by leaf, and name it the newest; those in `parts` get ETags that are no MD5."""
+    async def publish(
+        self, snapshot: str, files: Mapping[str, bytes], *, parts: Iterable[str] = (), part_bytes: int | None = None
+    ) -> None:
+        """Put a snapshot's files, by leaf, and name it the newest.
+
+        Those in `parts` are put in parts of that size, or in a single one: their ETags are no MD5s.
+        """
         in_parts = set(parts)
         for leaf, data in files.items():
             key = f"{snapshot}/{leaf}"
-            await (self._put_in_parts(key, data) if leaf in in_parts else self._put(key, data))
+            await (self._put_in_parts(key, data, part_bytes or len(data)) if leaf in in_parts else self._put(key, data))
         await self.name_latest(snapshot)
 
     async def name_latest(self, snapshot: str) -> None:
@@ -91,11 +99,14 @@ class NcbiBucket:
         reply = await self._http.put(f"{self.url()}/{quote(key)}", content=data, headers=_PUBLIC if is_public else {})
         reply.raise_for_status()
 
-    async def _put_in_parts(self, key: str, data: bytes) -> None:
+    async def _put_in_parts(self, key: str, data: bytes, size: int) -> None:
         url = f"{self.url()}/{quote(key)}"
         begun = (await self._http.post(f"{url}?uploads", headers=_PUBLIC)).raise_for_status()
         upload = ET.fromstring(begun.text).findtext("{*}UploadId")
-        part = (await self._http.put(f"{url}?partNumber=1&uploadId={upload}", content=data)).raise_for_status()
-        told = f"<Part><PartNumber>1</PartNumber><ETag>{part.headers['ETag']}</ETag></Part>"
+        told = ""
+        for number, first in enumerate(range(0, len(data), size), start=1):
+            address = f"{url}?partNumber={number}&uploadId={upload}"
+            part = (await self._http.put(address, content=data[first : first + size])).raise_for_status()
+            told += f"<Part><PartNumber>{number}</PartNumber><ETag>{part.headers['ETag']}</ETag></Part>"
         body = f"<CompleteMultipartUpload>{told}</CompleteMultipartUpload>"
         (await self._http.post(f"{url}?uploadId={upload}", content=body)).raise_for_status()

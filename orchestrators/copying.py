@@ -106,12 +106,13 @@ class Update:
             left = [lane for lane in range(lane_count(stage, self._request.copying)) if not _is_done(receipts, lane)]
             yield from self._round(activity, stage, left, receipts)
             done = _sum(receipts, kept)
+            verified = sum(receipts[lane].bytes_verified for lane in left)
             stage = stage.model_copy(
                 update={
                     "files_done": done.files_done,
                     "bytes_done": done.bytes_done,
                     "bytes_copied": stage.bytes_copied + sum(receipts[lane].bytes_copied for lane in left),
-                    "stuck": stage.stuck + 1 if done.bytes_done <= before and not done.is_done else 0,
+                    "stuck": 0 if done.is_done or verified or done.bytes_done > before else stage.stuck + 1,
                 }
             )
             self.stage = stage
@@ -191,7 +192,7 @@ class Update:
         for lane, outcome in zip(lanes, outcomes, strict=True):
             known = receipts.get(lane, CopyReceipt(lane=lane))
             receipts[lane] = (
-                known.model_copy(update={"failed": 1, "failures": (outcome,), "bytes_copied": 0})
+                known.model_copy(update={"failed": 1, "failures": (outcome,), "bytes_copied": 0, "bytes_verified": 0})
                 if isinstance(outcome, Problem)
                 else outcome
             )

@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from hashlib import md5
 from typing import NamedTuple
 
 from shared.copying.pieces import Piece, block_count, block_id, block_range
-from shared.errors import Code, Problem, ShardwarmError, TransientFailure
+from shared.copying.verifying import Verified, Verifier
+from shared.errors import Problem, ShardwarmError, TransientFailure
 from shared.ncbi.bucket import Bucket
-from shared.ncbi.etags import agrees
 from shared.runs.prepare import CopyReceipt, CopySteering, SourceFile
 from shared.sanitise import sanitised_line
-from shared.storage.staging import READ_BACK_BYTES, ForeignSourceError, Held, Staging
+from shared.storage.staging import ForeignSourceError, Held, Staging
 
 _SHOWN_FAILURES = 5
 _LONGEST_MESSAGE = 120
@@ -25,12 +24,13 @@ class Relay:
 
 
 class Done(NamedTuple):
-    """What became of one piece: its bytes that are stored, those copied now, and whether its file is complete by it."""
+    """What became of one piece: its bytes that are stored, those copied and verified now, and whether it completes its file."""
 
     bytes_done: int = 0
     bytes_copied: int = 0
     is_done: bool = False
     files_done: int = 0
+    bytes_verified: int = 0
 
 
 class Lane:
@@ -47,6 +47,7 @@ class Lane:
         self._clock = clock
         self._until = clock() + steering.slice_seconds
         self._has_begun = False
+        self._verifier = Verifier(version, bucket, staging, steering.whole_bytes, self._is_over)
 
     async def copy(self, lane: int, pieces: list[Piece]) -> CopyReceipt:
         """Stage and verify these pieces. Safe to repeat: what is stored is not asked for again."""
@@ -61,8 +62,7 @@ class Lane:
             return Done(mine, 0, is_done=True, files_done=int(piece.is_first))
         if there is not None:
             # Its blocks are a file already, which was not verified before somebody died.
-            complete = piece.is_first and await self._verify(file)
-            return Done(mine, 0, is_done=complete or not piece.is_first, files_done=int(complete))
+            return _ended(await self._verifier.verify(file), mine) if piece.is_first else Done(mine, 0, is_done=True)
         if file.size_bytes <= size and self._relay.is_needed:
             return await self._whole(file)
         return await self._blocks(piece, mine)
@@ -71,8 +71,7 @@ class Lane:
         if self._is_over():
             return Done()
         data = await self._bucket.read(self._version, file, 0, file.size_bytes)
-        if agrees(file.etag, md5(data, usedforsecurity=False).hexdigest()) is False:
-            raise _differs(file)
+        await self._verifier.check(file, data)
         await self._staging.put(file, data)
         return Done(len(data), len(data), is_done=True, files_done=1)
 
@@ -90,41 +89,28 @@ class Lane:
             done += length
         if done < mine or not piece.is_first:
             return Done(done, copied, is_done=done == mine)
-        complete = await self._complete(file)
-        return Done(done, copied, is_done=complete, files_done=int(complete))
+        return _ended(await self._complete(file), done, copied)
 
     async def _block(self, file: SourceFile, number: int, offset: int, length: int) -> None:
         block = block_id(number, self._steering.block_bytes)
         if not self._relay.is_needed:
             try:
                 await self._staging.stage_from(file, block, self._bucket.url(self._version, file), offset, length)
-            except ForeignSourceError:
-                self._relay.is_needed = True
+            except ForeignSourceError as error:
+                # Where the source has another file by now, reading it says so.
+                self._relay.is_needed |= error.is_general
             else:
                 return
         await self._staging.stage(file, block, await self._bucket.read(self._version, file, offset, length))
 
-    async def _complete(self, file: SourceFile) -> bool:
-        """Make a file of all its blocks, those of other lanes included; False while some are missing."""
+    async def _complete(self, file: SourceFile) -> Verified:
+        """Make a file of all its blocks, those of other lanes included, once they are there in their lengths; verify it."""
         size = self._steering.block_bytes
-        wanted = [block_id(number, size) for number in range(block_count(file, size))] if file.size_bytes else []
-        if len(wanted) > 1 and not set(wanted) <= set(await self._staging.blocks(file)):
-            return False
-        await self._staging.commit(file, wanted)
-        return await self._verify(file)
-
-    async def _verify(self, file: SourceFile) -> bool:
-        """Digest what is stored, compare it with the source's ETag where that tells, and keep the digest."""
-        if file.size_bytes > READ_BACK_BYTES:
-            return True
-        if self._is_over():
-            return False
-        digest, etag = await self._staging.read_back(file)
-        if agrees(file.etag, digest) is False:
-            await self._staging.discard(file, etag)
-            raise _differs(file)
-        await self._staging.seal(file, digest, etag)
-        return True
+        wanted = {block_id(number, size): block_range(file, number, size)[1] for number in range(block_count(file, size))}
+        if len(wanted) > 1 and not wanted.items() <= (await self._staging.blocks(file)).items():
+            return Verified()
+        await self._staging.commit(file, list(wanted) if file.size_bytes else [])
+        return await self._verifier.verify(file)
 
     def _is_over(self) -> bool:
         """Whether the slice is over; never before one thing was begun, so that every call gets on."""
@@ -156,16 +142,16 @@ async def run_pieces(lane: int, pieces: list[Piece], at_once: int, work: Callabl
         files_done=sum(done.files_done for done in ended),
         bytes_done=sum(done.bytes_done for done in ended),
         bytes_copied=sum(done.bytes_copied for done in ended),
+        bytes_verified=sum(done.bytes_verified for done in ended),
         failed=len(failures),
         failures=tuple(failures[:_SHOWN_FAILURES]),
         problem=stop[0] if stop else None,
     )
 
 
+def _ended(verified: Verified, done: int, copied: int = 0) -> Done:
+    return Done(done, copied, verified.is_done, int(verified.is_done), verified.bytes_read)
+
+
 def _short(problem: Problem) -> Problem:
     return problem.model_copy(update={"message": sanitised_line(problem.message, _LONGEST_MESSAGE)})
-
-
-def _differs(file: SourceFile) -> TransientFailure:
-    message = f"'{file.leaf}' arrived with another MD5 than the source says; it is copied again."
-    return TransientFailure(Code.VERIFICATION_FAILED, message, target=file.leaf)

@@ -115,6 +115,31 @@ class Bucket:
             raise TransientFailure(Code.SOURCE_UNAVAILABLE, message, target=file.leaf)
         return data
 
+    async def first_part_bytes(self, version: str, file: SourceFile) -> int | None:
+        """The size of the first of the parts in which a file was uploaded; None when the source does not say.
+
+        Raises:
+            TransientFailure: as `latest`.
+        """
+        url = self._url(f"{version}/{file.leaf}", "partNumber=1")
+        async with translated(file.leaf), self._session().head(url) as reply:
+            if reply.status in {200, 206}:
+                return int(reply.headers.get("Content-Length", "0"))
+            if isinstance(error := refusal(reply, file.leaf), TransientFailure):
+                raise error
+            return None
+
+    async def require(self, version: str, file: SourceFile) -> None:
+        """That a file is still what it was when it was planned.
+
+        Raises:
+            Conflict: it is not.
+            Misconfigured, TransientFailure: as `latest`.
+        """
+        now = await self._head(version, file.leaf)
+        if now is None or (now.size_bytes, now.etag) != (file.size_bytes, file.etag):
+            raise changed(file.leaf)
+
     def url(self, version: str, file: SourceFile) -> str:
         """Where a file can be read by others, storage among them."""
         return f"{self._base}/{quote(f'{version}/{file.leaf}')}"

@@ -44,13 +44,32 @@ class CopyPlan(Wire):
         return sum(file.size_bytes for file in self.files)
 
 
+class VerifiedParts(Wire):
+    """How far a staged file is digested that is too large for one step, stored beside it: MD5s in hex of its first parts.
+
+    `blob_etag` names the content in storage that they are of. `refused` counts contents, of a file of whatever size, that
+    turned out to be another.
+    """
+
+    blob_etag: str = ""
+    part_bytes: int = 0
+    digests: tuple[str, ...] = ()
+    refused: int = 0
+
+
 class CopySteering(Wire):
-    """How a run copies: `lanes` activities at once, each beginning copies for `slice_seconds`, large files block by block."""
+    """How a run copies: `lanes` activities at once, each beginning copies for `slice_seconds`, large files block by block.
+
+    Up to `whole_bytes` a file is read back in one step, which outlasts its slice, and its MD5 kept; a larger one in slices,
+    by the parts of its ETag. S3 takes 5 GiB in one piece: whatever has an MD5 for an ETag is below that, and BLAST's volumes
+    are. A step may take 10 minutes, so that each lane needs 10 MB a second from storage.
+    """
 
     lanes: int = 8
     slice_seconds: float = 40.0
     block_bytes: int = 8 * 1024 * 1024
     at_once: int = 4
+    whole_bytes: int = 5 * 1024 * 1024 * 1024
 
 
 class Stage(Wire):
@@ -133,7 +152,8 @@ class CopyFiles(Wire):
 class CopyReceipt(Wire):
     """How far a lane is: counts over everything that it has to do, also what was done before.
 
-    `bytes_copied` are those of this call. `failures` (a few of `failed`) may pass and are tried again; a `problem` stops the run.
+    `bytes_copied` and `bytes_verified` are those of this call. `failures` (a few of `failed`) may pass and are tried again; a
+    `problem` stops the run.
     """
 
     lane: int = 0
@@ -141,6 +161,7 @@ class CopyReceipt(Wire):
     files_done: int = 0
     bytes_done: int = 0
     bytes_copied: int = 0
+    bytes_verified: int = 0
     failed: int = 0
     failures: tuple[Problem, ...] = ()
     problem: Problem | None = None

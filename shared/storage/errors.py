@@ -42,7 +42,7 @@ async def translated(account: str, target: str) -> AsyncGenerator[None]:
 
 
 def _conflict(account: str, target: str, error: HttpResponseError) -> Exception:
-    if _error_code(error) in {"ContainerBeingDeleted", "LeaseIdMissing"}:
+    if error_code(error) in {"ContainerBeingDeleted", "LeaseIdMissing"}:
         return _translate(account, target, error)
     return ConditionFailedError(target)
 
@@ -50,7 +50,7 @@ def _conflict(account: str, target: str, error: HttpResponseError) -> Exception:
 def _translate(account: str, target: str, error: AzureError) -> ShardwarmError | AzureError | ConditionFailedError:
     reason = sanitised_line(str(error).split("\n", 1)[0], 160)
     if isinstance(error, ResourceNotFoundError):
-        if _error_code(error) == "ContainerNotFound":
+        if error_code(error) == "ContainerNotFound":
             message = f"Account '{account}' has no container for databases. Create it, or correct SHARDWARM_CONTAINER."
             return NotFound(Code.CONTAINER_NOT_FOUND, message, target=account)
         return error
@@ -72,5 +72,6 @@ def _translate(account: str, target: str, error: AzureError) -> ShardwarmError |
     return Misconfigured(Code.STORAGE_REFUSED, f"Storage account '{account}' refused a request: {reason}", target=target)
 
 
-def _error_code(error: HttpResponseError) -> str:
+def error_code(error: HttpResponseError) -> str:
+    """The service's own code; empty where there is none."""
     return str(getattr(error, "error_code", ""))

@@ -1,11 +1,11 @@
 """Files on their way from the source: staged under a name that says what they are, verified, then put in place.
 
-A staged file's name holds its ETag at the source: contents never mix, and what is there under its name with an MD5 has been
-verified. Blocks that are not yet a file are remembered by the service for a week; their ids hold their number.
+A staged file's name holds its ETag at the source: contents never mix, and what is there under its name with an MD5, or with
+a mark in its metadata, has been verified. Blocks that are not yet a file are remembered by the service for a week; their ids
+hold their number.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from hashlib import md5
 from typing import Any, NamedTuple
 
@@ -16,28 +16,24 @@ from azure.storage.blob import BlobBlock, ContentSettings
 from shared.blastdb.blobs import folder, staging_folder
 from shared.errors import Code, TransientFailure
 from shared.runs.prepare import SourceFile
-from shared.storage.container import Container, Matching
-from shared.storage.errors import ConditionFailedError, translated
+from shared.storage.container import Container
+from shared.storage.errors import ConditionFailedError, error_code, translated
 from shared.storage.listing import ListedBlob
+from shared.storage.readback import ETAG_KEY, VERIFIED_KEY, ReadBack, raced
 
-READ_BACK_BYTES = 1024 * 1024 * 1024
-"""Up to this size a file is read back and digested whole; a larger one would take longer than a step may."""
-ETAG_KEY = "source_etag"
 _NO_FOREIGN_SOURCE = frozenset({400, 401, 403, 409, 501})
-
-
-@asynccontextmanager
-async def _raced(name: str) -> AsyncGenerator[None]:
-    """A step that was delivered twice meets itself: whoever loses looks again."""
-    try:
-        yield
-    except (ConditionFailedError, ResourceNotFoundError) as error:
-        message = f"'{name}' was changed by another at the same time."
-        raise TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=name) from error
+_UNREADABLE_SOURCE = frozenset({404, 412, 416})
 
 
 class ForeignSourceError(Exception):
-    """This endpoint does not copy from a foreign URL: the emulator never does, the service not from everywhere."""
+    """Storage did not fetch from a foreign URL: the emulator never does, the service not from everywhere.
+
+    `is_general`: it will not fetch others either. Otherwise it found something else than was asked for.
+    """
+
+    def __init__(self, *, is_general: bool) -> None:
+        super().__init__()
+        self.is_general = is_general
 
 
 class Held(NamedTuple):
@@ -46,13 +42,13 @@ class Held(NamedTuple):
     blob: ListedBlob
 
     def is_copy_of(self, file: SourceFile) -> bool:
-        """Whether it is this file, whole and verified as far as files of its size are."""
+        """Whether it is this file, whole and verified."""
         listed = self.blob
         if listed.copying or listed.size_bytes != file.size_bytes:
             return False
         if listed.md5 == file.etag:
             return True
-        return listed.metadata.get(ETAG_KEY) == file.etag and (listed.md5 is not None or listed.size_bytes > READ_BACK_BYTES)
+        return listed.metadata.get(ETAG_KEY) == file.etag and (listed.md5 is not None or VERIFIED_KEY in listed.metadata)
 
 
 class Staging:
@@ -114,7 +110,7 @@ class Staging:
         """Have the service fetch one block by itself.
 
         Raises:
-            ForeignSourceError: it does not, from there.
+            ForeignSourceError: it did not.
         """
         name = self.name(file)
         async with translated(self._container.account, name):
@@ -124,36 +120,25 @@ class Staging:
                 )
             except HttpResponseError as error:
                 if error.status_code in _NO_FOREIGN_SOURCE:
-                    raise ForeignSourceError from error
+                    raise ForeignSourceError(is_general=True) from error
+                if error.status_code in _UNREADABLE_SOURCE and error_code(error) != "ContainerNotFound":
+                    raise ForeignSourceError(is_general=False) from error
                 raise
 
     async def commit(self, file: SourceFile, blocks: list[str]) -> None:
-        """Make a file of its blocks. It has no MD5 yet."""
-        name = self.name(file)
-        async with _raced(name), translated(self._container.account, name):
-            await self._container.blob(name).commit_block_list(
-                [BlobBlock(block) for block in blocks], metadata={ETAG_KEY: file.etag}
-            )
+        """Make a file of its blocks, without an MD5 yet; one that is there stays, perhaps it was verified meanwhile."""
+        name, metadata = self.name(file), {ETAG_KEY: file.etag}
+        try:
+            async with translated(self._container.account, name):
+                await self._container.blob(name).commit_block_list(
+                    [BlobBlock(block) for block in blocks], metadata=metadata, match_condition=MatchConditions.IfMissing
+                )
+        except ConditionFailedError:
+            return
 
-    async def read_back(self, file: SourceFile) -> tuple[str, str]:
-        """The MD5, in hex, of what is stored, and the blob's ETag."""
-        name, digest = self.name(file), md5(usedforsecurity=False)
-        async with _raced(name), translated(self._container.account, name):
-            stream: Any = await self._container.blob(name).download_blob()
-            async for chunk in stream.chunks():
-                digest.update(chunk)
-            return digest.hexdigest(), str(stream.properties.etag)
-
-    async def seal(self, file: SourceFile, digest_hex: str, etag: str) -> None:
-        """Keep the MD5 of what was read back: from now on the file counts as verified."""
-        name = self.name(file)
-        settings = ContentSettings(content_md5=bytearray(bytes.fromhex(digest_hex)))
-        async with _raced(name), translated(self._container.account, name):
-            await self._container.blob(name).set_http_headers(settings, etag=etag, match_condition=MatchConditions.IfNotModified)
-
-    async def discard(self, file: SourceFile, etag: str) -> None:
-        """Remove a file that is not what its name says."""
-        await self._container.delete(self.name(file), Matching(etag))
+    def read_back(self, file: SourceFile) -> ReadBack:
+        """What verifies a staged file."""
+        return ReadBack(self._container, self.name(file), file.etag)
 
     async def promote(self, file: SourceFile, over: Held | None) -> bool:
         """Copy a staged file to its place, over what was seen there; False while the service is still at it.
@@ -168,7 +153,7 @@ class Staging:
             if over.blob.copying:
                 return False
             condition = {"etag": over.blob.etag, "match_condition": MatchConditions.IfNotModified}
-        async with _raced(name), translated(self._container.account, name):
+        async with raced(name), translated(self._container.account, name):
             reply: dict[str, Any] = await target.start_copy_from_url(self._container.blob(self.name(file)).url, **condition)
         status = reply.get("copy_status")
         if status not in {"success", "pending"}:

@@ -6,6 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from aiohttp import web
 
 from activities.inspect_database import inspect_database
 from activities.upload_shard_set import upload_shard_set
@@ -120,3 +121,22 @@ async def bench(azurite, storage_proxy):
     await bench.blobs.container.create_container()
     yield bench
     await bench.close()
+
+
+@pytest.fixture
+async def serving():
+    """`serving(handler)` gives the port of a server whose every answer the test decides."""
+    runners = []
+
+    async def serve(handler) -> int:
+        app = web.Application()
+        app.router.add_route("*", "/{name:.*}", handler)
+        runners.append(web.AppRunner(app))
+        await runners[-1].setup()
+        site = web.TCPSite(runners[-1], "127.0.0.1", 0)
+        await site.start()
+        return site._server.sockets[0].getsockname()[1]
+
+    yield serve
+    for runner in runners:
+        await runner.cleanup()

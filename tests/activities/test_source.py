@@ -7,8 +7,10 @@ from aiohttp import web
 
 from local.ncbi import NcbiBucket
 from local.proxy import Proxy
-from shared.errors import Code, Misconfigured, NotFound, TransientFailure
+from shared.errors import Code, Conflict, Misconfigured, NotFound, TransientFailure
 from shared.ncbi.bucket import TAXONOMY, Bucket
+from shared.ncbi.etags import part_count
+from shared.runs.prepare import SourceFile
 from shared.settings import Settings
 
 SNAPSHOT = "2026-05-09-01-05-02"
@@ -62,28 +64,17 @@ PAGE = """<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/
 
 
 @pytest.fixture
-async def odd():
-    """A server whose every answer the test decides: `odd(handler)` gives a client of it."""
-    runners, buckets = [], []
+async def odd(serving):
+    """A source whose every answer the test decides: `odd(handler)` gives a client of it."""
+    buckets = []
 
     async def serve(handler):
-        app = web.Application()
-        app.router.add_route("*", "/{key:.*}", handler)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        runners.append(runner)
-        port = site._server.sockets[0].getsockname()[1]
-        bucket = Bucket(Settings(ncbi_url=f"http://127.0.0.1:{port}", ncbi_timeout_seconds=5))
-        buckets.append(bucket)
-        return bucket
+        buckets.append(Bucket(Settings(ncbi_url=f"http://127.0.0.1:{await serving(handler)}", ncbi_timeout_seconds=5)))
+        return buckets[-1]
 
     yield serve
     for bucket in buckets:
         await bucket.close()
-    for runner in runners:
-        await runner.cleanup()
 
 
 async def test_token_with_signs_that_mean_something_in_a_query_comes_back_as_it_was(odd):
@@ -153,3 +144,39 @@ async def test_hint_asks_once_and_remembers_for_a_while_that_there_is_none(ncbi,
     deaf = Bucket(Settings(ncbi_url="http://127.0.0.1:9/x", ncbi_timeout_seconds=5))
     assert [await deaf.latest_hint() for _ in range(2)] == [None, None]
     await deaf.close()
+
+
+async def test_size_of_the_parts_is_asked_of_the_source(ncbi, source):
+    bucket, _, db = source
+    await ncbi.publish(SNAPSHOT, {f"{db}.nsq": b"x" * 2500, f"{db}.nin": b"x" * 20}, parts=[f"{db}.nsq"], part_bytes=1000)
+    whole, in_parts = await bucket.files(SNAPSHOT, db)
+    assert part_count(in_parts.etag) == 3
+    assert await bucket.first_part_bytes(SNAPSHOT, in_parts) == 1000
+    assert await bucket.first_part_bytes(SNAPSHOT, whole) == 20
+
+
+@pytest.mark.parametrize(("status", "passes"), [(400, False), (501, False), (503, True)])
+async def test_source_that_does_not_tell_the_size_of_parts_is_told_apart_from_a_busy_one(odd, status, passes):
+    async def handler(request):  # noqa: ARG001 - every request is answered alike
+        return web.Response(status=status)
+
+    asked = (await odd(handler)).first_part_bytes("s", SourceFile(leaf="x.nsq", size_bytes=10, etag="e"))
+    if passes:
+        with pytest.raises(TransientFailure):
+            await asked
+    else:
+        assert await asked is None
+
+
+async def test_file_that_is_another_one_by_now_is_said_so(ncbi, source):
+    bucket, _, db = source
+    await ncbi.publish(SNAPSHOT, {f"{db}.nsq": b"old"})
+    (file,) = await bucket.files(SNAPSHOT, db)
+    await bucket.require(SNAPSHOT, file)
+    await ncbi.put(f"{SNAPSHOT}/{db}.nsq", b"new")
+    with pytest.raises(Conflict) as caught:
+        await bucket.require(SNAPSHOT, file)
+    await ncbi.delete(f"{SNAPSHOT}/{db}.nsq")
+    with pytest.raises(Conflict):
+        await bucket.require(SNAPSHOT, file)
+    assert caught.value.problem.code is Code.SOURCE_CHANGED

@@ -1,6 +1,6 @@
 """Storage that fetches by itself, as Azure does and the emulator does not: what it is asked, and what its refusals mean.
 
-The server of these tests answers as the service's reference says; what it cannot do is copy.
+The server of these tests answers as the service's reference says; the one in `test_verifying` copies, too.
 """
 
 import pytest
@@ -8,6 +8,7 @@ from aiohttp import web
 
 from shared.copying.lanes import Lane, Relay
 from shared.copying.pieces import block_id, pieces_of
+from shared.errors import NotFound
 from shared.ncbi.bucket import Bucket
 from shared.runs.prepare import CopySteering, SourceFile
 from shared.settings import Settings
@@ -21,19 +22,12 @@ FILE = SourceFile(leaf="db.00.nsq", size_bytes=2500, etag="0" * 32)
 
 
 @pytest.fixture
-async def service():
+async def service(serving):
     """`service(handler)` gives the staging area of an account at which the handler answers everything."""
-    runners, accounts = [], []
+    accounts = []
 
     async def serve(handler):
-        app = web.Application()
-        app.router.add_route("*", "/{name:.*}", handler)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        runners.append(runner)
-        url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/acct"
+        url = f"http://127.0.0.1:{await serving(handler)}/acct"
         connection = f"DefaultEndpointsProtocol=http;AccountName=acct;AccountKey={KEY};BlobEndpoint={url};"
         accounts.append(Accounts(Settings(accounts=("acct",), blob_connection=(connection,), retry_first_seconds=0.01)))
         return Staging(accounts[-1].container("acct"), "db", "snapshot")
@@ -41,8 +35,6 @@ async def service():
     yield serve
     for one in accounts:
         await one.close()
-    for runner in runners:
-        await runner.cleanup()
 
 
 async def test_service_is_asked_for_the_range_of_the_source_and_nothing_is_relayed(service):
@@ -69,11 +61,23 @@ async def test_service_is_asked_for_the_range_of_the_source_and_nothing_is_relay
     assert (receipt.is_done, receipt.failed, receipt.bytes_done) == (False, 0, FILE.size_bytes)
 
 
-@pytest.mark.parametrize("status", [501, 400, 403])
-async def test_refusal_to_fetch_is_told_apart_from_a_passing_fault(service, status):
+@pytest.mark.parametrize(
+    ("status", "is_general"), [(501, True), (400, True), (403, True), (404, False), (412, False), (416, False)]
+)
+async def test_refusal_to_fetch_is_told_apart_from_a_source_that_is_another_one(service, status, is_general):
     async def handler(request):  # noqa: ARG001 - every request is answered alike
         return web.Response(status=status, headers={"x-ms-error-code": "CannotVerifyCopySource"})
 
     staging = await service(handler)
-    with pytest.raises(ForeignSourceError):
+    with pytest.raises(ForeignSourceError) as caught:
+        await staging.stage_from(FILE, block_id(0, 1000), "https://bucket.example/x", 0, 1000)
+    assert caught.value.is_general is is_general
+
+
+async def test_container_that_is_not_there_is_no_matter_of_the_source(service):
+    async def handler(request):  # noqa: ARG001 - every request is answered alike
+        return web.Response(status=404, headers={"x-ms-error-code": "ContainerNotFound"})
+
+    staging = await service(handler)
+    with pytest.raises(NotFound):
         await staging.stage_from(FILE, block_id(0, 1000), "https://bucket.example/x", 0, 1000)

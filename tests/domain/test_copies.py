@@ -1,5 +1,6 @@
 """Laws of a copy: every byte belongs to one lane, ETags are believed as far as they tell, and metadata is true at each step."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from shared.blastdb.volumes import is_file_of
 from shared.copying.pieces import block_count, block_id, block_range, lane_of, pieces_of
 from shared.errors import Code, Conflict, Problem
-from shared.ncbi.etags import agrees
+from shared.ncbi.etags import Digests, PartDigests, parts_of
 from shared.runs import metadata
 from shared.runs.prepare import CopyPlan, CopyReceipt, MarkUpdate, SourceFile, Stage
 from shared.runs.rounds import add_up, given_up
@@ -53,13 +54,68 @@ def test_block_ids_sort_by_number_are_equally_long_and_tell_block_sizes_apart():
     assert ids == sorted(ids)
 
 
-@given(data=st.binary(), other=st.binary())
-def test_etag_is_believed_as_far_as_it_tells(data, other):
-    digest, foreign = md5(data).hexdigest(), md5(other).hexdigest()
-    assert agrees(digest, digest) is True
-    assert agrees(md5(md5(data).digest()).hexdigest() + "-1", digest) is True
-    assert agrees(digest, foreign) is (data == other)
-    assert agrees(digest + "-2", digest) is None
+def etag_of(data, part_bytes):
+    """As S3 documents it: an MD5 over the MD5s of the parts, and their count."""
+    parts = [data[first : first + part_bytes] for first in range(0, len(data), part_bytes)] or [b""]
+    return f"{md5(b''.join(md5(part).digest() for part in parts)).hexdigest()}-{len(parts)}"
+
+
+def agreed(etag, data, told, cuts=()):
+    """The verdict on a content that comes in pieces."""
+    digests = Digests(parts_of(etag, len(data), told))
+    for first, stop in itertools.pairwise([0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]):
+        digests.update(data[first:stop])
+    assert digests.md5 == md5(data).hexdigest()
+    return digests.agree(etag)
+
+
+@given(data=st.binary(), other=st.binary(), part=st.integers(1, 40), cuts=st.lists(st.integers(0, 200)))
+def test_content_is_told_from_any_other_by_a_plain_etag_and_by_one_over_parts(data, other, part, cuts):
+    for etag, told in ((md5(data).hexdigest(), None), (etag_of(data, max(1, len(data))), None), (etag_of(data, part), part)):
+        assert agreed(etag, data, told, cuts) is True
+        if len(other) == len(data):
+            assert agreed(etag, other, told, cuts) is (data == other)
+
+
+@given(data=st.binary(min_size=1), part=st.integers(1, 40), at=st.integers(0, 20), cut=st.integers(0, 200))
+def test_digests_of_parts_are_continued_where_they_were_left(data, part, at, cut):
+    first, second = (
+        PartDigests(part),
+        PartDigests(part, [md5(data[n * part :][:part]).digest() for n in range(len(data) // part)]),
+    )
+    first.update(data[:cut])
+    known = first.whole[:at]
+    resumed = PartDigests(part, known)
+    resumed.update(data[len(known) * part :])
+    second.update(data[len(second.whole) * part :])
+    assert resumed.etag() == second.etag() == etag_of(data, part)
+
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "told", "sizes", "is_sure"),
+    [
+        (3_000_000_000, 358, 8 * MIB, (8 * MIB,), True),
+        (3_000_000_000, 358, None, (8 * MIB,), False),
+        (3_000_000_000, 358, 3_000_000_000, (8 * MIB,), False),  # a source that passes over what it is asked
+        (3_000_000_000, 358, 0, (8 * MIB,), False),
+        (100 * MIB, 2, None, (64 * MIB, 50 * MIB, 51 * MIB, 52 * MIB), False),
+        (2500, 3, None, (), False),
+        (2500, 1, None, (2500,), True),
+        (0, 1, None, (1,), True),
+    ],
+)
+def test_part_size_is_the_one_that_is_told_or_one_of_a_few_that_are_usual(size, count, told, sizes, is_sure):
+    assert parts_of("0" * 32 + f"-{count}", size, told) == (sizes, is_sure)
+
+
+def test_etag_that_nothing_explains_tells_nothing():
+    data = bytes(3 * MIB)
+    assert agreed(etag_of(data, 2 * MIB), data, None) is True
+    assert agreed(etag_of(data, MIB + 1), data, None) is None
+    assert agreed("what-is-this", data, None) is None
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from shared.runs.prepare import (
     PrepareRun,
     SourceFile,
     Stage,
+    VerifiedParts,
 )
 from shared.runs.rounds import Round
 from shared.runs.shard import RetrySteering, ShardRun
@@ -59,6 +60,13 @@ PREPARING = {
     "SourceFile.kept": KEPT,
     "CopyPlan": CopyPlan(db="core_nt", source_version=SNAPSHOT["source_version"], files=(FILE, KEPT)),
     "CopySteering": STEERING,
+    "CopySteering.slices": STEERING.model_copy(update={"whole_bytes": 1073741824}),
+    "VerifiedParts": VerifiedParts(
+        blob_etag='"0x8DE0123456789AB"',
+        part_bytes=8388608,
+        digests=("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"),
+        refused=1,
+    ),
     "Stage": STAGE,
     "PrepareRun": PrepareRun(
         run=RUN,
@@ -80,6 +88,7 @@ PREPARING = {
     "PlannedCopy.lost": PlannedCopy(stage=STAGE, problem=UNFINISHED),
     "CopyFiles": CopyFiles(**WHERE, **SNAPSHOT, lane=3, steering=STEERING, write_before=DEADLINE),
     "CopyReceipt": CopyReceipt(lane=3, files_done=20, bytes_done=100, bytes_copied=50, failed=7, failures=(LOST,), problem=GONE),
+    "CopyReceipt.verifying": CopyReceipt(lane=3, files_done=20, bytes_done=100, bytes_verified=60),
     "CopyReceipt.done": CopyReceipt(lane=3, is_done=True, files_done=20, bytes_done=100),
     "CheckCopy": CheckCopy(**WHERE, **SNAPSHOT),
     "Checked": Checked(),

@@ -1,0 +1,145 @@
+"""What is staged, compared with what the source's ETag says of it: read back once, digested whole and part by part.
+
+A file that is too large for one step is digested in slices, of which only the parts' digests are kept: the state of an MD5
+over the whole cannot be. S3 takes no such file in one piece, so its ETag is always over parts.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import NamedTuple
+
+from shared.errors import Code, Conflict, ShardwarmError, TransientFailure
+from shared.ncbi.bucket import Bucket
+from shared.ncbi.etags import Digests, PartDigests, Parts, part_count, parts_of
+from shared.runs.prepare import SourceFile, VerifiedParts
+from shared.storage.readback import ReadBack, Staged
+from shared.storage.staging import Staging
+from shared.telemetry import logger
+
+_MOST_REFUSALS = 3
+_log = logger(__name__)
+
+
+class Verified(NamedTuple):
+    """Whether a file is verified now, and how many of its bytes were digested in this call."""
+
+    is_done: bool = False
+    bytes_read: int = 0
+
+
+class Verifier:
+    """Verifies one lane's files, one at a time: that bounds its memory and how long a call outlasts its slice."""
+
+    def __init__(self, version: str, bucket: Bucket, staging: Staging, whole_bytes: int, is_over: Callable[[], bool]) -> None:
+        self._version = version
+        self._bucket = bucket
+        self._staging = staging
+        self._whole_bytes = whole_bytes
+        self._is_over = is_over
+        self._turn = asyncio.Lock()
+
+    async def check(self, file: SourceFile, data: bytes) -> None:
+        """Compare bytes in hand.
+
+        Raises:
+            TransientFailure: they are not the file.
+        """
+        digests = Digests(await self._parts(file))
+        digests.update(data)
+        if not _agrees(file, digests):
+            raise _differs(file)
+
+    async def verify(self, file: SourceFile) -> Verified:
+        """Compare what is staged, and mark it as verified; what is another content is removed.
+
+        Raises:
+            TransientFailure: it was another content; copy it again.
+            Conflict: the source has another one by now, or it was another one again and again.
+        """
+        async with self._turn:
+            if self._is_over():
+                return Verified()
+            stored = self._staging.read_back(file)
+            staged = await stored.look()
+            if staged.size_bytes != file.size_bytes:
+                raise await self._removed(file, stored, staged)
+            if staged.is_verified:
+                return Verified(is_done=True)
+            parts = await self._parts(file)
+            if file.size_bytes <= self._whole_bytes or (parts.is_sure and part_count(file.etag) in {None, 1}):
+                return await self._whole(file, stored, staged, parts)
+            if not parts.is_sure:
+                _warn(file)
+                await stored.mark(staged, "size")
+                return Verified(is_done=True)
+            return await self._in_slices(file, stored, staged, parts.sizes[0])
+
+    async def _whole(self, file: SourceFile, stored: ReadBack, staged: Staged, parts: Parts) -> Verified:
+        digests = Digests(parts)
+        async with aclosing(stored.read(staged)) as pieces:
+            async for data in pieces:
+                await asyncio.to_thread(digests.update, data)
+        if not _agrees(file, digests):
+            raise await self._removed(file, stored, staged)
+        await stored.seal(staged, digests.md5)
+        return Verified(is_done=True, bytes_read=file.size_bytes)
+
+    async def _in_slices(self, file: SourceFile, stored: ReadBack, staged: Staged, part_bytes: int) -> Verified:
+        """Go on where the last call stopped: at the end of a part."""
+        kept = await stored.kept()
+        known = kept.parts
+        if (known.blob_etag, known.part_bytes) != (staged.etag, part_bytes):
+            known = VerifiedParts(blob_etag=staged.etag, part_bytes=part_bytes, refused=known.refused)
+        before = len(known.digests)
+        digests = PartDigests(part_bytes, [bytes.fromhex(digest) for digest in known.digests])
+        async with aclosing(stored.read(staged, before * part_bytes)) as pieces:
+            async for data in pieces:
+                await asyncio.to_thread(digests.update, data)
+                if len(digests.whole) > before and self._is_over():
+                    done = known.model_copy(update={"digests": tuple(digest.hex() for digest in digests.whole)})
+                    await stored.keep(done, kept)
+                    return Verified(bytes_read=(len(digests.whole) - before) * part_bytes)
+        if digests.etag() != file.etag:
+            raise await self._removed(file, stored, staged)
+        await stored.mark(staged, "parts")
+        return Verified(is_done=True, bytes_read=file.size_bytes - before * part_bytes)
+
+    async def _parts(self, file: SourceFile) -> Parts:
+        is_plain = part_count(file.etag) is None
+        told = None if is_plain else await self._bucket.first_part_bytes(self._version, file)
+        parts = parts_of(file.etag, file.size_bytes, told)
+        if not parts.is_sure:
+            # Perhaps what was told is about another file.
+            await self._bucket.require(self._version, file)
+        return parts
+
+    async def _removed(self, file: SourceFile, stored: ReadBack, staged: Staged) -> ShardwarmError:
+        """Remove what is another content; the error to raise."""
+        kept = await stored.kept()
+        refused = kept.parts.refused + 1
+        await stored.keep(VerifiedParts(refused=refused), kept)
+        await stored.discard(staged)
+        # Storage that fetches by itself fetches what is there: perhaps it is not the file of the plan any more.
+        await self._bucket.require(self._version, file)
+        if refused < _MOST_REFUSALS:
+            return _differs(file)
+        message = f"'{file.leaf}' arrived {refused} times with other digests than the source says."
+        return Conflict(Code.VERIFICATION_FAILED, message, target=file.leaf)
+
+
+def _agrees(file: SourceFile, digests: Digests) -> bool:
+    """Whether they may be the file's; says so when nobody can tell."""
+    verdict = digests.agree(file.etag)
+    if verdict is None:
+        _warn(file)
+    return verdict is not False
+
+
+def _warn(file: SourceFile) -> None:
+    _log.warning(f"'{file.leaf}' has only its size verified: nothing tells over which parts its ETag was made.")
+
+
+def _differs(file: SourceFile) -> TransientFailure:
+    message = f"'{file.leaf}' arrived with other digests than the source says; it is copied again."
+    return TransientFailure(Code.VERIFICATION_FAILED, message, target=file.leaf)
