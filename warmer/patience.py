@@ -30,17 +30,30 @@ class Patience:
     """One for all requests of a staging: any success is a sign of life, and begins the count anew.
 
     So a storm that lets some requests through is waited out, and a role that is missing is noticed once, not by each thread.
+    A staging that is tried again has a new one, which goes on with the count of a role that was missing all the time.
     """
 
     def __init__(
-        self, stop: Event, *, unavailable_seconds: float, forbidden_seconds: float, first_seconds: float, longest_seconds: float
+        self,
+        stop: Event,
+        *,
+        unavailable_seconds: float,
+        forbidden_seconds: float,
+        first_seconds: float,
+        longest_seconds: float,
+        forbidden_since: float | None = None,
     ) -> None:
         self._stop = stop
         self._limits = {True: forbidden_seconds, False: unavailable_seconds}
         self._first_seconds = first_seconds
         self._longest_seconds = longest_seconds
-        self._since: dict[bool, float] = {}
+        self._since: dict[bool, float] = {} if forbidden_since is None else {True: forbidden_since}
         self._lock = Lock()
+
+    @property
+    def forbidden_since(self) -> float | None:
+        """When storage began to refuse everything, by the monotonic clock; None while it does not."""
+        return self._since.get(True)
 
     def attempt[T](self, call: Callable[[], T], what: str) -> T:
         """Call until there is an answer.

@@ -36,6 +36,7 @@ class Tending:
         self._lock = Lock()
         self._tools: Tools | None = None
         self._credential: Credential | None = None
+        self._patience: Patience | None = None
         self._home = Home(settings.blastdb_dir, task.db)
 
     def halt(self) -> None:
@@ -59,7 +60,9 @@ class Tending:
                 except (WarmFailure, OSError) as error:
                     failures += 1
                     failure = of_disk(error) if isinstance(error, OSError) else error
-                    self._fail(failure, self._settings.again_seconds * min(failures, _LONGEST_AGAIN))
+                    # To ask whether a role is there by now costs one request.
+                    longer = 1 if failure.reason is Reason.STORAGE_FORBIDDEN else min(failures, _LONGEST_AGAIN)
+                    self._fail(failure, self._settings.again_seconds * longer)
         except Stopped:
             pass
         except Exception:
@@ -149,14 +152,15 @@ class Tending:
     def _begin(self) -> Tools:
         settings, stop = self._settings, Event()
         self._credential = self._credential or credential(settings.sas.get_secret_value())
-        patience = Patience(
+        self._patience = Patience(
             stop,
             unavailable_seconds=settings.unavailable_seconds,
             forbidden_seconds=settings.forbidden_seconds,
             first_seconds=settings.retry_first_seconds,
             longest_seconds=settings.retry_longest_seconds,
+            forbidden_since=self._patience.forbidden_since if self._patience else None,
         )
-        storage = Storage(self._task.container_url, self._credential, patience, settings.request_timeout_seconds)
+        storage = Storage(self._task.container_url, self._credential, self._patience, settings.request_timeout_seconds)
         with self._lock:
             if self._over.is_set():
                 raise Stopped

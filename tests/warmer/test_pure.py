@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import count
+from threading import Event
 
 import pytest
 
@@ -19,6 +21,7 @@ from warmer.failures import Reason, WarmFailure
 from warmer.home import State
 from warmer.listing import Blob, read_page
 from warmer.markers import texts
+from warmer.patience import Patience, Refusal
 from warmer.plan import plan_files, plan_taxonomy
 from warmer.reporting import Reporter
 from warmer.residency import percent
@@ -133,6 +136,47 @@ def test_settings_come_from_the_environment_and_never_show_the_signature():
     assert settings.touch_seconds == 60
     assert settings.forbidden_seconds >= 180
     assert "sig=" not in repr(settings)
+
+
+def patience(earlier=None) -> Patience:
+    """One that bears anything for a tenth of a second."""
+    waits = {"unavailable_seconds": 0.1, "forbidden_seconds": 0.1, "first_seconds": 0.001, "longest_seconds": 0.001}
+    return Patience(Event(), **waits, forbidden_since=earlier and earlier.forbidden_since)
+
+
+def tries(patience, status) -> int:
+    """How often storage that always answers so is asked before that is a failure."""
+    asked = count()
+
+    def refuse():
+        next(asked)
+        raise Refusal(status, "no")
+
+    with pytest.raises(WarmFailure):
+        patience.attempt(refuse, "a file")
+    return next(asked)
+
+
+def test_a_role_that_is_missing_is_not_waited_for_again_by_each_new_attempt():
+    first = patience()
+    assert tries(first, 403) > 2
+    second = patience(first)
+    assert tries(second, 403) == 1
+    assert tries(patience(second), 403) == 1
+
+
+def test_a_role_is_waited_for_anew_once_something_came():
+    first = patience()
+    tries(first, 403)
+    second = patience(first)
+    assert second.attempt(lambda: "a file", "a file") == "a file"
+    assert tries(patience(second), 403) > 2
+
+
+def test_storage_that_was_away_is_waited_for_anew_by_each_attempt():
+    first = patience()
+    tries(first, 503)
+    assert tries(patience(first), 503) > 2
 
 
 def test_the_image_has_every_module_that_the_agent_imports(tmp_path):

@@ -40,6 +40,21 @@ async def test_a_role_that_never_comes_is_a_failure(scene, store, mini, storage_
     assert "AuthorizationPermissionMismatch" in (await warmer.failed("StorageForbidden"))["message"]
 
 
+async def test_a_role_that_comes_late_is_asked_for_in_short_and_taken(scene, store, mini, storage_proxy):
+    refusal = storage_proxy.fail(lambda _: True, status=403, code="AuthorizationPermissionMismatch")
+    env = {"SHARDWARM_FORBIDDEN_SECONDS": "2", "SHARDWARM_AGAIN_SECONDS": "0.1"}
+    warmer = await scene.warmer(mini.assignment([0], store.url(storage_proxy.port)), **env)
+    await warmer.failed("StorageForbidden")
+    asked, failures = refusal.hits, warmer.log.read_text().count("StorageForbidden")
+
+    await warmer.until(lambda _: warmer.log.read_text().count("StorageForbidden") >= failures + 5)
+
+    # One request each, of which a few more may have been made since.
+    assert refusal.hits - asked <= 10
+    refusal.remove()
+    await warmer.warm()
+
+
 async def test_a_storm_of_503_is_waited_out(scene, store, mini, storage_proxy):
     storm = storage_proxy.fail(lambda _: True, status=503, times=30)
 

@@ -1,5 +1,6 @@
 """Agents that cannot: a warmup ends by naming node and cause, and what was in their way gone, they go on by themselves."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -124,6 +125,11 @@ async def test_role_that_does_not_come_fails_the_warmup_and_agents_go_on_when_it
             assert "Storage Blob Data Reader" in one["message"]
         said = await fails(warmups, run, "forbidden", "StorageForbidden")
         assert all("AuthorizationPermissionMismatch" in message for message in said.values())
+        # The time counts from the first refusal: no attempt after the first one waits anew.
+        for pod in (await warmups.pods("forbidden")).values():
+            waited = [int(seconds) for seconds in re.findall(r"has refused '.*?' for (\d+) s", warmups.nodes.log(pod, "warmer"))]
+            assert len(waited) > 1
+            assert waited == sorted(set(waited))
     finally:
         refusal.remove()
     await warmups.ready("forbidden")
