@@ -6,6 +6,7 @@ from shared.allowed import ANY
 from shared.azure.hub import Hub
 from shared.clients import Clients
 from shared.inputs import settle_input
+from shared.runs.expiries import overdue
 from shared.runs.identity import EXPIRY_ENTITY, LEASE_ENTITY, UPLOAD_ENTITY
 from shared.runs.leases import Lease
 from shared.runs.operations import operation_of
@@ -28,7 +29,7 @@ async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurve
     expiries = {key: Expiry.model_validate(state) for key, state in (await hub.entities(EXPIRY_ENTITY)).items()}
     # Where a run is under way it sees to the nodes itself.
     idle = [(key, state) for key, state in sorted(expiries.items()) if key not in held or key in over]
-    warm = [_warm(key, state.run, state.warm) for key, state in idle if state.warm is not None]
+    warm = [_warm(key, state, state.warm) for key, state in idle if state.warm is not None]
     start = request.turn * request.most % max(1, len(warm))
     return HubSurvey(
         accounts=_accounts(request, clients, leases),
@@ -59,15 +60,16 @@ async def _is_dead(run: str, alive_until: datetime | None, hub: Hub) -> bool:
     return alive_until is None or datetime.now(UTC) > alive_until
 
 
-def _warm(key: str, run: str, warm: WarmRun) -> WarmDatabase:
+def _warm(key: str, state: Expiry, warm: WarmRun) -> WarmDatabase:
     return WarmDatabase(
         key=key,
-        run=run,
+        run=state.run,
         cluster=warm.cluster,
         account=warm.account,
         db=warm.db,
         shard_count=warm.shard_count,
         replicas=warm.replicas,
+        overdue=overdue(state),
     )
 
 

@@ -10,7 +10,7 @@ from shared.runs.callbacks import Notice
 from shared.runs.identity import notify_id
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.uploads import Answer, Arrive, End, Look, Revive, SettleRun, Upload
-from shared.runs.warmup import Expire, Expiry, Rewarm, Rewarmed
+from shared.runs.warmup import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 
 
 def _operation[Request: (Acquire, Renew, RaiseEpoch, NamedRun)](
@@ -54,21 +54,26 @@ def expiry(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
     """The end of one warm database's time, by cluster and database.
 
     `set` notes the latest warmup; `expire`, which comes by a delayed signal, starts the release that it brings if that warmup
-    still is the latest. A doubled signal finds the release's id taken and does nothing. `forget` is told when the database was
-    taken off its nodes. `rewarm` starts the latest warmup again, with growing pauses while that does not help.
+    still is the latest, and signals itself for the case that the release fails, with growing pauses. A doubled signal does
+    nothing. `unreleased` is told why a release failed, `forget` that the database was taken off its nodes. `rewarm` starts the
+    latest warmup again, with growing pauses while that does not help.
     """
     state = Expiry.model_validate(found) if (found := ctx.get_state(dict, {})) else None
     match ctx.operation:
         case "set":
             ctx.set_state(Expiry.model_validate(payload).model_dump(mode="json", exclude_defaults=True))
         case "expire":
-            request = Expire.model_validate(payload)
-            if state is not None and state.run == request.run:
-                release = request.release
-                ctx.schedule_new_orchestration(
-                    "release_warmup", release.model_dump(mode="json", exclude_defaults=True), release.run
-                )
-                ctx.set_state(None)
+            due = expiries.expire(state, Expire.model_validate(payload))
+            if due is not None:
+                release = due.release.model_dump(mode="json", exclude_defaults=True)
+                ctx.schedule_new_orchestration("release_warmup", release, due.release.run)
+                following = due.following.model_dump(mode="json", exclude_defaults=True)
+                if due.following.due is not None:
+                    ctx.signal_entity(ctx.entity_id, "expire", following, due.following.due)
+                ctx.set_state(due.state.model_dump(mode="json", exclude_defaults=True))
+        case "unreleased":
+            state = expiries.unreleased(state, Unreleased.model_validate(payload))
+            ctx.set_state(state.model_dump(mode="json", exclude_defaults=True) if state else None)
         case "forget":
             ctx.set_state(None)
         case "rewarm":

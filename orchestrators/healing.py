@@ -97,6 +97,9 @@ class Pass:
         """Look at a warm database, and start its warmup again if its nodes are not what they were."""
         self._tenure.stop_if_canceled()
         target = f"{warm.cluster.name}/{warm.db}"
+        if warm.overdue is not None:
+            self._ledger.leave(target, "release", warm.overdue)
+            return
         try:
             check = CheckWarmup(warm=warm)
             warmth = yield from run(self._ctx, "check_warmup", check, Warmth, self._request.terms.retry)

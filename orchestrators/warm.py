@@ -7,7 +7,19 @@ from orchestrators.board import Board
 from orchestrators.layouts import bring_up_to_date
 from orchestrators.lease import CanceledError, Tenure, acquire, now
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, StepFailedError, Steps, defect, logger, pause, run, start_again, tell, unexplained
+from orchestrators.steps import (
+    Context,
+    RunFailedError,
+    StepFailedError,
+    Steps,
+    defect,
+    logger,
+    pause,
+    run,
+    start_again,
+    tell,
+    unexplained,
+)
 from orchestrators.watching import WarmBoard, apply_step, watch_a_round, watch_eviction
 from shared.errors import Code, Problem
 from shared.runs.identity import EXPIRY_ENTITY
@@ -24,6 +36,7 @@ from shared.runs.warmup import (
     PlanWarmup,
     ReadWarmup,
     RemoveWarmup,
+    Unreleased,
     WarmPlan,
     WarmReading,
     WarmResult,
@@ -76,14 +89,24 @@ def release_warmup(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     board = Board(ctx, WarmProgress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
-        raise board.failed(tenure)
+        raise _not_released(ctx, request, board, tenure)
     end = yield from _release(ctx, request, tenure, board)
     if isinstance(end, WarmResult) and end.outcome == "released":
         tell(ctx, EXPIRY_ENTITY, request.claim.key, "forget", NamedRun(run=request.run))
     yield from tenure.release()
     if isinstance(end, Problem):
-        raise board.failed(end)
+        raise _not_released(ctx, request, board, end)
     return end.model_dump(mode="json")
+
+
+def _not_released(ctx: Context, request: WarmRun, board: WarmBoard, problem: Problem) -> RunFailedError:
+    """The failure, of which the expiry is told: a database whose time is over is released later. With its cluster it is gone."""
+    logger(ctx, __name__).warning(f"'{request.db}' was not released, {problem.code.value}: {problem.message}")
+    if problem.code is Code.CLUSTER_NOT_FOUND:
+        tell(ctx, EXPIRY_ENTITY, request.claim.key, "forget", NamedRun(run=request.run))
+    else:
+        tell(ctx, EXPIRY_ENTITY, request.claim.key, "unreleased", Unreleased(problem=problem))
+    return board.failed(problem)
 
 
 def _release(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Problem]:
@@ -134,7 +157,7 @@ def _limit(ctx: Context, request: WarmRun) -> None:
     if request.ttl_seconds is not None:
         release = request.model_copy(update={"run": f"{request.run}-ttl", "watch": None, "presumed_dead": None, "callback": None})
         after = timedelta(seconds=request.ttl_seconds)
-        tell(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release), after=after)
+        tell(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=now(ctx) + after), after=after)
 
 
 def _begin(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[Watch]:

@@ -90,6 +90,7 @@ class Settings(BaseModel):
     warm_deadline_seconds: Seconds = Field(default=7200.0, description="How long a warmup waits for its nodes, in seconds.")
     poll_first_seconds: Seconds = Field(default=5.0, description="The first pause between looks at nodes, in seconds.")
     poll_longest_seconds: Seconds = Field(default=60.0, description="The longest pause between looks, in seconds.")
+    release_again_seconds: Seconds = Field(default=900.0, description="Pause before a release by TTL is repeated, in seconds.")
     arm_url: str = Field(default="https://management.azure.com", description="Azure Resource Manager's address.")
     arm_certificate: str | None = Field(
         default=None, description="File of the certificate of an ARM that no public authority vouches for; for local work."

@@ -119,6 +119,7 @@ def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presume
         deadline_seconds=settings.warm_deadline_seconds,
         first_poll_seconds=settings.poll_first_seconds,
         longest_poll_seconds=settings.poll_longest_seconds,
+        release_again_seconds=settings.release_again_seconds,
         retry=retry_of(settings),
     )
 

@@ -105,7 +105,10 @@ class DeadSettle(Wire):
 
 
 class WarmDatabase(Wire):
-    """A database that was made warm and not released: where, and what was asked for. `key` is its lease's and entity's."""
+    """A database that was made warm and not released: where, and what was asked for. `key` is its lease's and entity's.
+
+    `overdue` says why it is still there although its time is over.
+    """
 
     key: str
     run: str
@@ -114,6 +117,7 @@ class WarmDatabase(Wire):
     db: str
     shard_count: int | None = None
     replicas: int | None = None
+    overdue: str | None = None
 
 
 class HubSurvey(Wire):

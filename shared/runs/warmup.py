@@ -18,7 +18,8 @@ from shared.runs.wire import RetrySteering, Wire
 class WarmRun(Wire):
     """The input of a warmup. `shard` is the run that brings the layouts up to date, should they need it.
 
-    `ttl_seconds` after it became warm the database is released, unless it was warmed again; None keeps it.
+    `ttl_seconds` after it became warm the database is released, unless it was warmed again; None keeps it. A release that does
+    not succeed is followed by another after `release_again_seconds`, twice as many the next time, and so on within bounds.
     `strict` wants every assigned node warm; without it a node may fail as long as every shard is warm on another.
     `deadline_seconds` ends the waiting; the lease is longer, so that a warmup never outlives its right. `watch` is there when
     the run goes on from an earlier round of polls.
@@ -37,6 +38,7 @@ class WarmRun(Wire):
     deadline_seconds: float = 7200.0
     first_poll_seconds: float = 5.0
     longest_poll_seconds: float = 60.0
+    release_again_seconds: float = 900.0
     retry: RetrySteering = RetrySteering()
     watch: "Watch | None" = None
     callback: Callback | None = None
@@ -177,13 +179,15 @@ class Expiry(Wire):
     """What is kept of a warm database: only the latest warmup's end may take it off its nodes.
 
     `warm` is what was asked for, so that it can be had again; `tries` and `not_before` keep a warmup that fails from being
-    started again and again.
+    started again and again. `releases` counts those started since its time is over, `unreleased` says why the last one failed.
     """
 
     run: str
     warm: WarmRun | None = None
     tries: int = 0
     not_before: datetime | None = None
+    releases: int = 0
+    unreleased: Problem | None = None
 
 
 class Rewarm(Wire):
@@ -201,10 +205,21 @@ class Rewarmed(Wire):
 
 
 class Expire(Wire):
-    """The end of a warmup's time: start this release, unless a later warmup came in between."""
+    """The end of a warmup's time: start this release, unless a later warmup came in between, or so many were started already.
+
+    One that does not say when it is `due` is of an earlier release of this app, and nothing follows it.
+    """
 
     run: str
     release: WarmRun
+    releases: int = 0
+    due: datetime | None = None
+
+
+class Unreleased(Wire):
+    """Why a release did not take the database off its nodes."""
+
+    problem: Problem
 
 
 class WarmResult(Wire):

@@ -1,17 +1,85 @@
-"""When the warmup of a warm database is started again, and when not."""
+"""When a warm database is released, and when its warmup is started again."""
 
 from datetime import UTC, datetime, timedelta
 
+from shared.errors import Code, Problem
 from shared.runs.clusters import ClusterRef
-from shared.runs.expiries import rewarm
+from shared.runs.expiries import expire, overdue, rewarm, unreleased
 from shared.runs.shard import ShardRun
-from shared.runs.warmup import Expiry, Rewarm, WarmRun
+from shared.runs.warmup import Expire, Expiry, Rewarm, Unreleased, WarmRun
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLUSTER = ClusterRef(subscription_id="s", resource_group="r", name="c")
 SHARD = ShardRun(run="x", number=1, account="acct", db="nt", presets=(1,))
 WARM = WarmRun(run="warm-nt-1", number=1, cluster=CLUSTER, shard=SHARD, shard_count=3, presumed_dead="another", ttl_seconds=60)
 STATE = Expiry(run="warm-nt-1", warm=WARM)
+END = Expire(run="warm-nt-1", release=WARM.model_copy(update={"run": "warm-nt-1-ttl", "release_again_seconds": 60.0}), due=NOW)
+AWAY = Unreleased(problem=Problem(code=Code.CLUSTER_UNAVAILABLE, message="No answer."))
+
+
+def releases(number):
+    """The state, and what follows, after so many releases that did not help."""
+    state, request, due = STATE, END, None
+    for _ in range(number):
+        due = expire(state, request)
+        assert due is not None
+        state, request = due.state, due.following
+    return due
+
+
+def test_release_is_started_at_the_end_and_what_was_asked_for_is_kept_until_it_helped():
+    due = expire(STATE, END)
+
+    assert due.release == END.release
+    assert (due.state.run, due.state.warm, due.state.releases) == ("warm-nt-1", WARM, 1)
+
+
+def test_release_that_did_not_help_is_followed_by_others_under_other_ids():
+    assert [releases(number).release.run for number in (1, 2, 3)] == ["warm-nt-1-ttl", "warm-nt-1-ttl-2", "warm-nt-1-ttl-3"]
+    assert releases(3).release == END.release.model_copy(update={"run": "warm-nt-1-ttl-3"})
+
+
+def test_pauses_between_releases_double_and_stay_bounded():
+    pauses = [releases(1).following.due - NOW] + [
+        releases(number + 1).following.due - releases(number).following.due for number in range(1, 8)
+    ]
+
+    assert [pause / timedelta(minutes=1) for pause in pauses] == [1, 2, 4, 8, 16, 16, 16, 16]
+
+
+def test_end_that_an_earlier_release_noted_leads_to_one_release():
+    due = expire(STATE, END.model_copy(update={"due": None}))
+
+    assert (due.release, due.following.due) == (END.release, None)
+
+
+def test_end_that_was_seen_to_leads_to_nothing_when_it_comes_again():
+    first = expire(STATE, END)
+    assert expire(first.state, END) is None
+    second = expire(first.state, first.following)
+    assert expire(second.state, first.following) is None
+
+
+def test_nothing_is_released_that_was_released_or_warmed_since():
+    first = expire(STATE, END)
+    for state in (None, Expiry(run="warm-nt-2", warm=WARM)):
+        for request in (END, first.following):
+            assert expire(state, request) is None
+
+
+def test_why_a_database_outlives_its_time_is_kept_and_told_but_of_no_other_release():
+    late = releases(2).state
+
+    assert unreleased(late, AWAY).unreleased == AWAY.problem
+    assert overdue(unreleased(late, AWAY)) == ("its time is over; 2 releases were started: ClusterUnavailable: No answer.")
+    assert "none has told" in overdue(late)
+    assert (unreleased(STATE, AWAY), unreleased(None, AWAY), overdue(STATE)) == (STATE, None, None)
+
+
+def test_database_whose_time_is_over_is_not_warmed_again():
+    late = releases(1).state
+
+    assert rewarm(late, asked()) == (None, late)
 
 
 def asked(now=NOW, seen="warm-nt-1"):

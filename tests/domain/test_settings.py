@@ -56,6 +56,7 @@ def refused(environment):
         ("warm_deadline_seconds", 7200.0),
         ("poll_first_seconds", 5.0),
         ("poll_longest_seconds", 60.0),
+        ("release_again_seconds", 900.0),
         ("arm_url", "https://management.azure.com"),
         ("arm_certificate", None),
         ("credential", None),

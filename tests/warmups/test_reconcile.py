@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import reconciled
 from tests.warmups.conftest import app_on_cluster
+from tests.warmups.scene import eventually
 
 REWARMED = "warm"
 
@@ -13,7 +15,7 @@ REWARMED = "warm"
 @pytest.fixture(scope="module")
 async def place(tmp_path_factory):
     """A cluster of this module's own: a pass sees to every warm database that there is."""
-    async with app_on_cluster(tmp_path_factory) as warmups:
+    async with app_on_cluster(tmp_path_factory, SHARDWARM_RELEASE_AGAIN_SECONDS="20") as warmups:
         yield warmups
 
 
@@ -83,3 +85,29 @@ async def test_released_database_stays_released(place, warm):
 
     assert rewarmed(await reconciled(place)) == []
     assert (await place.written(warm.name)).is_nothing
+
+
+async def test_release_that_finds_the_api_server_away_is_followed_by_one_that_does_not(place):
+    await place.publish("overdue")
+    run = await place.started("overdue", ttl_seconds=1)
+    stop = place.crossroads.stop(f"{run}-ttl", Step("activity", "evict_warmup"), "delivered")
+    assert (await place.ended(run))["status"] == "Succeeded"
+    await stop.reached()
+    async with place.outage():
+        stop.go()
+        release = await place.ended(f"{run}-ttl")
+        assert (release["status"], release["error"]["code"]) == ("Failed", "ClusterUnavailable"), release
+
+    told = [one for one in (await reconciled(place))["actions"] if one["target"].endswith("/overdue")]
+    assert [(one["action"], one["reason"]) for one in told] == [("tell", "release")]
+    assert "1 releases were started: ClusterUnavailable" in told[0]["outcome"]
+    assert not (await place.written("overdue")).is_nothing
+
+    async def is_followed():
+        return (await place.api.get(f"/api/operations/{run}-ttl-2")).status_code == 200
+
+    await eventually(is_followed)
+    assert (await place.ended(f"{run}-ttl-2"))["status"] == "Succeeded"
+    assert (await place.written("overdue")).is_nothing
+    assert [file for node in place.nodes.names for file in place.files(node, "overdue")] == []
+    assert [one for one in (await reconciled(place))["actions"] if one["target"].endswith("/overdue")] == []

@@ -29,7 +29,7 @@ from shared.runs.reconcile import (
 )
 from shared.runs.shard import Inspected, RecordFailure, RetrySteering, ShardRun
 from shared.runs.uploads import SettleRun
-from shared.runs.warmup import Expiry, Rewarm, Rewarmed, WarmRun
+from shared.runs.warmup import Expire, Expiry, Rewarm, Rewarmed, Unreleased, WarmRun
 
 RUN = "reconcile-all-47bd9f1d3b2a5c60-7"
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -77,6 +77,15 @@ MEANING = {
         account="elbstg01", db="core_nt", run=RUN, epoch=7, refused="0123456789abcdef0123456789abcdef", problem=REFUSED
     ),
     "Expiry.warm": Expiry(run=RUN, warm=WarmRun(run=RUN, number=7, cluster=CLUSTER, shard=SHARD), tries=2, not_before=MOMENT),
+    "Expiry.overdue": Expiry(run=RUN, releases=2, unreleased=REFUSED),
+    "Expire.again": Expire(
+        run=RUN,
+        release=WarmRun(run=f"{RUN}-ttl-3", number=7, cluster=CLUSTER, shard=SHARD, release_again_seconds=60.0),
+        releases=2,
+        due=MOMENT,
+    ),
+    "Unreleased": Unreleased(problem=REFUSED),
+    "WarmDatabase.overdue": WARM.model_copy(update={"overdue": "its time is over; 2 releases were started: VolumeGap: 01"}),
     "Rewarm": Rewarm(run=RUN, seen="warm-core-nt-47bd9f1d3b2a5c60-3", now=MOMENT),
     "Rewarmed": Rewarmed(started=True),
     "ReconcileProgress": ReconcileProgress(phase="healing", databases_total=1000, healed=3, told=2, error=REFUSED),
