@@ -1,5 +1,6 @@
 """Look at what the task hub keeps: leases whose holder is over, uploads whose settle is, databases that were made warm."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from shared.allowed import ANY
@@ -14,11 +15,13 @@ from shared.runs.reconcile import SCOPE, DeadHolder, DeadSettle, HubSurvey, Surv
 from shared.runs.uploads import Upload
 from shared.runs.warmup import Expiry, WarmRun
 
+_MOST_SETTLES = 200
+
 
 async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurvey:
     """List the entities and ask after the holders. Reads only.
 
-    One query for each kind of entity, for each holder and for each upload under way.
+    One query for each hundred entities, for each holder and for each upload under way, of which a pass asks after some.
 
     Raises:
         TransientFailure: the hub does not answer; a retry helps.
@@ -30,26 +33,32 @@ async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurve
     # Where a run is under way it sees to the nodes itself.
     idle = [(key, state) for key, state in sorted(expiries.items()) if key not in held or key in over]
     warm = [_warm(key, state, state.warm) for key, state in idle if state.warm is not None]
-    start = request.turn * request.most % max(1, len(warm))
     return HubSurvey(
         accounts=_accounts(request, clients, leases),
         leases=len(leases),
         dead=tuple(DeadHolder(key=key, run=held[key]) for key in sorted(over))[: request.most],
         settles=await _dead_settles(request, clients, hub),
-        warm=tuple((warm[start:] + warm[:start])[: request.most]),
+        warm=tuple(_window(warm, request.turn, request.most)),
     )
 
 
 async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple[DeadSettle, ...]:
     if clients.settings.upload_events == "off":
         return ()
+    uploads = {key: Upload.model_validate(state) for key, state in (await hub.entities(UPLOAD_ENTITY)).items()}
+    under_way = [(key, upload.run, upload.alive_until) for key, upload in sorted(uploads.items()) if upload.run is not None]
     dead: list[DeadSettle] = []
-    for key, state in sorted((await hub.entities(UPLOAD_ENTITY)).items()):
-        upload = Upload.model_validate(state)
-        if upload.run is not None and len(dead) < request.most and await _is_dead(upload.run, upload.alive_until, hub):
+    for key, run, alive_until in _window(under_way, request.turn, _MOST_SETTLES):
+        if len(dead) < request.most and await _is_dead(run, alive_until, hub):
             account, _, db = key.partition(":")
-            dead.append(DeadSettle(run=upload.run, settle=settle_input(clients.settings, account, db)))
+            dead.append(DeadSettle(run=run, settle=settle_input(clients.settings, account, db)))
     return tuple(dead)
+
+
+def _window[Item](items: Sequence[Item], turn: int, most: int) -> Sequence[Item]:
+    """So many, from another place in each turn: after some turns everything had one."""
+    start = turn * most % max(1, len(items))
+    return [*items[start:], *items[:start]][:most]
 
 
 async def _is_dead(run: str, alive_until: datetime | None, hub: Hub) -> bool:

@@ -9,7 +9,7 @@ from shared.runs import expiries, leases, uploads
 from shared.runs.callbacks import Notice
 from shared.runs.identity import notify_id
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
-from shared.runs.uploads import Answer, Arrive, End, Look, Revive, SettleRun, Upload
+from shared.runs.uploads import Answer, Arrive, End, Look, Revive, SettleRun, Tidy, Upload
 from shared.runs.warmup import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 
 
@@ -88,23 +88,25 @@ def expiry(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
 
 
 type _Starting = tuple[Upload, SettleRun | None]
+type _Left = tuple[Upload | None, None]
 
-_OF_AN_UPLOAD: dict[str, Callable[[Upload, Any], _Starting | tuple[Upload, Answer]]] = {
+_OF_AN_UPLOAD: dict[str, Callable[[Upload, Any], _Starting | tuple[Upload, Answer] | _Left]] = {
     "arrive": lambda state, payload: uploads.arrive(state, Arrive.model_validate(payload)),
     "look": lambda state, payload: uploads.look(state, Look.model_validate(payload)),
     "end": lambda state, payload: uploads.end(state, End.model_validate(payload)),
     "revive": lambda state, payload: uploads.revive(state, Revive.model_validate(payload)),
+    "tidy": lambda state, payload: (uploads.tidy(state, Tidy.model_validate(payload)), None),
 }
 
 
 def upload(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
     """What has arrived of one (account, db), and its settle; the operations are the table in `shared.runs.uploads`.
 
-    Events come as signals, doubled and in any order; at most one settle is under way.
+    Events come as signals, doubled and in any order; at most one settle is under way. One that is idle for long is forgotten.
     """
     state = Upload.model_validate(ctx.get_state(dict, {}) or {})
     state, outcome = _OF_AN_UPLOAD[ctx.operation](state, payload)
-    ctx.set_state(state.model_dump(mode="json", exclude_defaults=True))
+    ctx.set_state(state.model_dump(mode="json", exclude_defaults=True) if state else None)
     if isinstance(outcome, SettleRun):
         ctx.schedule_new_orchestration("settle", outcome.model_dump(mode="json", exclude_defaults=True), outcome.run)
     return outcome.model_dump(mode="json") if isinstance(outcome, Answer) else None

@@ -20,10 +20,12 @@ from shared.runs.identity import LEASE_ENTITY, UPLOAD_ENTITY, lease_key
 from shared.runs.kinds import claim_of
 from shared.runs.leases import Lease, NamedRun
 from shared.runs.operations import RunState, operation_of
-from shared.runs.uploads import Arrive
+from shared.runs.uploads import Arrive, Tidy
 from shared.sanitise import sanitised_line
 
 _FIRST_MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
+_PAGE = 100
+"""Entities in one answer of the hub: one with all that it may remember has 20 KB, and an answer 4 MB."""
 _MISSING = frozenset({grpc.StatusCode.NOT_FOUND})
 
 
@@ -90,10 +92,19 @@ class Hub:
         state = await self.find(run)
         return state is None or operation_of(state).has_ended
 
-    async def entities(self, name: str) -> dict[str, dict[str, Any]]:
-        """The states of all entities of a name, by key; those without a state are left out."""
+    async def tidy_upload(self, key: str, request: Tidy) -> None:
+        """Have an upload forget what it may; nothing is waited for."""
         async with _translated():
-            found = await self._client.get_all_entities(EntityQuery(instance_id_starts_with=f"@{name}@"))
+            await self._client.signal_entity(EntityInstanceId(UPLOAD_ENTITY, key), "tidy", request.model_dump(mode="json"))
+
+    async def entities(self, name: str, *, untouched_since: datetime | None = None) -> dict[str, dict[str, Any]]:
+        """The states of all entities of a name, by key, page by page; those without a state are left out.
+
+        With `untouched_since` only those to which nothing has happened since then.
+        """
+        query = EntityQuery(instance_id_starts_with=f"@{name}@", last_modified_to=untouched_since, page_size=_PAGE)
+        async with _translated():
+            found = await self._client.get_all_entities(query)
         states = {entity.id.key: entity.get_typed_state() for entity in found if entity.id.entity == name}
         return {key: state for key, value in states.items() if (state := _object(value))}
 

@@ -233,9 +233,10 @@ class Warmth(Wire):
 
 
 class PurgeRuns(Wire):
-    """Forget runs that ended so long ago, and entities that hold nothing."""
+    """Forget runs that ended so long ago, entities that hold nothing, and what idle uploads remember of events."""
 
     retention_seconds: float
+    idle_seconds: float = 86400.0
 
 
 class Purged(Wire):

@@ -7,6 +7,7 @@
 | look | refused | what has arrived, and more time | refused |
 | end | refused | ended, unless something has arrived since it looked | refused |
 | revive | nothing | another settle starts in place of the dead one | nothing |
+| tidy | forgotten by and by | nothing | nothing |
 
 Refused means that the caller is not the settle of this upload any more and is to stop. A settle that has not looked for
 longer than it said it might is taken for dead by the next event.
@@ -96,11 +97,12 @@ class Mark(Wire):
 
 
 class Upload(Wire):
-    """The state of one upload: the settle under way, what has arrived, and the last events, the newest last."""
+    """The state of one upload: the settle under way, when the last one started, what has arrived, the last events in order."""
 
     number: int = 0
     run: str | None = None
     alive_until: datetime | None = None
+    started: datetime | None = None
     version: int = 0
     last_arrival: datetime | None = None
     recent: tuple[Mark, ...] = ()
@@ -137,6 +139,14 @@ class Revive(Wire):
     presumed_dead: str
     now: datetime
     settle: SettleRun
+
+
+class Tidy(Wire):
+    """Forget what is idle: events after `idle_seconds`, the rest `retention_seconds` later, when its settles are forgotten."""
+
+    now: datetime
+    idle_seconds: float
+    retention_seconds: float
 
 
 class Answer(Wire):
@@ -190,11 +200,22 @@ def revive(state: Upload, request: Revive) -> tuple[Upload, SettleRun | None]:
     return _start(state, request.settle, request.now)
 
 
+def tidy(state: Upload, request: Tidy) -> Upload | None:
+    """What is still worth keeping; None when nothing is. No settle's number comes twice while one of that id is known."""
+    if state.run is not None:
+        return state
+    moments = [moment for moment in (state.last_arrival, state.started) if moment is not None]
+    idle_seconds = (request.now - max(moments)).total_seconds() - request.idle_seconds if moments else float("inf")
+    if idle_seconds >= request.retention_seconds:
+        return None
+    return state.model_copy(update={"recent": ()}) if idle_seconds >= 0 else state
+
+
 def _start(state: Upload, settle: SettleRun, now: datetime) -> tuple[Upload, SettleRun]:
     number = state.number + 1
     run = operation_id("settle", settle.shard.account, settle.shard.db, number)
     alive_until = now + timedelta(seconds=settle.alive_seconds)
-    started = {"number": number, "run": run, "alive_until": alive_until}
+    started = {"number": number, "run": run, "alive_until": alive_until, "started": now}
     return state.model_copy(update=started), settle.model_copy(update={"run": run})
 
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from activities.survey_account import survey_account
+from activities.survey_hub import _window
 from benchmarks.fleet import sound
 from shared.runs.reconcile import SurveyAccount, Terms
 from tests.activities.conftest import ACCOUNT
@@ -77,3 +78,11 @@ async def test_what_is_more_than_one_pass_heals_has_its_turn(bench, turn):
     start = turn * 2 % 5
     assert [one.db for one in survey.to_heal] == [f"db{(start + place) % 5}" for place in range(2)]
     assert survey.left == 3
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 7, 10])
+def test_what_is_more_than_fits_one_pass_has_its_turn_in_a_later_one(length):
+    windows = [_window(range(length), turn, 3) for turn in range(4)]
+
+    assert {item for window in windows for item in window} == set(range(length))
+    assert all(len(window) == len(set(window)) == min(3, length) for window in windows)

@@ -16,11 +16,13 @@ from shared.runs.uploads import (
     Mark,
     Revive,
     SettleRun,
+    Tidy,
     Upload,
     arrive,
     end,
     look,
     revive,
+    tidy,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -222,3 +224,46 @@ def test_whatever_happens_one_settle_holds_and_news_is_seen_or_still_waited_for(
         assert state.version == number
         assert state.run is None or state.run == started[-1]
         assert len(set(started)) == len(started)
+
+
+def tidying(after):
+    return Tidy(now=NOW + timedelta(seconds=after), idle_seconds=100, retention_seconds=1000)
+
+
+def settled():
+    state, settle = begun()
+    state, answer = end(state, End(run=settle.run, version=1))
+    assert answer.granted
+    return state
+
+
+def test_upload_that_is_idle_forgets_its_events_first_and_the_rest_once_its_settles_are_forgotten():
+    state = settled()
+
+    assert tidy(state, tidying(99)) == state
+    compact = tidy(state, tidying(100))
+    assert compact == state.model_copy(update={"recent": ()})
+    assert tidy(compact, tidying(1099)) == compact
+    assert tidy(compact, tidying(1100)) is None
+    assert tidy(Upload(), tidying(0)) is None
+
+
+def test_upload_with_a_settle_keeps_everything_however_long_that_is_silent():
+    state, _ = begun()
+
+    assert tidy(state, tidying(10**9)) == state
+
+
+def test_upload_that_forgot_its_events_takes_one_that_comes_again_for_news_but_gives_no_number_twice():
+    state, settle = arrive(tidy(settled(), tidying(100)), arrival(after=100))
+
+    assert (settle.run.rpartition("-")[2], state.number, state.version) == ("2", 2, 2)
+
+
+def test_retention_counts_from_the_last_settle_too():
+    state, settle = begun()
+    state, again = revive(state, Revive(presumed_dead=settle.run, now=NOW + timedelta(seconds=900), settle=SETTLE))
+    state, _ = end(state, End(run=again.run, version=1))
+
+    assert tidy(state, tidying(1100)) is not None
+    assert tidy(state, tidying(2000)) is None

@@ -111,6 +111,7 @@ MEANING = {
     "CheckWarmup": CheckWarmup(warm=WARM),
     "Warmth": Warmth(again="its nodes hold an older generation", trouble="2 nodes fail"),
     "PurgeRuns": PurgeRuns(retention_seconds=86400.0),
+    "PurgeRuns.idle": PurgeRuns(retention_seconds=86400.0, idle_seconds=60.0),
     "Purged": Purged(runs=5, entities=2, complete=False),
     "Action": ACTION,
     "Count": Count(action="correct", reason="mark", times=1),

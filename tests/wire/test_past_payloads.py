@@ -50,6 +50,7 @@ from shared.runs.uploads import (
     Revive,
     SettleResult,
     SettleRun,
+    Tidy,
     Upload,
     UploadSeen,
     Waiting,
@@ -417,6 +418,8 @@ MEANING = {
         "Upload.idle": Upload(
             number=0, run=None, alive_until=None, version=0, last_arrival=None, recent=(), known=0, overtaken=0
         ),
+        "Upload.started": Upload(number=1, started=MOMENT, version=1, last_arrival=MOMENT),
+        "Tidy": Tidy(now=MOMENT, idle_seconds=86400.0, retention_seconds=2592000.0),
         "Arrive": Arrive(mark=MARK, received=MOMENT, settle=SETTLE_RUN),
         "Look": Look(run=SETTLE, now=MOMENT, alive_seconds=1860.0),
         "End": End(run=SETTLE, version=5),
@@ -430,7 +433,7 @@ MEANING["0.1.0"] |= reconciling.MEANING
 EVERY = [(release, name) for release, meaning in MEANING.items() for name in meaning]
 WRITTEN_WHOLE = (ShardResult, WarmResult, PrepareResult, SettleResult, passes.ReconcileResult)
 WRITTEN_WHOLE += (leases.Holding, leases.Lease, leases.Acquire, leases.Renew, leases.RaiseEpoch, leases.NamedRun, leases.Reply)
-WRITTEN_WHOLE += (Look, End, Answer)
+WRITTEN_WHOLE += (Look, End, Answer, Tidy)
 """What a run's output, the lease's entity and those who ask one write with all fields; everything else leaves defaults out."""
 
 MODULES = (callbacks, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire)
