@@ -25,7 +25,7 @@ run: setup ## the main job: shard and warm two real databases and prove that not
 	@$(PYTHON) -m local.demo $(ARGS)
 
 test: setup ## all tests
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --no-loadscope-reorder $(ARGS)
 
 check: locks lint types layers test ## what CI runs, in CI's order
 
