@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _DRAIN_SECONDS = 2
+_KEEP_ALIVE_SECONDS = 240
+"""As long as Azure's front keeps an idle connection: one that ends sooner may end under a request."""
 
 
 class HttpServer:
@@ -48,6 +50,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]))

@@ -9,6 +9,7 @@ import pytest
 from local.azurite import ROOT
 from local.cluster import Cluster
 from local.cluster.given import given_kubeconfig
+from shared.runs.readings import Limits
 
 LIMIT_SECONDS = 150
 """Alone on a machine it takes 35 s."""
@@ -62,7 +63,7 @@ async def test_main_job_shards_and_warms_both_databases_and_proves_the_result(tm
     assert_arrived(summary)
     warm = summary["warm"]
     assert warm["nodes"] == 3
-    assert warm["resident_percent"] == 100
+    assert warm["resident_percent"] >= Limits().resident_percent
     assert warm["hits_equal"] == warm["hits_compared"] > 1000
     assert warm["bytes_moved_again"] == 0
     assert 0 < warm["bytes_moved_after_node_loss"] <= warm["bytes_lost"] < warm["bytes_moved"] / 2
