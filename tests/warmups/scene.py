@@ -236,6 +236,10 @@ class Warmups:
         found = await self.admin.get(f"{_CORE}/pods", labelSelector=f"shardwarm/database={database_hash(db)}")
         return {pod["spec"]["nodeName"]: pod["metadata"]["name"] for pod in found["items"]}
 
+    async def delete_pod(self, name: str) -> None:
+        """Delete an agent's pod past the app, as an operator or a drain would; the DaemonSet makes another."""
+        await self.admin.delete(f"{_CORE}/pods/{name}")
+
     async def drop(self, db: str) -> None:
         """Take a database out of the cluster without the app, and wait for the end of its agents."""
 

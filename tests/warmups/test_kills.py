@@ -1,4 +1,4 @@
-"""A worker, an API server, an agent or a node that dies in each phase of a warmup and of a release.
+"""A worker, an API server, an agent, a pod or a node that dies in each phase of a warmup and of a release.
 
 One death serves all phases: a database for each is brought to its phase and held there, then the victim is killed once. What
 is left out is the same path as what is there: nothing speaks to the API server or looks at nodes before the planning, no agent
@@ -28,6 +28,7 @@ PHASES = {
     "worker": [*STEPS, "copying"],
     "API server": ["planning", "applying", "copying", "releasing", "removing"],
     "agent": ["copying", "verifying", "releasing"],
+    "pod": ["copying", "verifying", "releasing"],
     "node": ["planning", "applying", "verifying", "releasing"],
 }
 
@@ -122,6 +123,13 @@ async def kill_agents(warmups, pauses):
     await go_on(pauses)
 
 
+async def delete_pods(warmups, pauses):
+    for one in pauses:
+        pods = await warmups.pods(one.database.name)
+        await warmups.delete_pod(pods[one.node or min(pods)])
+    await go_on(pauses)
+
+
 async def lose_node(warmups, pauses):
     """The node stays away until the warmups have ended without it; releases wait for it until it is replaced."""
     (node,) = {one.node for one in pauses if one.node is not None}
@@ -131,7 +139,13 @@ async def lose_node(warmups, pauses):
     await warmups.nodes.replace(node)
 
 
-KILLS = {"worker": kill_worker, "API server": kill_api_server, "agent": kill_agents, "node": lose_node}
+KILLS = {
+    "worker": kill_worker,
+    "API server": kill_api_server,
+    "agent": kill_agents,
+    "pod": delete_pods,
+    "node": lose_node,
+}
 
 
 async def look(warmups, one, operation):
