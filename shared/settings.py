@@ -84,9 +84,12 @@ class Settings(BaseModel):
         default=None, description="Secret with a read-only SAS under `sas`, for agents without an identity; for local work."
     )
     warmer_environment: tuple[tuple[str, str], ...] = Field(
-        default=(), description="More environment variables of the agents, `NAME=value`."
+        default=(),
+        description="More environment variables of the agents: `NAME=value`, separated by commas, which no value can have.",
     )
-    warm_lease_seconds: Seconds = Field(default=10800.0, description="How long a warmup holds its database, in seconds.")
+    warm_lease_seconds: Seconds = Field(
+        default=10800.0, description="How long a warmup holds its database, in seconds; 900 above the deadline at least."
+    )
     warm_deadline_seconds: Seconds = Field(default=7200.0, description="How long a warmup waits for its nodes, in seconds.")
     poll_first_seconds: Seconds = Field(default=5.0, description="The first pause between looks at nodes, in seconds.")
     poll_longest_seconds: Seconds = Field(default=60.0, description="The longest pause between looks, in seconds.")
@@ -133,7 +136,7 @@ class Settings(BaseModel):
         default="0 */10 * * * *",
         description="When the timer fires, in six fields from seconds to weekdays. The platform reads it, so it must be set.",
     )
-    reconcile_most: int = Field(default=20, ge=1, le=40, description="How many things one pass heals at most.")
+    reconcile_most: int = Field(default=20, ge=1, le=40, description="How many things one pass heals at most; 40 at most.")
     reconcile_ghosts: Literal["tell", "remove"] = Field(
         default="tell",
         description="`remove` lets a pass remove volumes that the database's `.njs`/`.pjs` does not count, up to half of all.",
@@ -145,17 +148,22 @@ class Settings(BaseModel):
         default=3600.0, description="How long a pass waits before it repeats a run that failed, in seconds."
     )
     retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
-        default=30.0, description="How long runs that have ended are kept, in days."
+        default=30.0, description="How long runs that have ended are kept, in days; 3,650 at most."
     )
     ncbi_url: str = Field(
         default="https://ncbi-blast-databases.s3.amazonaws.com",
         description="The S3 bucket from which prepare-db copies databases; it must let anybody list and read.",
     )
     ncbi_timeout_seconds: Seconds = Field(default=30.0, description="How long one request to that bucket may take, in seconds.")
-    copy_lanes: int = Field(default=8, ge=1, le=64, description="Copying activities of one prepare-db run at once.")
-    copy_slice_seconds: float = Field(default=40.0, gt=0, le=50, description="How long one of them begins copies, in seconds.")
+    copy_lanes: int = Field(default=8, ge=1, le=64, description="Copying activities of one prepare-db run at once; 64 at most.")
+    copy_slice_seconds: float = Field(
+        default=40.0, gt=0, le=50, description="How long one of them begins copies, in seconds; 50 at most."
+    )
     copy_block_bytes: int = Field(
-        default=8 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="How much one request copies of a large file."
+        default=8 * 1024 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Bytes of a large file that one request copies; 1,024 to 67,108,864.",
     )
     list_page: int = Field(default=5000, ge=1, le=5000, description="Blobs a page of a listing; 5,000 is the service's maximum.")
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from annotated_types import Le
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,10 +15,14 @@ from shared.runs.callbacks import Callback
 from shared.runs.shard import ShardRun
 from shared.runs.wire import RetrySteering
 from shared.settings import Settings, parse
+from warmer.settings import Settings as AgentSettings
+from warmer.settings import parse as parse_agents
 
 ROOT = Path(__file__).parents[2]
 SECRET = "DoNotRepeatThisValue"
 NAMES = {f"SHARDWARM_{name.upper()}" for name in Settings.model_fields}
+BY_KUBERNETES = {"node_name", "pod_name", "pod_namespace", "kubernetes_service_host", "kubernetes_service_port"}
+AGENTS = {f"SHARDWARM_{name.upper()}": name for name in AgentSettings.model_fields if name not in BY_KUBERNETES}
 
 
 def refused(environment):
@@ -226,9 +231,11 @@ def test_a_default_is_written_once_and_a_run_without_steering_follows_the_same()
 # The other two lists
 
 
-def documented():
-    """Name to (default, meaning) of the rows of docs/settings.md that are ours."""
-    rows = re.findall(r"^\| `(SHARDWARM_\w+)` \| (.+?) \| (.+?) \|$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+def documented(section="Settings"):
+    """Name to (default, meaning) of the rows of a section's table in docs/settings.md, which a blank line ends."""
+    text = re.split(rf"^#+ {section}$", (ROOT / "docs/settings.md").read_text(), flags=re.MULTILINE)[1]
+    table = text[text.index("|---|") :].split("\n\n")[0]
+    rows = re.findall(r"^\| `(SHARDWARM_\w+)` \| (.+?) \| (.+?) \|$", table, re.MULTILINE)
     return {name: (default, meaning) for name, default, meaning in rows}
 
 
@@ -238,7 +245,7 @@ def example():
 
 def test_the_documentation_lists_exactly_the_settings_there_are():
     assert list(documented()) == [f"SHARDWARM_{name.upper()}" for name in Settings.model_fields]
-    assert set(re.findall(r"SHARDWARM_\w+", (ROOT / "docs/settings.md").read_text())) - {"SHARDWARM_"} == NAMES
+    assert set(re.findall(r"SHARDWARM_\w+", (ROOT / "docs/settings.md").read_text())) - {"SHARDWARM_"} == NAMES | set(AGENTS)
 
 
 def test_the_documentation_says_of_each_setting_what_the_code_says():
@@ -248,6 +255,40 @@ def test_the_documentation_says_of_each_setting_what_the_code_says():
         given = {} if default == "none" else {f"SHARDWARM_{name.upper()}": default.strip("`")}
         assert getattr(parse(given), name) == field.default
         assert (default == "none") == (not field.default)
+
+
+def test_an_upper_bound_is_told():
+    bounded = {
+        name: bound.le for name, field in Settings.model_fields.items() for bound in field.metadata if isinstance(bound, Le)
+    }
+
+    assert bounded
+    for name, bound in bounded.items():
+        assert f"{int(bound):,}" in Settings.model_fields[name].description, name
+        refused({f"SHARDWARM_{name.upper()}": str(int(bound) + 1)})
+
+
+def test_the_documentation_lists_exactly_the_agents_settings_with_their_defaults_and_meanings():
+    rows = documented("Settings of the node agents")
+
+    assert list(rows) == list(AGENTS)
+    for variable, name in AGENTS.items():
+        default, meaning = rows[variable]
+        field = AgentSettings.model_fields[name]
+        assert meaning == field.description
+        given = {} if default == "none" else {variable: default.strip("`")}
+        assert getattr(parse_agents({"NODE_NAME": "n", **given}), name) == field.default
+        assert (default == "none") == (not str(field.default))
+
+
+def test_pairs_reach_the_agents_as_the_documentation_writes_them():
+    (line,) = re.findall(r"^SHARDWARM_WARMER_ENVIRONMENT=(.+)$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+
+    pairs = dict(parse({"SHARDWARM_WARMER_ENVIRONMENT": line}).warmer_environment)
+
+    assert set(pairs) <= set(AGENTS)
+    parsed = parse_agents({"NODE_NAME": "n", **pairs})
+    assert (parsed.download_concurrency, parsed.forbidden_seconds) == (32, 600)
 
 
 def test_the_example_lists_exactly_the_settings_there_are():
