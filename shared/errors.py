@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict
 class Code(StrEnum):
     """Error codes. They are a contract: never renamed, never reused for something else."""
 
-    INVALID_REQUEST = "InvalidRequest"
     INVALID_NAME = "InvalidName"
     UNKNOWN_FIELD = "UnknownField"
     INVALID_FIELD = "InvalidField"
