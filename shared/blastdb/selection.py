@@ -134,7 +134,10 @@ def _impossible(size: DatabaseSize, pool: NodePool, requested: int | None, repli
     if not size.shard_bytes:
         return Problem(code=Code.SHARD_SET_NOT_FOUND, message="The database has no shard set. Shard it first.")
     if requested is not None and requested not in size.shard_bytes:
-        message = f"There is no shard set with N = {requested}; there are {_listed(size)}."
+        message = (
+            f"There is no shard set with N = {requested}; there are {_listed(size)}. Ask for one of these, or, if the database "
+            f"has as many volumes, shard it with this preset first."
+        )
         return Problem(code=Code.SHARD_SET_NOT_FOUND, message=message, target=str(requested))
     return None
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from shared.blastdb import blobs
+from shared.blastdb.advice import counted
 from shared.blastdb.certificate import Certificate
 from shared.blastdb.names import is_database_name
 from shared.blastdb.volumes import Molecule, files_of, molecule_of
@@ -126,8 +127,7 @@ class Catalogue:
         names = [blob.name for blob in listing if _is_of(db, shard_count, blob.name)]
         if not names:
             await self.probe(account, db)
-            message = f"'{db}' has no shard set for N = {shard_count}. Shard it with this preset first."
-            raise NotFound(Code.SHARD_SET_NOT_FOUND, message, target="n")
+            raise _no_set(db, shard_count, len(await _volume_sizes(container, db)))
         contents = await asyncio.gather(*(container.read(name, limit_bytes=_TEXT_LIMIT_BYTES) for name in names))
         texts = {name: content.data for name, content in zip(names, contents, strict=True) if content is not None}
         sizes = await _volume_sizes(container, db)
@@ -173,6 +173,14 @@ async def _walk(container: Container) -> tuple[dict[str, ListedBlob], list[str]]
 def _is_of(db: str, shard_count: int, name: str) -> bool:
     parsed = blobs.parse_layout_blob(db, name)
     return parsed is not None and parsed.shard_count == shard_count
+
+
+def _no_set(db: str, shard_count: int, volumes: int) -> NotFound:
+    """`volumes` is 0 where sharding the database would tell why it is refused."""
+    advice = "Shard it with this preset first."
+    if 0 < volumes < shard_count:
+        advice = f"It cannot have one: {counted(volumes, 'volume')} can be {counted(volumes, 'shard')} at most."
+    return NotFound(Code.SHARD_SET_NOT_FOUND, f"'{db}' has no shard set for N = {shard_count}. {advice}", target="n")
 
 
 async def _volume_sizes(container: Container, db: str) -> Mapping[str, int]:

@@ -153,7 +153,7 @@ def test_a_requested_count_that_is_not_there_is_refused_with_those_that_are():
 
     assert choice.problem.code is Code.SHARD_SET_NOT_FOUND
     assert choice.problem.target == "3"
-    assert "1, 2" in choice.problem.message
+    assert "there are 1, 2. Ask for one of these" in choice.problem.message
 
 
 def test_only_available_sets_are_chosen():

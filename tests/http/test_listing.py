@@ -328,3 +328,13 @@ async def test_a_shard_set_that_is_not_there_is_not_found(api, blobs):
     assert reply.status_code == 404
     assert reply.json()["error"]["code"] == reply.headers["x-ms-error-code"] == "ShardSetNotFound"
     assert "Shard it with this preset first" in reply.json()["error"]["message"]
+
+
+async def test_nobody_is_advised_to_shard_with_more_shards_than_volumes(api, blobs):
+    await blobs.upload(database("set_too_many", 3))
+
+    reply = await api.get("/api/blast/databases/set_too_many/shard-sets/4", params={"account_name": api.account})
+
+    assert reply.json()["error"]["code"] == "ShardSetNotFound"
+    assert "3 volumes can be 3 shards at most" in reply.json()["error"]["message"]
+    assert "Shard it" not in reply.json()["error"]["message"]
