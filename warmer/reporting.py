@@ -13,15 +13,14 @@ from warmer.report import FILE, Report
 _TICK_SECONDS = 1.0
 _REPEATED_SECONDS = 45.0
 """A report is published again after so long although it says the same: who reads it believes only recent ones."""
-_MOVING = frozenset({"copying_files", "verifying_db", "touching_memory"})
 
 log = logging.getLogger("warmer")
 
 
 class Reporter:
-    """Writes report.json at every change of phase and each second of a phase in which something moves.
+    """Writes report.json at every change of phase, and each second until the work is done, also while it waits after a failure.
 
-    Once the work is done it writes only when told to, after a measurement: the file's age is the measurement's age.
+    Once it is done it writes only when told to, after a measurement: the file's age is the measurement's age.
     """
 
     def __init__(self, board: Board, folder: Path, publisher: Publisher) -> None:
@@ -81,7 +80,7 @@ class Reporter:
     def _tick(self) -> None:
         while True:
             time.sleep(_TICK_SECONDS)
-            if self._board.report().phase in _MOVING:
+            if self._board.report().phase != "completed":
                 self.write()
 
 

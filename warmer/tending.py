@@ -130,7 +130,8 @@ class Tending:
         log.info("removed %s from this node: %d files", self._task.db, count)
         self._board.complete(is_warm=False)
         self._reporter.write()
-        self._over.wait()
+        while not self._over.wait(self._settings.touch_seconds):
+            self._reporter.write()
         raise Stopped
 
     def _stand_by(self) -> None:
