@@ -11,16 +11,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import yaml
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 from shared.allowed import allows
-from shared.azure.credentials import credential
+from shared.azure.credentials import credential, no_token
 from shared.errors import Code, Forbidden, Misconfigured, NotFound, ShardwarmError, TransientFailure
 from shared.runs.clusters import WORKLOAD_LABEL, Access, ClusterFacts, ClusterRef, Pool
 from shared.sanitise import sanitised_line
@@ -43,7 +38,7 @@ class Clusters:
         Raises:
             NotFound: there is no such cluster.
             Misconfigured: the app's identity may not read it.
-            TransientFailure: ARM is busy or out of reach.
+            TransientFailure: ARM is busy or out of reach, or there is no token for it.
         """
         async with _translated(cluster):
             found: Any = await self._client(cluster).managed_clusters.get(
@@ -136,7 +131,9 @@ def _translate(cluster: ClusterRef, error: AzureError) -> ShardwarmError:
     if isinstance(error, ResourceNotFoundError):
         message = f"There is no cluster '{cluster.name}' in resource group '{cluster.resource_group}'."
         return NotFound(Code.CLUSTER_NOT_FOUND, message, target=cluster.name)
-    if isinstance(error, ClientAuthenticationError) or status in {401, 403}:
+    if isinstance(error, ClientAuthenticationError) and status is None:
+        return no_token(cluster.name, "ARM", error)
+    if status in {401, 403}:
         message = f"ARM refuses the app at cluster '{cluster.name}': {reason} Grant Azure Kubernetes Service Cluster User Role."
         return Misconfigured(Code.CLUSTER_REFUSED, message, target=cluster.name)
     message = f"ARM does not answer for cluster '{cluster.name}': {reason}"

@@ -5,8 +5,11 @@ from functools import cache
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError
 from azure.identity.aio import DefaultAzureCredential
 
+from shared.errors import Code, TransientFailure
+from shared.sanitise import sanitised_line
 from shared.settings import Settings
 
 AKS_SCOPE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
@@ -16,6 +19,16 @@ AKS_SCOPE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
 def credential(settings: Settings) -> AsyncTokenCredential:
     """The process's one credential, which caches its tokens."""
     return _made_by(settings.credential) if settings.credential else _default(settings.client_id)
+
+
+def no_token(cluster: str, audience: str, error: AzureError) -> TransientFailure:
+    """Our error for a credential's: there is no token for what has to do with a cluster.
+
+    Always a passing one: the SDK says the same of an identity that the app lacks and of one whose endpoint is away.
+    """
+    reason = sanitised_line(str(error).split("\n", 1)[0], 160)
+    message = f"The app gets no token for {audience} of '{cluster}': {reason} Try again; if that lasts, see the app's identity."
+    return TransientFailure(Code.CLUSTER_UNAVAILABLE, message, target=cluster, retry_after_seconds=10)
 
 
 @cache

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
+from azure.core.exceptions import AzureError
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
@@ -29,10 +30,9 @@ class ApiServer:
     """Calls to one API server. Safe to share between tasks of one event loop.
 
     Every method raises:
-        GoneError: there is no such object.
-        WrittenByAnotherError: a condition on the version failed.
-        Misconfigured: the app lacks a right.
-        TransientFailure: the server is busy or out of reach; a retry helps.
+        GoneError: there is no such object; a TransientFailure to those who do not expect it.
+        Misconfigured: the app lacks a right, or its namespace is not there.
+        TransientFailure: the server is busy or out of reach, there is no token for it, or somebody else wrote; a retry helps.
     """
 
     def __init__(self, cluster: str, access: Access, token: Token) -> None:
@@ -72,7 +72,7 @@ class ApiServer:
         return await self._call("PATCH", path, {}, body, "application/merge-patch+json")
 
     async def create(self, path: str, body: Json) -> Json:
-        """Create; WrittenByAnotherError when it exists."""
+        """Create; a TransientFailure when it exists."""
         return await self._call("POST", path, {}, body, "application/json")
 
     async def replace(self, path: str, body: Json) -> Json:
@@ -92,16 +92,14 @@ class ApiServer:
     async def _call(
         self, method: str, path: str, query: dict[str, str], body: Json | None = None, content_type: str | None = None
     ) -> Json:
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {await self._token()}"}
-        if content_type:
-            headers["Content-Type"] = content_type
+        headers = {"Accept": "application/json", **({"Content-Type": content_type} if content_type else {})}
 
-        def call() -> Json:
+        def call(token: str) -> Json:
             reply: Any = self._client.call_api(
                 path,
                 method,
                 query_params=list(query.items()),
-                header_params=headers,
+                header_params={**headers, "Authorization": f"Bearer {token}"},
                 body=body,
                 response_type="object",
                 _return_http_data_only=True,
@@ -110,6 +108,6 @@ class ApiServer:
             return cast("Json", reply)
 
         try:
-            return await asyncio.to_thread(call)
-        except (ApiException, HTTPError) as error:
+            return await asyncio.to_thread(call, await self._token())
+        except (ApiException, HTTPError, AzureError) as error:
             raise translate(self.cluster, error) from error

@@ -1,40 +1,59 @@
-"""Kubernetes' errors, translated at the edge. 404 and conflicts are answers; callers handle them where they mean something."""
+"""Kubernetes' errors, and those of getting a token for it, translated at the edge.
 
-import json
+404 is an answer; callers handle it where it means something. Anywhere else, and with every conflict, somebody removed or wrote
+an object between two calls, and a repetition sees what there is.
+"""
+
 from typing import Any, cast
 
+from azure.core.exceptions import AzureError
 from kubernetes.client.exceptions import ApiException
+from pydantic import BaseModel, ValidationError
 from urllib3.exceptions import HTTPError
 
+from shared.azure.credentials import no_token
 from shared.errors import Code, Misconfigured, ShardwarmError, TransientFailure
 from shared.sanitise import sanitised_line
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
-class GoneError(Exception):
+class GoneError(TransientFailure):
     """There is no such object."""
 
 
-class WrittenByAnotherError(Exception):
-    """The object is not at the version that a write was meant for."""
+class _Details(BaseModel):
+    kind: str = ""
+
+
+class _Status(BaseModel):
+    """What Kubernetes answers instead of an object; `kind` is of the object that it is about."""
+
+    message: str = ""
+    details: _Details = _Details()
 
 
 def translate(cluster: str, error: Exception) -> Exception:
-    """Our error for one that the client raised."""
+    """Our error for one that the client or the app's credential raised."""
+    if isinstance(error, AzureError):
+        return no_token(cluster, "Kubernetes", error)
     if isinstance(error, HTTPError):
         return _unavailable(cluster, type(error).__name__)
     if not isinstance(error, ApiException):
         return error
     untyped = cast("Any", error)
-    status, reason = int(untyped.status or 0), sanitised_line(_message(untyped), 200)
+    status, said = int(untyped.status or 0), _said(untyped.body)
+    reason = sanitised_line(said.message or str(untyped.reason), 200)
     match status:
+        case 404 if said.details.kind == "namespaces":
+            message = f"Kubernetes in '{cluster}' lacks the app's namespace: {reason}; apply infra/kubernetes/rbac.yaml."
+            return Misconfigured(Code.CLUSTER_REFUSED, message, target=cluster)
         case 404:
-            return GoneError(reason)
+            return GoneError(Code.WRITTEN_BY_ANOTHER, f"Somebody removed an object in '{cluster}': {reason}", target=cluster)
         case 409:
-            return WrittenByAnotherError(reason)
+            return TransientFailure(Code.WRITTEN_BY_ANOTHER, f"Somebody else writes in '{cluster}': {reason}", target=cluster)
         case 401 | 403:
-            message = f"Kubernetes in '{cluster}' refuses the app: {reason} Apply infra/kubernetes/rbac.yaml."
+            message = f"Kubernetes in '{cluster}' refuses the app: {reason}; apply infra/kubernetes/rbac.yaml."
             return Misconfigured(Code.CLUSTER_REFUSED, message, target=cluster)
         case _ if status in _PASSING or status == 0:
             return _unavailable(cluster, reason)
@@ -47,8 +66,8 @@ def _unavailable(cluster: str, reason: str) -> ShardwarmError:
     return TransientFailure(Code.CLUSTER_UNAVAILABLE, message, target=cluster, retry_after_seconds=10)
 
 
-def _message(error: Any) -> str:
+def _said(body: str | None) -> _Status:
     try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(error.reason)
+        return _Status.model_validate_json(body or "")
+    except ValidationError:
+        return _Status()

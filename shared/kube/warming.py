@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from shared.errors import Code, Misconfigured, TransientFailure
+from shared.errors import Misconfigured
 from shared.kube import readings
 from shared.kube.api import ApiServer, Json
-from shared.kube.errors import GoneError, WrittenByAnotherError
+from shared.kube.errors import GoneError
 from shared.kube.manifests import ASSIGNMENT_ANNOTATION, NAME_LABEL, WarmerSpec, config_map, daemon_set
 from shared.kube.readings import WORKLOAD_SELECTOR, WorkloadNode
 from shared.runs.assignment import ASSIGNMENT_FILE, AssignmentDocument
@@ -113,15 +113,11 @@ class Warming:
         if document.asks_the_same_as(found):
             return False
         body = config_map(self.namespace, document.db, document.render())
-        try:
-            if version is None:
-                await self._api.create(f"{self._core}/configmaps", body)
-            else:
-                body["metadata"]["resourceVersion"] = version
-                await self._api.replace(f"{self._core}/configmaps/{object_name(document.db)}", body)
-        except WrittenByAnotherError as error:
-            message = f"The assignment of '{document.db}' is being written by another run."
-            raise TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=document.db) from error
+        if version is None:
+            await self._api.create(f"{self._core}/configmaps", body)
+        else:
+            body["metadata"]["resourceVersion"] = version
+            await self._api.replace(f"{self._core}/configmaps/{object_name(document.db)}", body)
         return True
 
     async def apply(self, spec: WarmerSpec) -> bool:

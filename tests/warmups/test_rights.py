@@ -12,7 +12,12 @@ import pytest
 from local.cluster.api import APPLY, ApiError
 from local.cluster.api import Api as Kubernetes
 from local.cluster.manifests import NAMESPACE
+from shared.errors import Misconfigured
+from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec, config_map, daemon_set
+from shared.kube.warming import Warming
+from shared.runs.assignment import AssignmentDocument
+from shared.runs.clusters import Access
 
 SPEC = WarmerSpec(
     namespace=NAMESPACE,
@@ -92,3 +97,32 @@ async def test_app_may_neither_change_nodes_nor_make_pods(warmups, app):
         with pytest.raises(ApiError) as error:
             await forbidden
         assert error.value.status == 403
+
+
+# The Kubernetes client's own.
+@pytest.mark.filterwarnings("ignore:HTTPResponse.getheaders:DeprecationWarning")
+async def test_namespace_that_is_not_there_is_named_with_what_makes_it(warmups):
+    admin = warmups.cluster.admin
+
+    async def token() -> str:
+        return admin.token
+
+    api = ApiServer("aks-local", Access(admin.server, admin.authority), token)
+    document = AssignmentDocument(
+        account="elbstg01",
+        container_url="https://elbstg01.blob.example/blast-db",
+        db="core_nt",
+        molecule="nucl",
+        source_version=None,
+        digest="d" * 32,
+        shard_count=1,
+        mode="hot",
+        nodes={"n0": (0,)},
+    )
+    try:
+        with pytest.raises(Misconfigured, match=r'namespaces "nowhere" not found; apply infra/kubernetes/rbac.yaml'):
+            await Warming(api, "nowhere").write_assignment(document)
+        # Whatever else is not there is nothing to see.
+        assert await Warming(api, "nowhere").look("core_nt") is None
+    finally:
+        api.close()
