@@ -7,6 +7,7 @@ and the cluster has another. It is synchronous, so calls run on threads.
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,12 +16,15 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from shared.kube.errors import translate
+from shared.errors import ShardwarmError
+from shared.kube.errors import starting, translate
 from shared.runs.clusters import Access
 
 FIELD_MANAGER = "shardwarm"
 _TIMEOUT_SECONDS = (5, 20)
 _PAGE = 500
+_READY = "/readyz"
+"""Open to everybody who has a token, by a role that every cluster has."""
 
 type Json = dict[str, Any]
 type Token = Callable[[], Awaitable[str]]
@@ -62,9 +66,9 @@ class ApiServer:
                 return items
             more = {"continue": str(token)}
 
-    async def apply(self, path: str, body: Json, *, dry_run: bool = False) -> Json:
+    async def apply(self, path: str, body: Json) -> Json:
         """Server-side apply: creates or brings to this state, and owns these fields from then on. Safe to repeat."""
-        query = {"fieldManager": FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})}
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._call("PATCH", path, query, body, "application/apply-patch+yaml")
 
     async def merge(self, path: str, body: Json) -> Json:
@@ -79,10 +83,9 @@ class ApiServer:
         """Replace; with a resourceVersion in the body, only over that version."""
         return await self._call("PUT", path, {}, body, "application/json")
 
-    async def delete(self, path: str, *, foreground: bool = False) -> Json:
-        """Delete; in the foreground the object stays until what it owns is gone."""
-        policy = "Foreground" if foreground else "Background"
-        return await self._call("DELETE", path, {"propagationPolicy": policy})
+    async def delete(self, path: str) -> Json:
+        """Delete; what the object owns goes after it."""
+        return await self._call("DELETE", path, {"propagationPolicy": "Background"})
 
     def close(self) -> None:
         """Close the pool and forget the certificate's file."""
@@ -110,4 +113,18 @@ class ApiServer:
         try:
             return await asyncio.to_thread(call, await self._token())
         except (ApiException, HTTPError, AzureError) as error:
+            if _is_forbidden(error) and path != _READY and not await self._is_ready():
+                raise starting(self.cluster) from error
             raise translate(self.cluster, error) from error
+
+    async def _is_ready(self) -> bool:
+        """Whether the server knows its roles yet; until then it forbids everything to everybody."""
+        try:
+            await self.get(_READY)
+        except ShardwarmError:
+            return False
+        return True
+
+
+def _is_forbidden(error: Exception) -> bool:
+    return isinstance(error, ApiException) and cast("Any", error).status == HTTPStatus.FORBIDDEN

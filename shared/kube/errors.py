@@ -61,6 +61,11 @@ def translate(cluster: str, error: Exception) -> Exception:
             return Misconfigured(Code.CLUSTER_REFUSED, f"Kubernetes in '{cluster}' refused a request: {reason}", target=cluster)
 
 
+def starting(cluster: str) -> ShardwarmError:
+    """The error of a refusal by a server that is not ready."""
+    return _unavailable(cluster, "it refuses the app and does not say that it is ready")
+
+
 def _unavailable(cluster: str, reason: str) -> ShardwarmError:
     message = f"The API server of '{cluster}' does not answer: {reason}"
     return TransientFailure(Code.CLUSTER_UNAVAILABLE, message, target=cluster, retry_after_seconds=10)
