@@ -83,13 +83,13 @@ app.activity_trigger(input_name="payload", activity="read_warmup")(bound(ReadWar
 app.activity_trigger(input_name="payload", activity="mark_nodes")(bound(MarkNodes, mark_nodes))
 app.activity_trigger(input_name="payload", activity="evict_warmup")(bound(RemoveWarmup, evict_warmup))
 app.activity_trigger(input_name="payload", activity="remove_warmup")(bound(RemoveWarmup, remove_warmup))
-app.activity_trigger(input_name="payload", activity="survey_account")(bound(SurveyAccount, survey_account))
 app.activity_trigger(input_name="payload", activity="prune_ghosts")(bound(PruneGhosts, prune_ghosts))
 app.activity_trigger(input_name="payload", activity="check_warmup")(bound(CheckWarmup, check_warmup))
 
 # Activities that ask the task hub.
 with_hub(app.activity_trigger(input_name="payload", activity="post_callback")(bound_with_hub(PostCallback, post_callback)))
 with_hub(app.activity_trigger(input_name="payload", activity="survey_hub")(bound_with_hub(SurveyHub, survey_hub)))
+with_hub(app.activity_trigger(input_name="payload", activity="survey_account")(bound_with_hub(SurveyAccount, survey_account)))
 with_hub(
     app.activity_trigger(input_name="payload", activity="correct_metadata")(bound_with_hub(CorrectMetadata, correct_metadata))
 )

@@ -46,27 +46,30 @@ async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple
     if clients.settings.upload_events == "off":
         return ()
     uploads = {key: Upload.model_validate(state) for key, state in (await hub.entities(UPLOAD_ENTITY)).items()}
-    under_way = [(key, upload.run, upload.alive_until) for key, upload in sorted(uploads.items()) if upload.run is not None]
+    under_way = [(key, upload, upload.run) for key, upload in sorted(uploads.items()) if upload.run is not None]
     dead: list[DeadSettle] = []
-    for key, run, alive_until in _window(under_way, request.turn, _MOST_SETTLES):
-        if len(dead) < request.most and await _is_dead(run, alive_until, hub):
+    for key, upload, run in _window(under_way, request.turn, _MOST_SETTLES):
+        if len(dead) < request.most and not await has_living_settle(upload, hub):
             account, _, db = key.partition(":")
             dead.append(DeadSettle(run=run, settle=settle_input(clients.settings, account, db)))
     return tuple(dead)
+
+
+async def has_living_settle(upload: Upload, hub: Hub) -> bool:
+    """Whether a settle is under way that the engine does not know to be over."""
+    if upload.run is None:
+        return False
+    state = await hub.find(upload.run)
+    if state is not None:
+        return not operation_of(state).has_ended
+    # One that was only just started is not known yet.
+    return upload.alive_until is not None and datetime.now(UTC) <= upload.alive_until
 
 
 def _window[Item](items: Sequence[Item], turn: int, most: int) -> Sequence[Item]:
     """So many, from another place in each turn: after some turns everything had one."""
     start = turn * most % max(1, len(items))
     return [*items[start:], *items[:start]][:most]
-
-
-async def _is_dead(run: str, alive_until: datetime | None, hub: Hub) -> bool:
-    state = await hub.find(run)
-    if state is not None:
-        return operation_of(state).has_ended
-    # One that was only just started is not known yet.
-    return alive_until is None or datetime.now(UTC) > alive_until
 
 
 def _warm(key: str, state: Expiry, warm: WarmRun) -> WarmDatabase:

@@ -183,7 +183,7 @@ class Pass:
     def _prune(self, account: str, found: Drifted) -> Steps[bool]:
         """Remove ghosts, holding the database meanwhile; False when they stay."""
         target = f"{account}/{found.db}"
-        pruned = yield from prune(self._ctx, account, found.db, self._request.terms)
+        pruned = yield from prune(self._ctx, account, found, self._request.terms)
         if pruned.problem is not None:
             self._ledger.leave(target, found.reason, pruned.problem.message)
             return False

@@ -31,6 +31,7 @@ type Reason = Literal[
     "headers",
     "refused",
     "failed",
+    "settling",
     "gone",
 ]
 """Why a database is not well.
@@ -38,8 +39,8 @@ type Reason = Literal[
 `mark`, `copy` and `promotion`: the metadata says that something is under way; a promotion that is only told of is lost.
 `never`: it was not sharded yet. `stale`: its files changed since. `missing`, `damaged`, `orphans`: layout blobs are absent,
 differ, or are too many. `metadata`: it claims what is not so. `headers`: somebody else wrote the metadata, and a listing has to
-read it. `refused`: it cannot be sharded as it stands. `failed`: its last run failed a short while ago. `gone`: there is
-metadata or a layout, but no database.
+read it. `refused`: it cannot be sharded as it stands. `failed`: its last run failed a short while ago. `settling`: its
+upload's settle still waits, and will have it sharded. `gone`: there is metadata or a layout, but no database.
 """
 
 
@@ -143,8 +144,8 @@ class SurveyAccount(Wire):
 class Drifted(Wire):
     """A database that is not well, and what may be done; nothing of it is only to be told.
 
-    `correct` its metadata, `prune` its ghosts, `shard` it, in this order; or `prepare` it: finish the promotion of that
-    `source_version`.
+    `correct` its metadata, `prune` the ghosts in the listing that was `refused`, by its digest, `shard` it, in this order; or
+    `prepare` it: finish the promotion of that `source_version`.
     """
 
     db: str
@@ -155,6 +156,7 @@ class Drifted(Wire):
     shard: bool = False
     prepare: bool = False
     source_version: str | None = None
+    refused: str | None = None
     molecule: Molecule | None = None
     presets: tuple[int, ...] = ()
 
@@ -204,11 +206,12 @@ class Corrected(Wire):
 
 
 class PruneGhosts(Wire):
-    """Remove the volumes that a database's own statistics file does not count. Nothing is removed after `write_before`."""
+    """Remove volumes that a database's statistics do not count, before `write_before`, from the listing that was `refused`."""
 
     account: str
     db: str
     write_before: datetime
+    refused: str | None = None
 
 
 class Pruned(Wire):

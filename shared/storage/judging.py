@@ -129,7 +129,7 @@ def _refused_before(stored: Stored, known: ShardFields, terms: Terms) -> Drifted
     """What a run refused, and what has not changed since: no run would end otherwise."""
     told = Drifted(db=stored.db, reason="refused", detail=known.sharding_error or "")
     if terms.prune_ghosts and told.detail.startswith(Code.GHOST_VOLUMES.value):
-        return told.model_copy(update={"prune": True, "shard": True, "presets": terms.presets})
+        return told.model_copy(update={"prune": True, "refused": known.shard_refused, "shard": True, "presets": terms.presets})
     return _described(stored) or told
 
 

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from activities.survey_account import survey_account
 from activities.survey_hub import _window
 from benchmarks.fleet import sound
-from shared.runs.reconcile import SurveyAccount, Terms
+from shared.runs.reconcile import Terms
+from shared.storage.survey import survey
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database, layout
 
@@ -17,7 +17,8 @@ TERMS = Terms(presets=(1, 2), quiet_seconds=0, again_seconds=0)
 
 
 async def looked(bench, clients=None, terms=TERMS, **more):
-    return await survey_account(SurveyAccount(account=ACCOUNT, terms=terms, **more), clients or bench.clients)
+    clients = clients or bench.clients
+    return await survey(clients.accounts.container(ACCOUNT), clients.control, terms, **{"turn": 0, "initial": "", **more})
 
 
 async def shelve(bench, *names) -> None:
@@ -30,11 +31,11 @@ async def test_every_page_costs_a_call_and_no_database_does(bench):
     await shelve(bench, *(f"db{number}" for number in range(6)))
     bench.proxy.clear()
 
-    survey = await looked(bench, bench.with_settings(list_page=20))
+    seen = await looked(bench, bench.with_settings(list_page=20))
 
-    assert (survey.databases, survey.blobs, survey.to_heal, survey.to_tell) == (6, 6 * len(sound("x")), (), ())
-    assert survey.pages == -(-survey.blobs // 20)
-    assert len(bench.proxy.records) == survey.pages
+    assert (seen.databases, seen.blobs, seen.to_heal, seen.to_tell) == (6, 6 * len(sound("x")), (), ())
+    assert seen.pages == -(-seen.blobs // 20)
+    assert len(bench.proxy.records) == seen.pages
 
 
 async def test_only_databases_are_looked_at(bench):
@@ -50,10 +51,10 @@ async def test_only_databases_are_looked_at(bench):
         }
     )
 
-    survey = await looked(bench)
+    seen = await looked(bench)
 
-    assert {(one.db, one.reason) for one in survey.to_heal} == {("real", "never"), ("gone", "gone")}
-    assert {(one.db, one.reason) for one in survey.to_tell} == {("orphaned", "gone")}
+    assert {(one.db, one.reason) for one in seen.to_heal} == {("real", "never"), ("gone", "gone")}
+    assert {(one.db, one.reason) for one in seen.to_tell} == {("orphaned", "gone")}
 
 
 async def test_container_that_is_too_large_for_one_look_is_looked_at_by_initials(bench):
@@ -73,11 +74,11 @@ async def test_what_is_more_than_one_pass_heals_has_its_turn(bench, turn):
     for number in range(5):
         await bench.blobs.upload(database(f"db{number}", 1))
 
-    survey = await looked(bench, terms=TERMS.model_copy(update={"most_actions": 2}), turn=turn)
+    seen = await looked(bench, terms=TERMS.model_copy(update={"most_actions": 2}), turn=turn)
 
     start = turn * 2 % 5
-    assert [one.db for one in survey.to_heal] == [f"db{(start + place) % 5}" for place in range(2)]
-    assert survey.left == 3
+    assert [one.db for one in seen.to_heal] == [f"db{(start + place) % 5}" for place in range(2)]
+    assert seen.left == 3
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 7, 10])

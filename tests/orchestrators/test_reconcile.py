@@ -324,8 +324,9 @@ async def test_refused_database_is_tried_once_a_generation(place):
 
 async def test_ghosts_are_removed_where_a_setting_allows_it_and_never_more_than_half(tmp_path_factory):
     async with Scene(tmp_path_factory.mktemp("prune"), **IMPATIENT, SHARDWARM_RECONCILE_GHOSTS="remove") as scene:
-        await scene.blobs.upload(database("few", 4) | statistics_file("few", 2))
-        await scene.blobs.upload(database("most", 4) | statistics_file("most", 1))
+        await scene.blobs.upload(database("few", 4))
+        await scene.blobs.upload(database("most", 4))
+        await scene.blobs.upload(statistics_file("few", 2) | statistics_file("most", 1))
         refused = await reconciled(scene)
 
         pruned = await reconciled(scene)
@@ -341,7 +342,8 @@ async def test_ghosts_are_removed_where_a_setting_allows_it_and_never_more_than_
 
 async def test_database_whose_ghosts_are_being_removed_is_held_by_the_pass(tmp_path_factory):
     async with Scene(tmp_path_factory.mktemp("held"), **IMPATIENT, SHARDWARM_RECONCILE_GHOSTS="remove") as scene:
-        await scene.blobs.upload(database("pruned", 4) | statistics_file("pruned", 3))
+        await scene.blobs.upload(database("pruned", 4))
+        await scene.blobs.upload(statistics_file("pruned", 3))
         await reconciled(scene)
         name, _, number = (await passes(scene))[0]["id"].rpartition("-")
         pass_id = f"{name}-{int(number) + 1}"

@@ -67,9 +67,12 @@ TOLD = Drifted(db="nt", reason="refused", detail="VolumeGap")
 ACTION = Action(target="elbstg01/core_nt", action="correct", reason="mark", outcome="the mark of a sharding")
 
 PROMOTION = Drifted(db="core_nt", reason="promotion", correct=True, prepare=True, source_version="2026-06-06-01-05-02")
+LISTING = "0123456789abcdef0123456789abcdef"
 
 MEANING = {
     "Drifted.promotion": PROMOTION,
+    "Drifted.ghosts": Drifted(db="core_nt", reason="refused", prune=True, shard=True, refused=LISTING),
+    "PruneGhosts.refused": PruneGhosts(account="elbstg01", db="core_nt", write_before=MOMENT, refused=LISTING),
     "CorrectMetadata.finish": CorrectMetadata(account="elbstg01", db="core_nt", finish=True),
     "Terms.copying": Terms(presets=(1,), copying=CopySteering(lanes=2, slice_seconds=9.0, block_bytes=1024, at_once=1)),
     "Inspected.refused_listing": Inspected(problem=REFUSED, refused="0123456789abcdef0123456789abcdef"),
