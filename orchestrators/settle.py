@@ -49,22 +49,20 @@ def settle(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     """
     request, log = SettleRun.model_validate(payload), logger(ctx, __name__)
     settling = _Settling(ctx, request)
-    for _ in range(_ROUNDS):
-        end = yield from settling.round()
-        if end is None:
-            continue
-        if isinstance(end, Problem):
-            log.warning(f"Failed with {end.code.value}: {end.message}")
-            raise settling.board.failed(end)
-        log.info(f"Settled '{end.db}': {end.outcome}.")
-        settling.board.show(SettleProgress(phase="canceled" if end.outcome == "canceled" else "done"))
-        return end.model_dump(mode="json")
-    start_again(ctx, request.model_copy(update={"waiting": settling.waiting}))
-    return None
+    end = yield from settling.rounds()
+    if end is None:
+        start_again(ctx, request.model_copy(update={"waiting": settling.waiting}))
+        return None
+    if isinstance(end, Problem):
+        log.warning(f"Failed with {end.code.value}: {end.message}")
+        raise settling.board.failed(end)
+    log.info(f"Settled '{end.db}': {end.outcome}.")
+    settling.board.show(SettleProgress(phase="canceled" if end.outcome == "canceled" else "done"))
+    return end.model_dump(mode="json")
 
 
 class _Settling:
-    """One execution of a settle. A round ends with None when there is more to wait for."""
+    """One execution of a settle. A round, and all of them, end with None when there is more to wait for."""
 
     def __init__(self, ctx: Context, request: SettleRun) -> None:
         self._ctx = ctx
@@ -73,12 +71,20 @@ class _Settling:
         self.waiting = request.waiting
         self.board = Board(ctx, SettleProgress(phase="waiting", reason=request.waiting.problem))
 
-    def round(self) -> Steps[_End | None]:
+    def rounds(self) -> Steps[_End | None]:
+        """As many as one execution makes, or until somebody asks to stop: the next execution would not be told of it."""
+        for _ in range(_ROUNDS):
+            end = yield from self._round()
+            if end is not None:
+                return end
+            if self._cancel.is_complete:
+                yield from self._ended(None)
+                return self._result("canceled")
+        return None
+
+    def _round(self) -> Steps[_End | None]:
         """Ask what has arrived; wait, or look and act."""
         request = self._request
-        if self._cancel.is_complete:
-            yield from self._ended(None)
-            return self._result("canceled")
         arrived = yield from self._ask("look", Look(run=request.run, now=now(self._ctx), alive_seconds=request.alive_seconds))
         if not arrived.granted or arrived.last_arrival is None:
             return self._result("superseded")

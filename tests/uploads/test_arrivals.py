@@ -5,10 +5,12 @@ import random
 
 import pytest
 
+from orchestrators.settle import _ROUNDS
+from shared.runs.identity import lease_key
 from tests.builders import database, statistics_file
 from tests.driving import sent, writes
 from tests.orchestrators.crossroads import Step
-from tests.orchestrators.scene import held, until, writing_layout
+from tests.orchestrators.scene import ACCOUNT, held, until, writing_layout
 from tests.storage_events import event
 from tests.uploads.scene import QUIET_SECONDS
 
@@ -263,6 +265,20 @@ async def test_settle_that_is_canceled_ends_and_the_next_event_starts_another(up
     await uploads.arrives(db)
 
     assert (await uploads.settled(db, 2))["result"]["outcome"] == "sharded"
+
+
+async def test_settle_that_is_canceled_as_its_execution_ends_does_not_begin_another(uploads):
+    db = "canceled-late"
+    await uploads.blobs.upload({name: data for name, data in database(db, 3).items() if not name.endswith(".01.nsq")})
+    # After the arrival each round asks once, and one execution has so many rounds.
+    last_round = uploads.crossroads.stop(f"@upload@{lease_key(ACCOUNT, db)}", Step("entity", "upload", 1 + _ROUNDS), "delivered")
+    await uploads.tell(event(f"{db}/{db}.00.nsq"))
+    await last_round.reached()
+    assert (await uploads.api.post(f"/api/operations/{uploads.settle_of(db)}/cancel")).status_code == 202
+    last_round.go()
+
+    assert (await uploads.settled(db))["status"] == "Canceled"
+    assert (await uploads.upload_state(db)).run is None
 
 
 async def test_answer_to_an_event_waits_for_no_storage(uploads):
