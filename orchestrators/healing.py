@@ -164,10 +164,13 @@ class Pass:
         to_prepare: list[Drifted] = []
         for found in survey.to_heal:
             self._tenure.stop_if_canceled()
-            if not self._ledger.share:
+            share = self._ledger.share
+            if not share:
                 self._ledger.left += 1
             elif (yield from self._prepare(account, found)):
-                to_shard += [found] if found.shard and (found.correct or self._ledger.take()) else []
+                # A correction that changed something has taken for the run that follows it, too.
+                has_taken = self._ledger.share < share
+                to_shard += [found] if found.shard and (has_taken or self._ledger.take()) else []
                 to_prepare += [found] if found.prepare and self._ledger.take() else []
         self.show("healing")
         yield from self._tenure.renew()

@@ -1,7 +1,7 @@
 """Removing a database's ghosts, with its lease in hand as for every write."""
 
 from orchestrators.lease import acquire
-from orchestrators.steps import Context, StepFailedError, Steps, run
+from orchestrators.steps import Context, StepFailedError, Steps, defect, run
 from shared.errors import Problem
 from shared.runs.cures import pruning_claim
 from shared.runs.reconcile import Drifted, Pruned, PruneGhosts, Terms
@@ -18,5 +18,7 @@ def prune(ctx: Context, account: str, found: Drifted, terms: Terms) -> Steps[Pru
         pruned = yield from run(ctx, "prune_ghosts", request, Pruned, terms.retry)
     except StepFailedError as error:
         pruned = Pruned(problem=error.problem)
+    except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
+        pruned = Pruned(problem=defect(error))
     yield from tenure.release()
     return pruned

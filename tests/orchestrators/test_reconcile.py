@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from benchmarks.fleet import sound
-from tests.builders import alias, database, manifest, statistics_file
+from tests.builders import alias, database, layout, manifest, statistics_file
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import IMPATIENT, actions, ago, begun, fire, is_idle, passes, reconciled
@@ -452,6 +452,30 @@ async def test_share_of_a_pass_counts_healings_of_every_kind(tmp_path_factory):
         assert actions(first, db) == [("release", "dead holder")]
         assert actions(second, db)[0] == ("correct", "mark")
         await is_idle(scene)
+
+
+async def test_run_after_a_correction_that_was_not_needed_any_more_counts_into_the_share(tmp_path_factory):
+    async with Scene(tmp_path_factory.mktemp("moot"), **IMPATIENT, SHARDWARM_RECONCILE_MOST="2") as scene:
+        following = await next_pass(scene)
+        for db in ("freed", "marked", "unmarked"):
+            await scene.new(db, 1)
+        upload = scene.stop("freed", UPLOAD, "answered")
+        run = await scene.started("freed", presets=[1])
+        await upload.reached()
+        await scene.terminate(run)
+        upload.go()
+        await scene.blobs.delete("freed-metadata.json", *database("freed", 1), *layout("freed", [1]))
+        await scene.blobs.put_metadata("marked", FOREIGN_MARKS["half an hour"])
+        correcting = scene.crossroads.stop(following, Step("activity", "correct_metadata"), "delivered")
+        passing = asyncio.create_task(reconciled(scene))
+        await correcting.reached()
+        await scene.blobs.put_metadata("marked", {})
+        correcting.go()
+
+        result = await passing
+
+        assert [(one["action"], one["reason"]) for one in result["actions"]] == [("release", "dead holder"), ("shard", "mark")]
+        assert result["left"] == 1
 
 
 async def test_databases_that_are_well_cost_no_call_of_their_own(place):
