@@ -86,7 +86,7 @@ def record_of(request: CommitMetadata, files: Iterable[ListedFile]) -> LayoutRec
 
 def with_layout(document: Mapping[str, Any], new: LayoutRecord | None, *, restored: bool) -> Document:
     """The document with this layout as the present one; those that it does not cover stay, the newest few."""
-    replaced = (old for old in (*_present(document), *previous(document)) if new is None or not new.covers(old))
+    replaced = (old for old in (*present(document), *previous(document)) if new is None or not new.covers(old))
     kept = _without_parts(replaced)
     # What is there in part only comes first: whoever repeats a restore that failed in part means the whole of it.
     kept.sort(key=lambda old: new is None or not old.covers(new))
@@ -98,6 +98,11 @@ def with_layout(document: Mapping[str, Any], new: LayoutRecord | None, *, restor
     return changed | ({"shard_restored": True} if restored and new is not None else {})
 
 
+def present(document: Mapping[str, Any]) -> tuple[LayoutRecord, ...]:
+    """The layout that was published last, though it may be listed no more; nothing if none is recorded, or cannot be read."""
+    return _records([document.get("shard_layout")])
+
+
 def previous(document: Mapping[str, Any]) -> tuple[LayoutRecord, ...]:
     """The layouts that were replaced, the newest first; what cannot be read is passed over."""
     listed = document.get("previous_layouts")
@@ -106,8 +111,8 @@ def previous(document: Mapping[str, Any]) -> tuple[LayoutRecord, ...]:
 
 def pinned(document: Mapping[str, Any], digest: str) -> LayoutRecord | None:
     """The present layout if it was put back and is that of this generation: then it is the right one."""
-    present = _present(document) if document.get("shard_restored") is True else ()
-    return next((record for record in present if record.generation.digest == digest), None)
+    records = present(document) if document.get("shard_restored") is True else ()
+    return next((record for record in records if record.generation.digest == digest), None)
 
 
 def wanted(db: str, document: Mapping[str, Any], digest: str | None) -> LayoutRecord:
@@ -116,7 +121,7 @@ def wanted(db: str, document: Mapping[str, Any], digest: str | None) -> LayoutRe
     Raises:
         NotFound: none is kept.
     """
-    records = (*previous(document), *(_present(document) if digest is not None else ()))
+    records = (*previous(document), *(present(document) if digest is not None else ()))
     found = next((record for record in records if digest in {None, record.generation.digest}), None)
     if found is None:
         of = f"of generation {digest[:32]}" if digest else "to put back"
@@ -172,10 +177,6 @@ def _told(how: str, names: Sequence[str]) -> list[str]:
         return []
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return [f"{how} {', '.join(names[:_SHOWN])}{more}"]
-
-
-def _present(document: Mapping[str, Any]) -> tuple[LayoutRecord, ...]:
-    return _records([document.get("shard_layout")])
 
 
 def _records(values: Iterable[Any]) -> tuple[LayoutRecord, ...]:

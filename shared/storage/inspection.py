@@ -16,7 +16,7 @@ from shared.blastdb.statistics import (
 )
 from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, ListedFile, Molecule, VolumeSet, refuse_other_count, take_inventory
 from shared.errors import Code, TransientFailure, Unusable
-from shared.runs import metadata
+from shared.runs import metadata, restore
 from shared.runs.metadata import ShardFields
 from shared.storage.container import Container, Content
 from shared.storage.control import Control, ControlBlobs
@@ -40,9 +40,10 @@ class Seen(NamedTuple):
 async def see(
     container: Container, control_blobs: ControlBlobs, db: str, shard_counts: Iterable[int], molecule: Molecule | None
 ) -> Seen:
-    """Look at a database, at these shard sets, and at those that its metadata lists besides.
+    """Look at a database, at these shard sets, and at those that its metadata lists or records besides.
 
-    Sets that are listed but were not asked for are looked at too: they must not go stale behind the back of their users.
+    Sets that were not asked for are looked at too: they must not go stale behind the back of their users. What a refusal or an
+    unfinished promotion took off the list is still recorded, and counts as long as there are blobs of it.
 
     Args:
         container: where.
@@ -70,8 +71,10 @@ async def see(
     except Unusable as error:
         error.listing = digest_of(files_of(db, listing))
         raise
-    more = await read_sets(container, db, set(known.shard_sets) - set(stored))
-    return Seen(control, known, inventory, generation, statistics, {**stored, **more})
+    recorded = {count for record in restore.present(control.document) for count in record.layouts}
+    more = await read_sets(container, db, ({*known.shard_sets} | recorded) - set(stored))
+    wanted = {count: found for count, found in more.items() if count in known.shard_sets or found.blobs}
+    return Seen(control, known, inventory, generation, statistics, {**stored, **wanted})
 
 
 def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:

@@ -149,6 +149,22 @@ async def test_database_that_grew_gets_the_sets_that_it_was_too_small_for(place)
     await is_idle(place)
 
 
+async def test_set_beyond_the_presets_outlives_a_refusal_of_its_database(place):
+    db = await place.new("beyond", 8)
+    await place.api.sharded(db, presets=[7])
+    await place.blobs.upload(database(db, 10) | statistics_file(db, 8))
+    assert (await place.api.refused(db))["code"] == "GhostVolumes"
+    assert (await place.blobs.metadata(db))["shard_sets"] == []
+    await place.blobs.upload(statistics_file(db, 10))
+
+    reply = await place.api.post(f"/api/blast/databases/{db}/verify", json={"account_name": place.api.account})
+    assert manifest(db, 7, 0) in {one["target"] for one in reply.json()["findings"]}
+    assert actions(await reconciled(place), db) == [("shard", "stale")]
+
+    await place.is_whole(db, 10, (1, 2, 3, 4, 5, 6, 7, 8, 10))
+    await is_idle(place)
+
+
 async def test_sets_that_nobody_asked_for_are_not_added(place):
     db = await place.new("chosen")
     await place.api.sharded(db, presets=[2])
