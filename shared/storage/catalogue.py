@@ -63,7 +63,8 @@ class Catalogue:
     async def rows(self, account: str) -> list[DatabaseRow]:
         """All databases, by name.
 
-        Costs the pages of one listing, plus one read for each database that something else than this app wrote last.
+        Costs the pages of one listing, plus one read for each database that something else than this app wrote last, and one
+        listing of its own files for each of which no metadata tells the size.
         """
         container = self._accounts.container(account)
         summaries, folders = await _walk(container)
@@ -142,15 +143,15 @@ class Catalogue:
 
     async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow:
         try:
-            document = summaries.read(blob.metadata) if blob is not None else None
+            document = summaries.read(blob.metadata) if blob is not None else {}
             if document is None:
                 document = (await self._control.read(container, db)).document
             known = metadata.fields(db, document)
         except Unusable as error:
             return DatabaseRow(name=db, problem=sanitised_line(error.problem.message))
         if known.total_bytes is None:
-            listing = await container.list(blobs.folder(db))
-            files = [file for item in listing if "/" not in (file := item.as_file(blobs.folder(db))).leaf]
+            listing = await container.list(blobs.files_prefix(db))
+            files = files_of(db, (item.as_file(blobs.folder(db)) for item in listing))
             known = known.model_copy(update={"total_bytes": sum(file.size_bytes for file in files), "file_count": len(files)})
         return portraits.row(db, known)
 
