@@ -32,10 +32,11 @@ from orchestrators.entities import expiry, lease, notifier, upload
 from orchestrators.notify import notify
 from orchestrators.prepare import prepare
 from orchestrators.reconcile import reconcile
+from orchestrators.releasing import release_warmup
 from orchestrators.restore import restore
 from orchestrators.settle import settle
 from orchestrators.shard import shard
-from orchestrators.warm import release_warmup, warm_up
+from orchestrators.warm import warm_up
 from shared.clients import backing
 from shared.http import databases, health, openapi, operations, preparing, reconciling, warmups
 from shared.http.adapter import served, take

@@ -20,7 +20,7 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     """
     plan = request.plan
     choice, document = await decide(
-        clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=plan.replicas
+        clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=request.replicas
     )
     if document.digest != plan.digest:
         message = f"'{request.db}' changed while its warmup was being planned. Start again."
@@ -28,8 +28,12 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     warming = await clients.warming(request.cluster)
     await warming.mark_nodes(request.db, document.marks, may_add=False)
     wrote = await warming.write_assignment(document.model_copy(update={"run": request.run}))
-    rolled = await warming.apply(_spec(request, clients, document.digest, choice.node_bytes, warming.namespace))
-    return Applied(changed=wrote or rolled, assigned=wrote)
+    stored = await warming.assignment(request.db)
+    assigned = wrote or (stored is not None and stored.run == request.run)
+    # A request that changes restarts every agent: it is raised for a node that has to hold more, and not lowered again.
+    node_bytes = max(plan.node_bytes, choice.node_bytes)
+    rolled = await warming.apply(_spec(request, clients, document.digest, node_bytes, warming.namespace))
+    return Applied(changed=assigned or rolled, assigned=assigned, node_bytes=node_bytes)
 
 
 def _spec(request: ApplyWarmup, clients: Clients, digest: str, node_bytes: int, namespace: str) -> WarmerSpec:

@@ -49,6 +49,7 @@ def in_short(status: WarmStatus, run: str | None) -> WarmReading:
         nodes_ready=status.nodes_ready,
         nodes_total=status.total_jobs,
         nodes_failed=status.nodes_failed,
+        nodes_stale=sum(node.state == "stale" for node in status.nodes.values()),
         files_done=status.files_done,
         files_total=status.files_total,
         bytes_done=status.bytes_done,

@@ -7,13 +7,13 @@ from shared.allowed import ANY
 from shared.azure.hub import Hub
 from shared.clients import Clients
 from shared.inputs import settle_input
-from shared.runs.expiries import overdue
+from shared.runs.expiries import Expiry, overdue
 from shared.runs.identity import EXPIRY_ENTITY, LEASE_ENTITY, UPLOAD_ENTITY
 from shared.runs.leases import Lease
 from shared.runs.operations import operation_of
 from shared.runs.reconcile import SCOPE, DeadHolder, DeadSettle, HubSurvey, SurveyHub, WarmDatabase
 from shared.runs.uploads import Upload
-from shared.runs.warmup import Expiry, WarmRun
+from shared.runs.warmup import WarmRun
 
 _MOST_SETTLES = 200
 

@@ -7,10 +7,10 @@ from durabletask.entities import EntityContext
 
 from shared.runs import expiries, leases, uploads
 from shared.runs.callbacks import Notice
+from shared.runs.expiries import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 from shared.runs.identity import notify_id
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.uploads import Answer, Arrive, End, Look, Revive, SettleRun, Tidy, Upload
-from shared.runs.warmup import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 
 
 def _operation[Request: (Acquire, Renew, RaiseEpoch, NamedRun)](
@@ -53,15 +53,18 @@ def notifier(ctx: EntityContext, payload: Any) -> None:
 def expiry(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
     """The end of one warm database's time, by cluster and database.
 
-    `set` notes the latest warmup; `expire`, which comes by a delayed signal, starts the release that it brings if that warmup
-    still is the latest, and signals itself for the case that the release fails, with growing pauses. A doubled signal does
-    nothing. `unreleased` is told why a release failed, `forget` that the database was taken off its nodes. `rewarm` starts the
-    latest warmup again, with growing pauses while that does not help.
+    `set` notes the latest warmup, `left` one that failed and left its agents; `expire`, which comes by a delayed signal, starts
+    the release that it brings if that warmup still is the latest, and signals itself for the case that the release fails, with
+    growing pauses. A doubled signal does nothing. `unreleased` is told why a release failed, `forget` that the database was
+    taken off its nodes. `rewarm` starts the latest warmup again, with growing pauses while that does not help.
     """
     state = Expiry.model_validate(found) if (found := ctx.get_state(dict, {})) else None
     match ctx.operation:
         case "set":
             ctx.set_state(Expiry.model_validate(payload).model_dump(mode="json", exclude_defaults=True))
+        case "left":
+            state = expiries.left(state, Expiry.model_validate(payload))
+            ctx.set_state(state.model_dump(mode="json", exclude_defaults=True))
         case "expire":
             due = expiries.expire(state, Expire.model_validate(payload))
             if due is not None:

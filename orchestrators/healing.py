@@ -12,6 +12,7 @@ from orchestrators.ledger import Ledger
 from orchestrators.pruning import prune
 from orchestrators.steps import Context, StepFailedError, Steps, ask, call_all, run, tell
 from shared.runs.cures import prepare_run, shard_run
+from shared.runs.expiries import Rewarm, Rewarmed
 from shared.runs.identity import EXPIRY_ENTITY, LEASE_ENTITY, UPLOAD_ENTITY
 from shared.runs.leases import NamedRun, Reply
 from shared.runs.operations import ReconcileProgress
@@ -36,7 +37,6 @@ from shared.runs.reconcile import (
 )
 from shared.runs.shard import ShardRun
 from shared.runs.uploads import Revive
-from shared.runs.warmup import Rewarm, Rewarmed
 
 _PURGE_EVERY = 6
 """Purging reads the hub's whole history, so not every pass does it."""

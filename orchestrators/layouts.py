@@ -1,6 +1,6 @@
 """Bringing a database's layouts up to date from within another run: look, and let a child shard run do what is to be done."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from orchestrators.lease import now
 from orchestrators.steps import Context, StepFailedError, Steps, ask, call, run
@@ -12,8 +12,15 @@ from shared.runs.uploads import InspectUpload, UploadSeen
 from shared.runs.wire import RetrySteering
 from shared.sanitise import sanitised_line
 
-type State = ShardResult | Literal["current", "held"]
-"""What a run has done; or there was nothing to do; or another run holds the database, and is to be waited for."""
+
+class Held(NamedTuple):
+    """Another run holds the database, and is to be waited for; `by` is its id where that is known."""
+
+    by: str
+
+
+type State = ShardResult | Held | Literal["current"]
+"""What a run has done; or there was nothing to do; or somebody else is at work."""
 
 
 def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[State]:
@@ -31,7 +38,7 @@ def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[State]:
     return (yield from run_child(ctx, shard))
 
 
-def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | Literal["held"]]:
+def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | Held]:
     """Run a shard run to its end, unless another run holds the database.
 
     Raises:
@@ -40,13 +47,14 @@ def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | Literal["hel
     # Who does not hold a lease cannot renew it, and is told who does: a child that must fail need not be started.
     peek = Renew(run=shard.run, now=now(ctx), ttl_seconds=shard.lease_seconds)
     reply = yield from ask(ctx, LEASE_ENTITY, shard.claim.key, "renew", peek, Reply)
-    if is_held(reply.lease, now(ctx)):
-        return "held"
+    holding = reply.lease.holding
+    if holding is not None and is_held(reply.lease, now(ctx)):
+        return Held(holding.run)
     end = yield from call(ctx, "shard", shard, shard.run, ShardResult)
     if isinstance(end, ShardResult):
         return end
     if end.code is Code.LEASE_HELD:
-        return "held"
+        return Held("another run")
     message = sanitised_line(f"Sharding failed: {end.message}")
     raise StepFailedError(end.model_copy(update={"message": message, "target": shard.db}))
 

@@ -60,12 +60,21 @@ class Tenure:
             StepFailedError: another run took over; nothing more may be written.
             CanceledError: somebody asked to stop.
         """
-        request = Renew(run=self._claim.run, now=now(self._ctx), ttl_seconds=self._claim.lease_seconds)
-        reply = yield from self._ask("renew", request)
-        self._lease = self._granted(reply)
+        reply = yield from self.extend()
         if reply.cancel_requested:
             raise CanceledError
         self.stop_if_canceled()
+
+    def extend(self) -> Steps[Reply]:
+        """Take more time where it is too late to stop.
+
+        Raises:
+            StepFailedError: another run took over; nothing more may be written.
+        """
+        request = Renew(run=self._claim.run, now=now(self._ctx), ttl_seconds=self._claim.lease_seconds)
+        reply = yield from self._ask("renew", request)
+        self._lease = self._granted(reply)
+        return reply
 
     def rise_above(self, epoch: int) -> Steps[None]:
         """Lift the epoch above one that a former task hub left in storage.

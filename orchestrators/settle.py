@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from orchestrators.board import Board
-from orchestrators.layouts import bring_up_to_date, run_child
+from orchestrators.layouts import Held, bring_up_to_date, run_child
 from orchestrators.lease import now
 from orchestrators.steps import (
     Context,
@@ -145,7 +145,7 @@ class _Settling:
         except StepFailedError:
             return refusal
         # Whoever holds the database speaks for it.
-        return self._held() if state == "held" else refusal
+        return self._held() if isinstance(state, Held) else refusal
 
     def _wait(self, problem: Problem, version: int) -> None:
         self.board.show(SettleProgress(phase="incomplete", reason=problem))

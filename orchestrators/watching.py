@@ -1,6 +1,7 @@
 """Watching a warmup: look, show, wait, and after a round of looks go on in a new execution, so that no history grows."""
 
 from datetime import timedelta
+from typing import Literal
 
 from orchestrators.board import Board
 from orchestrators.lease import Tenure, now
@@ -12,55 +13,64 @@ from shared.sanitise import sanitised_line
 
 type WarmBoard = Board[WarmProgress]
 
-_ROUND = 20
-_FAILED_IN_A_ROW = 4
-"""How many looks at failed nodes end a warmup: agents try again by themselves, and a pod may be restarted once."""
+ROUND = 20
+"""How many looks, or tries, one execution has: its history stays short."""
+_PATIENCE = 4
+"""How many looks in a row at what does not work end a warmup: agents try again by themselves, and a pod may be restarted once."""
+_NODES_MAY_COME = {Code.NO_READY_NODES, Code.TOO_FEW_NODES, Code.CLUSTER_TOO_SMALL, Code.MACHINE_TOO_SMALL}
 
 
-def watch_a_round(ctx: Context, request: WarmRun, watch: Watch, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Watch]:
+class Course:
+    """How far a warmup that was applied is: kept up to date, so that whatever ends it knows what it has changed."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+
+def watch_a_round(ctx: Context, request: WarmRun, course: Course, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Watch]:
     """Look until everything is warm, or until the round is over.
 
     Raises:
         StepFailedError: nodes have failed, or the time is over; the problem names nodes and causes.
         CanceledError: somebody asked to stop.
     """
-    for _ in range(_ROUND):
-        read = ReadWarmup(cluster=request.cluster, db=request.db, run=request.run if watch.assigned else None)
+    for _ in range(ROUND):
+        read = ReadWarmup(cluster=request.cluster, db=request.db, run=request.run if course.watch.assigned else None)
         reading = yield from run(ctx, "read_warmup", read, WarmReading, request.retry)
         board.show(progress_of(reading))
+        watch = course.watch = after_look(course.watch, reading)
         if reading.status == "Ready":
             return _result(request, watch, reading)
-        failed = watch.failed_polls + 1 if reading.status in {"Failed", "Absent"} else 0
-        watch = watch.model_copy(update={"polls": watch.polls + 1, "failed_polls": failed})
         over = now(ctx) >= watch.deadline
-        if over or (failed >= _FAILED_IN_A_ROW and _is_lost(request, reading)):
+        if over or is_lost(request, watch, reading):
             if reading.covered and not request.strict:
                 return _result(request, watch, reading)
             raise StepFailedError(not_warm(Code.WARMUP_TIMED_OUT if over else Code.WARMUP_FAILED, request, reading))
-        if reading.status == "Stale":
-            watch = yield from _assign_anew(ctx, request, watch)
-        yield from pause(ctx, _pause_after(request, watch.polls), tenure.cancel)
+        if reading.is_stale:
+            watch = course.watch = yield from _assign_anew(ctx, request, watch)
+        yield from pause(ctx, pause_after(request, watch.polls), tenure.cancel)
         tenure.stop_if_canceled()
     yield from tenure.renew()
-    return watch
+    return course.watch
 
 
-def _is_lost(request: WarmRun, reading: WarmReading) -> bool:
-    """Whether failed nodes decide the warmup: at once where every node must be warm, else when no other is on its way."""
-    return request.strict or reading.covered or reading.nodes_ready + reading.nodes_failed >= reading.nodes_total
+def after_look(watch: Watch, reading: WarmReading) -> Watch:
+    """The watch after one look more. What is counted in a row begins anew when there is nothing of it to be seen."""
+    failed = watch.failed_polls + 1 if reading.status in {"Failed", "Absent"} else 0
+    refusals = watch.refusals if reading.is_stale else 0
+    return watch.model_copy(update={"polls": watch.polls + 1, "failed_polls": failed, "refusals": refusals})
 
 
-def watch_eviction(ctx: Context, request: WarmRun, board: WarmBoard) -> Steps[WarmReading]:
-    """Look until every agent has given the database up, a bounded number of times; the last reading."""
-    read = ReadWarmup(cluster=request.cluster, db=request.db)
-    reading = WarmReading(status="Unknown")
-    for looks in range(_ROUND):
-        reading = yield from run(ctx, "read_warmup", read, WarmReading, request.retry)
-        board.show(WarmProgress(phase="releasing", nodes_total=reading.nodes_total, nodes_ready=reading.nodes_ready))
-        if reading.status == "Absent" or (reading.status == "Stale" and reading.nodes_ready >= reading.nodes_total):
-            return reading
-        yield from pause(ctx, _pause_after(request, looks))
-    return reading
+def is_lost(request: WarmRun, watch: Watch, reading: WarmReading) -> bool:
+    """Whether what does not work decides the warmup, once it was seen so often that no repetition is hoped for.
+
+    Failed nodes do where every node must be warm, else when no other is on its way. Where every shard is warm that need not be
+    warm on more, it is not waited for a node either that might take a shard a second time.
+    """
+    if reading.covered and not request.strict:
+        return max(watch.failed_polls, watch.refusals) >= _PATIENCE
+    decides = request.strict or reading.nodes_ready + reading.nodes_failed >= reading.nodes_total
+    return watch.failed_polls >= _PATIENCE and decides
 
 
 def apply_step(ctx: Context, activity: str, request: ApplyWarmup | RemoveWarmup, run_of: WarmRun) -> Steps[Applied]:
@@ -78,23 +88,29 @@ def apply_step(ctx: Context, activity: str, request: ApplyWarmup | RemoveWarmup,
 def _assign_anew(ctx: Context, request: WarmRun, watch: Watch) -> Steps[Watch]:
     """Nodes were lost or replaced: give their shards to others; those that are there keep what they hold.
 
-    An API server that is away is waited for, as by every look: the next one sees the same and comes here again.
+    An API server that is away is waited for, as by every look: the next one sees the same and comes here again. So are nodes,
+    where those that are there are too few; of whatever else is refused the next looks may see the end, too.
+
+    Raises:
+        StepFailedError: it was refused again and again.
     """
-    apply = ApplyWarmup(run=request.run, cluster=request.cluster, account=request.account, db=request.db, plan=watch.plan)
     try:
-        applied = yield from run(ctx, "apply_warmup", apply, Applied, request.retry)
+        applied = yield from run(ctx, "apply_warmup", ApplyWarmup.of(request, watch.plan), Applied, request.retry)
     except StepFailedError as error:
         logger(ctx, __name__).warning(f"Not assigned anew: {error.problem.message}")
         return watch
-    if applied.problem is not None and applied.problem.code is not Code.NO_READY_NODES:
+    if applied.problem is None:
+        return watch.after(applied)
+    logger(ctx, __name__).warning(f"Not assigned anew, {applied.problem.code.value}: {applied.problem.message}")
+    refused = watch.model_copy(update={"refusals": watch.refusals + 1})
+    if refused.refusals >= _PATIENCE and applied.problem.code not in _NODES_MAY_COME:
         raise StepFailedError(applied.problem)
-    if not applied.changed:
-        return watch
-    return watch.model_copy(update={"changed": True, "assigned": watch.assigned or applied.assigned, "moved_before": 0})
+    return refused
 
 
-def _pause_after(request: WarmRun, polls: int) -> timedelta:
-    return timedelta(seconds=min(request.longest_poll_seconds, request.first_poll_seconds * 2 ** min(polls // 4, 10)))
+def pause_after(request: WarmRun, looks: int) -> timedelta:
+    """How long to wait after so many looks: longer and longer, within bounds."""
+    return timedelta(seconds=min(request.longest_poll_seconds, request.first_poll_seconds * 2 ** min(looks // 4, 10)))
 
 
 def not_warm(code: Code, request: WarmRun, reading: WarmReading) -> Problem:
@@ -131,3 +147,8 @@ def _result(request: WarmRun, watch: Watch, reading: WarmReading) -> WarmResult:
         resident_percent=reading.resident_percent,
         changed=watch.changed,
     )
+
+
+def ended(request: WarmRun, outcome: Literal["released", "canceled"]) -> WarmResult:
+    """The result of a run that warms nothing."""
+    return WarmResult(outcome=outcome, db=request.db, cluster=request.cluster.name)

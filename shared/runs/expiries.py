@@ -1,9 +1,11 @@
-"""What becomes of a warm database, as transitions. The entity in `orchestrators` keeps it."""
+"""What becomes of a warm database: what is kept of it, and its transitions. The entity in `orchestrators` keeps it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from shared.runs.warmup import Expire, Expiry, Rewarm, Unreleased, WarmRun
+from shared.errors import Problem
+from shared.runs.warmup import WarmRun
+from shared.runs.wire import Wire
 from shared.sanitise import sanitised_line
 
 _FIRST_PAUSE = timedelta(minutes=20)
@@ -12,12 +14,69 @@ _RELEASE_DOUBLINGS = 4
 _LENGTH = 120
 
 
+class Expiry(Wire):
+    """What is kept of a warm database: only the latest warmup's end may take it off its nodes.
+
+    `warm` is what was asked for, so that it can be had again; `tries` and `not_before` keep a warmup that fails from being
+    started again and again, `again` is the last that was. `releases` counts those started since its time is over, `unreleased`
+    says why the last one failed.
+    """
+
+    run: str
+    warm: WarmRun | None = None
+    tries: int = 0
+    not_before: datetime | None = None
+    again: str | None = None
+    releases: int = 0
+    unreleased: Problem | None = None
+
+
+class Rewarm(Wire):
+    """Start the warmup of a warm database again under this id, if `seen` still is the latest."""
+
+    run: str
+    seen: str
+    now: datetime
+
+
+class Rewarmed(Wire):
+    """Whether a warmup was started; not when it was released meanwhile, or failed too short a time ago."""
+
+    started: bool
+
+
+class Expire(Wire):
+    """The end of a warmup's time: start this release, unless a later warmup came in between, or so many were started already.
+
+    One that does not say when it is `due` is of an earlier release of this app, and nothing follows it.
+    """
+
+    run: str
+    release: WarmRun
+    releases: int = 0
+    due: datetime | None = None
+
+
+class Unreleased(Wire):
+    """Why a release did not take the database off its nodes."""
+
+    problem: Problem
+
+
 class Due(NamedTuple):
     """A release to be started now, the new state, and what follows, when it is due, if the database still is there."""
 
     release: WarmRun
     state: Expiry
     following: Expire
+
+
+def left(state: Expiry | None, request: Expiry) -> Expiry:
+    """A warmup failed and left its agents: it is the latest now, and they are taken off when its time is over.
+
+    One that was started again changes nothing: what it was to bring back keeps its end and its growing pauses.
+    """
+    return state if state is not None and state.again == request.run else request
 
 
 def expire(state: Expiry | None, request: Expire) -> Due | None:
@@ -59,4 +118,5 @@ def rewarm(state: Expiry | None, request: Rewarm) -> tuple[WarmRun | None, Expir
         return None, state
     pause = _FIRST_PAUSE * 2 ** min(state.tries, _DOUBLINGS)
     again = state.warm.model_copy(update={"run": request.run, "watch": None, "presumed_dead": None})
-    return again, state.model_copy(update={"tries": state.tries + 1, "not_before": request.now + pause})
+    tried = {"tries": state.tries + 1, "not_before": request.now + pause, "again": request.run}
+    return again, state.model_copy(update=tried)

@@ -4,7 +4,7 @@ Fields are only ever added, with defaults, as in `shared.runs.shard`.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from shared.errors import Problem
 from shared.runs.callbacks import Callback
@@ -21,8 +21,8 @@ class WarmRun(Wire):
     `ttl_seconds` after it became warm the database is released, unless it was warmed again; None keeps it. A release that does
     not succeed is followed by another after `release_again_seconds`, twice as many the next time, and so on within bounds.
     `strict` wants every assigned node warm; without it a node may fail as long as every shard is warm on another.
-    `deadline_seconds` ends the waiting; the lease is longer, so that a warmup never outlives its right. `watch` is there when
-    the run goes on from an earlier round of polls.
+    `deadline_seconds` ends the waiting for nodes, and before that for another run that holds the database; the lease is longer,
+    so that a warmup never outlives its right. `watch`, or `wait`, is there when the run goes on from an earlier round of either.
     """
 
     run: str
@@ -41,6 +41,7 @@ class WarmRun(Wire):
     release_again_seconds: float = 900.0
     retry: RetrySteering = RetrySteering()
     watch: "Watch | None" = None
+    wait: "Wait | None" = None
     callback: Callback | None = None
 
     @property
@@ -89,23 +90,34 @@ class Planned(Wire):
 
 
 class ApplyWarmup(Wire):
-    """Bring ConfigMap and DaemonSet to a plan, in the name of a run."""
+    """Bring ConfigMap and DaemonSet to a plan, in the name of a run.
+
+    `replicas` is what was asked for: where that is nothing the nodes that are there decide, not the plan's number of them.
+    """
 
     run: str = ""
     cluster: ClusterRef
     account: str
     db: str
     plan: WarmPlan
+    replicas: int | None = None
+
+    @classmethod
+    def of(cls, run: WarmRun, plan: WarmPlan) -> Self:
+        """The request of a run with this plan."""
+        return cls(run=run.run, cluster=run.cluster, account=run.account, db=run.db, plan=plan, replicas=run.replicas)
 
 
 class Applied(Wire):
     """The outcome of applying.
 
-    `changed` says whether anything in the cluster had to be written, `assigned` whether the assignment was.
+    `changed` says whether anything in the cluster had to be written, `assigned` whether the assignment was; both, too, when an
+    earlier try had written it and its answer was lost. `node_bytes` is how much memory the agents ask for.
     """
 
     changed: bool = False
     assigned: bool = False
+    node_bytes: int = 0
     problem: Problem | None = None
 
 
@@ -120,13 +132,15 @@ class ReadWarmup(Wire):
 class WarmReading(Wire):
     """One look, in short. `reasons` are of the first few nodes that are not warm; `trouble` says that nothing was seen.
 
-    `covered` says that every shard is warm on at least one node, `nodes_failed` counts those of the others that have failed.
+    `covered` says that every shard is warm on at least one node, `nodes_failed` counts those of the others that have failed,
+    `nodes_stale` those that are lost to their shards, whatever the status says of the whole.
     """
 
     status: Literal["Ready", "Loading", "Failed", "Unknown", "Stale", "Absent"]
     nodes_ready: int = 0
     nodes_total: int = 0
     nodes_failed: int = 0
+    nodes_stale: int = 0
     files_done: int = 0
     files_total: int = 0
     bytes_done: int = 0
@@ -137,9 +151,23 @@ class WarmReading(Wire):
     reasons: tuple[Problem, ...] = ()
     trouble: str | None = None
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether shards have to be assigned anew."""
+        return self.status == "Stale" or self.nodes_stale > 0
+
+
+class Wait(Wire):
+    """How long a run has waited for the one that holds its database; carried from one round of tries to the next."""
+
+    deadline: datetime
+    tries: int = 0
+
 
 class Watch(Wire):
-    """How far the watch is; carried from one round of polls to the next. `failed_polls` counts those in a row.
+    """How far the watch is; carried from one round of polls to the next.
+
+    `failed_polls` counts those in a row, `refusals` how often in a row lost shards could not be assigned anew.
 
     `assigned` says that the run wrote an assignment, by which agents count; otherwise `moved_before` are the bytes that they had
     moved before this run, where none of them was replaced by it.
@@ -152,6 +180,15 @@ class Watch(Wire):
     moved_before: int = 0
     polls: int = 0
     failed_polls: int = 0
+    refusals: int = 0
+
+    def after(self, applied: Applied) -> "Watch":
+        """The watch when the plan was applied once more. What the agents ask for is not lowered: that would restart them."""
+        plan = self.plan.model_copy(update={"node_bytes": max(self.plan.node_bytes, applied.node_bytes)})
+        watch = self.model_copy(update={"plan": plan, "refusals": 0})
+        if not applied.changed:
+            return watch
+        return watch.model_copy(update={"changed": True, "assigned": self.assigned or applied.assigned, "moved_before": 0})
 
 
 class MarkNodes(Wire):
@@ -173,53 +210,6 @@ class RemoveWarmup(Wire):
 
     cluster: ClusterRef
     db: str
-
-
-class Expiry(Wire):
-    """What is kept of a warm database: only the latest warmup's end may take it off its nodes.
-
-    `warm` is what was asked for, so that it can be had again; `tries` and `not_before` keep a warmup that fails from being
-    started again and again. `releases` counts those started since its time is over, `unreleased` says why the last one failed.
-    """
-
-    run: str
-    warm: WarmRun | None = None
-    tries: int = 0
-    not_before: datetime | None = None
-    releases: int = 0
-    unreleased: Problem | None = None
-
-
-class Rewarm(Wire):
-    """Start the warmup of a warm database again under this id, if `seen` still is the latest."""
-
-    run: str
-    seen: str
-    now: datetime
-
-
-class Rewarmed(Wire):
-    """Whether a warmup was started; not when it was released meanwhile, or failed too short a time ago."""
-
-    started: bool
-
-
-class Expire(Wire):
-    """The end of a warmup's time: start this release, unless a later warmup came in between, or so many were started already.
-
-    One that does not say when it is `due` is of an earlier release of this app, and nothing follows it.
-    """
-
-    run: str
-    release: WarmRun
-    releases: int = 0
-    due: datetime | None = None
-
-
-class Unreleased(Wire):
-    """Why a release did not take the database off its nodes."""
-
-    problem: Problem
 
 
 class WarmResult(Wire):

@@ -121,7 +121,7 @@ def test_every_operation_that_an_entity_is_asked_for_is_one_of_its_own():
     asked, others = given_to(takers("operation"), *orchestrators())
     signalled, _ = given_to({"signal_entity": 1}, ROOT / "shared/azure/hub.py")
 
-    own = {"set", "expire", "unreleased", "forget", "rewarm", "start"} | set(entities._OF_AN_UPLOAD)
+    own = {"set", "left", "expire", "unreleased", "forget", "rewarm", "start"} | set(entities._OF_AN_UPLOAD)
     # An operator, or a later release, may revive an upload.
     assert asked | signalled | {"revive"} == set(entities._OPERATIONS) | own
     assert others == {"operation"}

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from shared.errors import Code, Problem
 from shared.runs.clusters import ClusterRef
-from shared.runs.expiries import expire, overdue, rewarm, unreleased
+from shared.runs.expiries import Expire, Expiry, Rewarm, Unreleased, expire, left, overdue, rewarm, unreleased
 from shared.runs.shard import ShardRun
-from shared.runs.warmup import Expire, Expiry, Rewarm, Unreleased, WarmRun
+from shared.runs.warmup import WarmRun
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLUSTER = ClusterRef(subscription_id="s", resource_group="r", name="c")
@@ -82,6 +82,20 @@ def test_database_whose_time_is_over_is_not_warmed_again():
     assert rewarm(late, asked()) == (None, late)
 
 
+def test_warmup_that_failed_and_left_its_agents_is_the_latest_whatever_was_kept():
+    failed = Expiry(run="warm-nt-2", warm=WARM)
+
+    for state in (None, STATE, releases(2).state, STATE.model_copy(update={"tries": 3, "again": "another"})):
+        assert left(state, failed) == failed
+
+
+def test_warmup_that_was_started_again_and_failed_leaves_end_and_pauses_as_they_are():
+    _, state = rewarm(STATE, asked())
+
+    assert left(state, Expiry(run="again", warm=WARM)) == state
+    assert expire(state, END) is not None
+
+
 def asked(now=NOW, seen="warm-nt-1"):
     return Rewarm(run="again", seen=seen, now=now)
 
@@ -90,7 +104,7 @@ def test_the_same_warmup_is_started_under_another_id():
     again, state = rewarm(STATE, asked())
 
     assert again == WARM.model_copy(update={"run": "again", "presumed_dead": None})
-    assert (state.run, state.warm, state.tries) == ("warm-nt-1", WARM, 1)
+    assert (state.run, state.warm, state.tries, state.again) == ("warm-nt-1", WARM, 1, "again")
 
 
 def test_nothing_is_started_for_what_was_released_or_warmed_since_or_never_kept():

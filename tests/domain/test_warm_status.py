@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.read_warmup import in_short
 from shared.runs.assignment import AssignmentDocument
 from shared.runs.progress import PHASE_LABELS
 from shared.runs.readings import Limits, NodeFacts, PodFacts, Readings, RolloutFacts
@@ -418,6 +419,14 @@ def test_the_worst_node_decides_and_comes_first():
     assert {name: node.reason for name, node in status.nodes.items()} == {"n0": "NodeGone", "n1": "PodEvicted"}
     unknown = judged(pod_on("n1", report="?"), pod_on("n0", report=None))
     assert unknown.status == "Unknown"
+
+
+def test_node_that_is_lost_is_told_to_who_assigns_although_another_one_fails():
+    status = judged(pod_on("n1", phase="Failed", reason="Evicted"), nodes=[NodeFacts(name="n1", ready=True)])
+
+    reading = in_short(status, None)
+
+    assert (reading.status, reading.nodes_failed, reading.nodes_stale, reading.is_stale) == ("Failed", 1, 1, True)
 
 
 def test_at_most_twenty_pods_are_shown_and_every_node_is_counted():

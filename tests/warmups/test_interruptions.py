@@ -3,6 +3,8 @@
 import pytest
 
 from local.cluster.manifests import NAMESPACE
+from shared.runs.identity import operation_id
+from tests.orchestrators.crossroads import Step
 from tests.warmups.scene import eventually
 
 
@@ -57,6 +59,16 @@ async def test_warmup_started_right_after_a_canceled_one_ends_warm(warmups, publ
     assert operation["result"]["changed"]
     assert (await warmups.status("resumed"))["status"] == "Ready"
     assert (await warmups.compare(database)).holds
+
+
+async def test_warmup_whose_applying_was_answered_in_vain_knows_what_it_has_changed(warmups, publish):
+    await publish("repeated")
+    stop = warmups.stop("repeated", Step("activity", "apply_warmup"), "answered", redeliver=True)
+    stop.go()
+    result = await warmups.warmed("repeated")
+    assert warmups.crossroads.delivered(operation_id("warm", warmups.key, "repeated", 1))["apply_warmup"] == 2
+    assert result["changed"]
+    assert 0 < result["bytes_moved"] <= result["bytes_total"]
 
 
 async def test_status_is_neither_warm_nor_cold_while_the_api_server_is_away(warmups, warm_db):

@@ -59,3 +59,22 @@ async def test_cordoned_node_is_not_ready_until_its_shards_are_elsewhere(warmups
         assert (await warmups.compare(warm_db)).holds
     finally:
         await warmups.nodes.cordon(node, is_cordoned=False)
+
+
+async def test_whole_database_on_every_node_does_without_one_that_is_cordoned_meanwhile(warmups, publish):
+    await publish("everywhere")
+    node = warmups.nodes.names[0]
+    try:
+        async with warmups.holding("/everywhere/", ".nsq"):
+            run = await warmups.started("everywhere", shard_count=1)
+            await warmups.copying("everywhere")
+            pods = await warmups.pods("everywhere")
+            await warmups.nodes.cordon(node)
+            await warmups.until("everywhere", lambda status: node not in status["nodes"])
+        operation = await warmups.ended(run)
+        assert operation["status"] == "Succeeded", operation
+        assert operation["result"]["nodes"] == 2
+        # Nobody holds more than before: no agent was started anew.
+        assert await warmups.pods("everywhere") == pods
+    finally:
+        await warmups.nodes.cordon(node, is_cordoned=False)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from shared.errors import Code, Problem
 from shared.runs.clusters import ClusterRef
+from shared.runs.expiries import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 from shared.runs.operations import ReconcileProgress
 from shared.runs.passes import Action, Count, ReconcileResult
 from shared.runs.prepare import CopySteering
@@ -29,7 +30,7 @@ from shared.runs.reconcile import (
 )
 from shared.runs.shard import Inspected, RecordFailure, RetrySteering, ShardRun
 from shared.runs.uploads import SettleRun
-from shared.runs.warmup import Expire, Expiry, Rewarm, Rewarmed, Unreleased, WarmRun
+from shared.runs.warmup import WarmRun
 
 RUN = "reconcile-all-47bd9f1d3b2a5c60-7"
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -80,6 +81,7 @@ MEANING = {
         account="elbstg01", db="core_nt", run=RUN, epoch=7, refused="0123456789abcdef0123456789abcdef", problem=REFUSED
     ),
     "Expiry.warm": Expiry(run=RUN, warm=WarmRun(run=RUN, number=7, cluster=CLUSTER, shard=SHARD), tries=2, not_before=MOMENT),
+    "Expiry.again": Expiry(run=RUN, tries=1, not_before=MOMENT, again="reconcile-all-47bd9f1d3b2a5c60-8-warm-0"),
     "Expiry.overdue": Expiry(run=RUN, releases=2, unreleased=REFUSED),
     "Expire.again": Expire(
         run=RUN,

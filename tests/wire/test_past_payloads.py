@@ -16,9 +16,10 @@ from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
 from shared.errors import Code, Problem
-from shared.runs import callbacks, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire
+from shared.runs import callbacks, expiries, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire
 from shared.runs.callbacks import Callback, CallbackState, Notice, PostCallback, Posted
 from shared.runs.clusters import ClusterRef
+from shared.runs.expiries import Expire, Expiry
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.operations import Progress, SettleProgress, WarmProgress
 from shared.runs.prepare import PrepareResult
@@ -58,14 +59,13 @@ from shared.runs.uploads import (
 from shared.runs.warmup import (
     Applied,
     ApplyWarmup,
-    Expire,
-    Expiry,
     Marked,
     MarkNodes,
     Planned,
     PlanWarmup,
     ReadWarmup,
     RemoveWarmup,
+    Wait,
     WarmPlan,
     WarmReading,
     WarmResult,
@@ -122,6 +122,7 @@ WARM_PLAN = WarmPlan(
 )
 COLD = Problem(code=Code.WARMUP_FAILED, message="DiskFull: 12 GiB are free, 27 GiB are needed.", target="aks-blastpool-1")
 WATCH = Watch(plan=WARM_PLAN, deadline=DEADLINE, changed=True, assigned=True, moved_before=5, polls=20, failed_polls=1)
+WAIT = Wait(deadline=DEADLINE, tries=40)
 CALLBACK = Callback(
     url="https://hooks.example.org/blast", attempts=3, first_seconds=1.0, longest_seconds=60.0, wait_seconds=600.0
 )
@@ -330,12 +331,24 @@ MEANING = {
             longest_poll_seconds=10.0,
             watch=WATCH,
         ),
+        "WarmRun.wait": WarmRun(
+            run="warm-core-nt-47bd9f1d3b2a5c60-7",
+            number=7,
+            cluster=CLUSTER,
+            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            wait=WAIT,
+        ),
+        "Wait": WAIT,
         "PlanWarmup": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", shard_count=10, replicas=2),
         "WarmPlan": WARM_PLAN,
         "Planned": Planned(plan=WARM_PLAN),
         "Planned.refused": Planned(problem=COLD),
         "ApplyWarmup": ApplyWarmup(run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN),
+        "ApplyWarmup.replicas": ApplyWarmup(
+            run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, replicas=2
+        ),
         "Applied": Applied(changed=True, assigned=True),
+        "Applied.bytes": Applied(changed=True, node_bytes=29236568973),
         "ReadWarmup": ReadWarmup(cluster=CLUSTER, db="core_nt", run=RUN),
         "MarkNodes": MarkNodes(cluster=CLUSTER, db="core_nt"),
         "Marked": Marked(marked=True),
@@ -354,7 +367,9 @@ MEANING = {
             reasons=(COLD,),
             trouble="The cluster has seen generation 1 of the DaemonSet, not yet 2.",
         ),
+        "WarmReading.stale": WarmReading(status="Failed", nodes_failed=1, nodes_stale=1),
         "Watch": WATCH,
+        "Watch.refused": WATCH.model_copy(update={"refusals": 2}),
         "Expiry": Expiry(run=RUN),
         "Expire": Expire(
             run=RUN,
@@ -436,7 +451,7 @@ WRITTEN_WHOLE += (leases.Holding, leases.Lease, leases.Acquire, leases.Renew, le
 WRITTEN_WHOLE += (Look, End, Answer, Tidy)
 """What a run's output, the lease's entity and those who ask one write with all fields; everything else leaves defaults out."""
 
-MODULES = (callbacks, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire)
+MODULES = (callbacks, expiries, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire)
 
 every_payload = pytest.mark.parametrize(("release", "name"), EVERY, ids=map(" ".join, EVERY))
 

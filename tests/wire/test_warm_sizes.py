@@ -11,11 +11,12 @@ from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code
 from shared.runs.assignment import AssignmentDocument
 from shared.runs.clusters import ClusterRef
+from shared.runs.expiries import Expire
 from shared.runs.identity import operation_id
 from shared.runs.readings import NodeFacts, PodFacts, Readings, RolloutFacts
 from shared.runs.shard import ShardRun
 from shared.runs.warm import status_of
-from shared.runs.warmup import ApplyWarmup, Expire, PlanWarmup, WarmPlan, WarmResult, WarmRun, Watch
+from shared.runs.warmup import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, Watch
 
 STEP_BYTES = 4096
 STATUS_BYTES = 2048
