@@ -38,14 +38,14 @@ async def list_databases(call: Call, backing: Backing) -> Answer:
 
 
 async def show_database(call: Call, backing: Backing) -> Answer:
-    """`GET /api/blast/databases/{db}`: volumes, statistics, layouts, lease and the last operation."""
+    """`GET /api/blast/databases/{db}`: volumes, statistics, layouts, lease and the last operations."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query, "account_name")
     db, account = requests.database(call), requests.account(call, backing.settings)
-    (document, last), latest = await asyncio.gather(backing.catalogue.describe(account, db), backing.source.latest_hint())
-    lease = await backing.hub.lease(account, db)
-    state = await backing.hub.find(last) if last else None
-    operations = (operation_of(state),) if state is not None else ()
+    (document, runs), latest = await asyncio.gather(backing.catalogue.describe(account, db), backing.source.latest_hint())
+    lease, states = await asyncio.gather(backing.hub.lease(account, db), asyncio.gather(*map(backing.hub.find, runs)))
+    newest_first = sorted(filter(None, states), key=lambda state: state.created_at, reverse=True)
+    operations = tuple(map(operation_of, newest_first))
     update = updates_available(document, latest)
     known = {"lease": _lease(lease), "operations": operations, "updates_available": update}
     return Answer(document.model_copy(update=known))

@@ -56,8 +56,8 @@ class CataloguePort(Protocol):
         """All databases of an account, by name."""
         ...
 
-    async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, str | None]:
-        """One database in full, and the id of the run that last wrote its metadata."""
+    async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, tuple[str, ...]]:
+        """One database, as fully as it can be read, and the ids of the runs that last wrote its metadata."""
         ...
 
     async def shard_set(self, account: str, db: str, shard_count: int) -> ShardSetDocument:

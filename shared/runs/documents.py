@@ -1,4 +1,4 @@
-"""What the routes answer with. Names with a star in docs/api are the replaced system's and binding."""
+"""What the routes answer with. What the replaced system had too keeps its name and form."""
 
 from typing import Any, Literal
 
@@ -79,12 +79,14 @@ class Volume(Document):
 class LayoutDocument(Document):
     """One shard set in short. `state` compares storage with what this generation's layout is to be.
 
-    `imbalance` is the largest shard over the average one; 1 is even.
+    `generation` is the digest of the one that it was made for: the database's own while it is current, else what the metadata
+    says if it lists the set. `imbalance` is the largest shard over the average one; 1 is even.
     """
 
     shard_count: int
     listed: bool
     state: Literal["current", "incomplete", "differs"]
+    generation: str | None = None
     shard_bytes: tuple[int, ...]
     imbalance: float
 
@@ -114,7 +116,8 @@ class PreviousLayout(Document):
 class DatabaseDocument(DatabaseRow):
     """One database in full.
 
-    When it cannot be sharded as it stands, `problem` says why; the volumes are not known then, unless only its copy is to blame.
+    When it cannot be sharded as it stands, `problem` says why; the volumes are not known then, unless only its copy is to blame,
+    but all that the metadata says is. `operations` are the runs that last wrote the metadata, newest first.
     """
 
     molecule_type: Literal["nucl", "prot"] | None = None

@@ -8,13 +8,14 @@ from shared.blastdb.advice import counted
 from shared.blastdb.certificate import Certificate
 from shared.blastdb.names import is_database_name
 from shared.blastdb.volumes import Molecule, files_of, molecule_of
-from shared.errors import Code, NotFound, Unusable
+from shared.errors import Code, NotFound, Problem, Unusable
 from shared.runs import metadata, restore, summaries
 from shared.runs.documents import (
     DatabaseDocument,
     DatabaseRow,
     ShardSetDocument,
 )
+from shared.runs.metadata import ShardFields
 from shared.runs.restore import LayoutRecord
 from shared.sanitise import sanitised_line
 from shared.storage import portraits
@@ -77,8 +78,8 @@ class Catalogue:
 
         return list(await asyncio.gather(*map(row, names)))
 
-    async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, str | None]:
-        """One database in full, and the id of the run that last wrote its metadata.
+    async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, tuple[str, ...]]:
+        """One database, as fully as it can be read, and the ids of the runs that last wrote its metadata.
 
         Raises:
             NotFound: there is no such database.
@@ -87,9 +88,8 @@ class Catalogue:
         try:
             seen = await see(container, self._control, db, blobs.PRESETS, None)
         except Unusable as error:
-            return DatabaseDocument(name=db, problem=f"{error.problem.code.value}: {error.problem.message}"), None
-        operation = seen.control.document.get("shard_operation_id")
-        return portraits.database(db, seen, legacy_alias=self._legacy_alias), str(operation) if operation else None
+            return await self._refused(container, db, error.problem)
+        return portraits.database(db, seen, legacy_alias=self._legacy_alias), _writers(seen.known)
 
     async def restorable(self, account: str, db: str, digest: str | None) -> LayoutRecord:
         """The layout that is to be put back: that of a generation, or the newest that was replaced.
@@ -141,6 +141,14 @@ class Catalogue:
             shards=tuple(portraits.shard(db, shard_count, index, texts, sizes) for index in range(shard_count)),
         )
 
+    async def _refused(self, container: Container, db: str, why: Problem) -> tuple[DatabaseDocument, tuple[str, ...]]:
+        try:
+            document = (await self._control.read(container, db)).document
+            known = await _counted(container, db, metadata.fields(db, document))
+        except Unusable:
+            return DatabaseDocument(name=db, problem=portraits.told(why)), ()
+        return portraits.refused(db, document, known, why), _writers(known)
+
     async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow:
         try:
             document = summaries.read(blob.metadata) if blob is not None else {}
@@ -149,11 +157,19 @@ class Catalogue:
             known = metadata.fields(db, document)
         except Unusable as error:
             return DatabaseRow(name=db, problem=sanitised_line(error.problem.message))
-        if known.total_bytes is None:
-            listing = await container.list(blobs.files_prefix(db))
-            files = files_of(db, (item.as_file(blobs.folder(db)) for item in listing))
-            known = known.model_copy(update={"total_bytes": sum(file.size_bytes for file in files), "file_count": len(files)})
-        return portraits.row(db, known)
+        return portraits.row(db, await _counted(container, db, known))
+
+
+async def _counted(container: Container, db: str, known: ShardFields) -> ShardFields:
+    if known.total_bytes is not None:
+        return known
+    listing = await container.list(blobs.files_prefix(db))
+    files = files_of(db, (item.as_file(blobs.folder(db)) for item in listing))
+    return known.model_copy(update={"total_bytes": sum(file.size_bytes for file in files), "file_count": len(files)})
+
+
+def _writers(known: ShardFields) -> tuple[str, ...]:
+    return tuple(run for run in (known.shard_operation_id, known.prepare_operation_id) if run)
 
 
 async def _walk(container: Container) -> tuple[dict[str, ListedBlob], list[str]]:

@@ -6,6 +6,7 @@ from typing import Any, cast
 from shared.blastdb import blobs
 from shared.blastdb.layout import split
 from shared.blastdb.manifest import parse_manifest
+from shared.errors import Problem
 from shared.runs import restore
 from shared.runs.documents import DatabaseDocument, DatabaseRow, LayoutDocument, PreviousLayout, ShardDocument, Volume
 from shared.runs.metadata import ShardFields
@@ -28,7 +29,7 @@ def _row_fields(db: str, known: ShardFields) -> dict[str, Any]:
     return {
         **shared,
         "name": db,
-        "problem": sanitised_line(f"{lost.code.value}: {lost.message}") if lost else None,
+        "problem": told(lost) if lost else None,
         "shards_stale": known.shards_stale,
         "shard_sets": tuple(sorted(set(known.shard_sets))),
         "sharding_error": error,
@@ -66,12 +67,33 @@ def database(db: str, seen: Seen, *, legacy_alias: bool) -> DatabaseDocument:
             "volumes": [Volume(name=volumes.name(index), size_bytes=size) for index, size in enumerate(inventory.volume_bytes)],
             "layouts": _layouts(seen, legacy_alias=legacy_alias),
             "shard_restored": restore.pinned(seen.control.document, seen.generation.digest) is not None,
-            "previous_layouts": [_previous(record, seen) for record in restore.previous(seen.control.document)],
+            "previous_layouts": _previous_layouts(seen.control.document, seen.generation.digest),
         }
     )
 
 
-def _previous(record: LayoutRecord, seen: Seen) -> PreviousLayout:
+def refused(db: str, document: Mapping[str, Any], known: ShardFields, why: Problem) -> DatabaseDocument:
+    """A database whose files make none: what its metadata says of it, and what is wrong."""
+    return DatabaseDocument.model_validate(
+        {
+            **_row_fields(db, known),
+            "problem": told(why),
+            "shard_generation": known.shard_generation,
+            "previous_layouts": _previous_layouts(document, None),
+        }
+    )
+
+
+def told(problem: Problem) -> str:
+    """A problem in one line."""
+    return sanitised_line(f"{problem.code.value}: {problem.message}")
+
+
+def _previous_layouts(document: Mapping[str, Any], digest: str | None) -> list[PreviousLayout]:
+    return [_previous(record, digest) for record in restore.previous(document)]
+
+
+def _previous(record: LayoutRecord, digest: str | None) -> PreviousLayout:
     generation = record.generation
     return PreviousLayout(
         digest=generation.digest,
@@ -80,7 +102,7 @@ def _previous(record: LayoutRecord, seen: Seen) -> PreviousLayout:
         operation_id=sanitise(record.operation_id),
         volume_count=record.volumes.count,
         shard_sets=tuple(sorted(record.layouts)),
-        restorable=generation.digest == seen.generation.digest,
+        restorable=generation.digest == digest,
     )
 
 
@@ -97,11 +119,14 @@ def _layouts(seen: Seen, *, legacy_alias: bool) -> list[LayoutDocument]:
         layout = fixed.get(count) or split(inventory.volume_bytes, count)
         plan = plan_set(inventory.volumes, layout, in_aliases, stored.md5_by_name, force=False)
         shards = layout.shard_bytes(inventory.volume_bytes)
+        state = "incomplete" if len(plan.absent) else "differs" if len(plan.differing) else "current"
+        is_listed = count in seen.known.shard_sets
         found.append(
             LayoutDocument(
                 shard_count=count,
-                listed=count in seen.known.shard_sets,
-                state="incomplete" if len(plan.absent) else "differs" if len(plan.differing) else "current",
+                listed=is_listed,
+                state=state,
+                generation=seen.generation.digest if state == "current" else seen.known.shard_generation if is_listed else None,
                 shard_bytes=shards,
                 imbalance=round(max(shards) * count / max(1, sum(shards)), 4),
             )

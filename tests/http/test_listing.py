@@ -230,9 +230,9 @@ async def test_one_database_is_shown_in_full(api, blobs):
     assert document["lease"] == {"epoch": 1, "operation_id": None, "kind": None, "since": None, "expires": None}
     assert document["operations"] == [operation]
     total = 600 + 4 * overhead
+    current = {"listed": True, "state": "current", "generation": document["shard_generation"]}
     assert document["layouts"] == [
-        {"shard_count": 1, "listed": True, "state": "current", "shard_bytes": [total], "imbalance": 1.0},
-        {"shard_count": 2, "listed": True, "state": "current", "shard_bytes": [total // 2] * 2, "imbalance": 1.0},
+        {"shard_count": count, "shard_bytes": [total // count] * count, "imbalance": 1.0, **current} for count in (1, 2)
     ]
 
 
@@ -243,8 +243,10 @@ async def test_layouts_say_whether_they_are_current_incomplete_or_different(api,
     await blobs.put(alias("states", 3, 2), b"TITLE damaged\n")
     await blobs.put(manifest("states", 4, 0), b"states.00\n")
 
-    layouts = (await api.show("states"))["layouts"]
+    document = await api.show("states")
 
+    layouts, digest = document["layouts"], document["generation"]["digest"]
+    assert [one["generation"] for one in layouts] == [digest, digest, digest, None]
     assert [(one["shard_count"], one["state"], one["listed"]) for one in layouts] == [
         (1, "current", True),
         (2, "incomplete", True),
@@ -262,6 +264,27 @@ async def test_a_database_that_grew_has_layouts_that_differ(api, blobs):
 
     assert {one["state"] for one in document["layouts"]} == {"differs"}
     assert document["generation"]["digest"] != document["shard_generation"]
+    assert {one["generation"] for one in document["layouts"]} == {document["shard_generation"]}
+
+
+async def test_a_database_that_is_refused_is_shown_as_far_as_its_metadata_tells(api, blobs):
+    await blobs.upload(database("half_there", 2))
+    first = await api.shard("half_there")
+    await blobs.upload(database("half_there", 3))
+    last = await api.shard("half_there")
+    copied = {"copy_status": {"phase": "completed"}, "prepare_operation_id": first["id"]}
+    await blobs.put_metadata("half_there", {**await blobs.metadata("half_there"), **copied})
+    await blobs.delete("half_there/half_there.01.nsq")
+
+    row, document = (await api.rows())["half_there"], await api.show("half_there")
+
+    assert document["problem"].startswith("VolumeGap: ")
+    assert {name: document[name] for name in FIELDS - {"problem"}} == {name: row[name] for name in FIELDS - {"problem"}}
+    assert (document["sharded"], document["shard_sets"], document["copy_status"]) == (True, [1, 2, 3], {"phase": "completed"})
+    assert document["shard_generation"] == last["result"]["generation"]["digest"]
+    assert [(one["operation_id"], one["restorable"]) for one in document["previous_layouts"]] == [(first["id"], False)]
+    assert document["operations"] == [last, first]
+    assert (document["volumes"], document["layouts"], document["generation"]) == ([], [], None)
 
 
 async def test_a_database_that_was_never_sharded_is_shown(api, blobs, records):
