@@ -10,7 +10,7 @@ from shared.http.messages import Answer, Call, accepted
 from shared.http.ports import Backing, HubPort
 from shared.runs.documents import OperationPage
 from shared.runs.identity import notify_id
-from shared.runs.kinds import KINDS
+from shared.runs.kinds import KINDS, WARMING
 from shared.runs.operations import RunState, Status, callback_of, is_to_be_posted, operation_of
 
 _ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
@@ -54,9 +54,10 @@ async def list_operations(call: Call, backing: Backing) -> Answer:
 
 async def cancel_operation(call: Call, backing: Backing) -> Answer:
     """`POST /api/operations/{id}/cancel`: ask a run to stop; it does so between two steps and cleans up."""
-    require(call, backing.settings, Role.WRITE)
+    require(call, backing.settings, Role.READ)
     requests.only(call.query)
     state = await find_run(call, backing.hub)
+    require(call, backing.settings, Role.WARM if state.kind in WARMING else Role.WRITE)
     operation = operation_of(state)
     if operation.has_ended:
         message = f"The operation has ended already: {operation.status}."

@@ -18,6 +18,8 @@ _HOLDERS: dict[str, type[ShardRun | PrepareRun | WarmRun | ReconcileRun]] = {
 """Those that hold a lease, and what their inputs are."""
 
 KINDS = frozenset({*_HOLDERS, "settle"})
+WARMING = frozenset({"warm_up", "release_warmup"})
+"""Those that hold a database on a cluster; the others hold one in storage, or nothing."""
 
 
 def claim_of(state: RunState) -> Claim | None:
