@@ -1,6 +1,7 @@
 """Routes under `/api/warmup`, and the cluster's warm status."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from shared.errors import ShardwarmError
@@ -14,11 +15,13 @@ from shared.http.starting import Start, start_run
 from shared.inputs import retry_of, shard_input
 from shared.runs.clusters import ClusterRef
 from shared.runs.documents import ActiveWarmups, WarmSummary, WarmupAccepted, WarmupStatus
+from shared.runs.kinds import WARMING
 from shared.runs.operations import RunState, operation_of
 from shared.runs.warmup import WarmRun
 from shared.sanitise import sanitised_line
 
-_KINDS = frozenset({"warm_up", "release_warmup"})
+_CLUSTER = {"subscription_id": "subscription_id", "resource_group": "resource_group", "cluster_name": "name"}
+"""The parts of a cluster's address: as a query has them, and as a run's input does."""
 _DURABLE: dict[str, Literal["Pending", "Running", "Completed", "Failed", "Terminated"]] = {
     "PENDING": "Pending",
     "COMPLETED": "Completed",
@@ -41,16 +44,15 @@ async def show_warmup(call: Call, backing: Backing) -> Answer:
     """`GET /api/warmup/{id}/status`: the durable-style document of the replaced system."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query)
-    return Answer(_status(await find_run(call, backing.hub, _KINDS, "warmup")))
+    return Answer(_status(await find_run(call, backing.hub, WARMING, "warmup")))
 
 
 async def list_active(call: Call, backing: Backing) -> Answer:
-    """`GET /api/warmup/active`: warmups under way, of one cluster or of all."""
+    """`GET /api/warmup/active`: warmups under way, of all clusters or of those that have every part that is given."""
     require(call, backing.settings, Role.READ)
-    requests.only(call.query, "subscription_id", "resource_group", "cluster_name")
-    wanted = call.query.get("cluster_name")
+    requests.only(call.query, *_CLUSTER)
     states = await backing.hub.list(("PENDING", "RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"))
-    active = [state for state in states if state.kind == "warm_up" and wanted in {None, _cluster_of(state)}]
+    active = [state for state in states if state.kind == "warm_up" and _is_of_cluster(state, call.query)]
     first = active[0] if active else None
     return Answer(
         ActiveWarmups(
@@ -65,7 +67,7 @@ async def list_active(call: Call, backing: Backing) -> Answer:
 async def show_warm_status(call: Call, backing: Backing) -> Answer:
     """`GET /api/monitor/aks/warmup-status`: every warmed database, by measured reports; trouble is `Unknown`, not cold."""
     require(call, backing.settings, Role.READ)
-    requests.only(call.query, "subscription_id", "resource_group", "cluster_name")
+    requests.only(call.query, *_CLUSTER)
     cluster = requests.cluster(call)
     try:
         databases = await backing.warmth.statuses(cluster)
@@ -135,7 +137,8 @@ def _status(state: RunState) -> WarmupStatus:
     )
 
 
-def _cluster_of(state: RunState) -> str | None:
-    given: dict[str, Any] = state.input or {}
-    cluster: dict[str, Any] = given.get("cluster") or {}
-    return cluster.get("name")
+def _is_of_cluster(state: RunState, query: Mapping[str, str]) -> bool:
+    """Whether a warmup's cluster is the one in the query, of which any part may be left open; case never counts there."""
+    cluster: dict[str, Any] = (state.input or {}).get("cluster") or {}
+    asked = {field: query[name].lower() for name, field in _CLUSTER.items() if query.get(name)}
+    return all(str(cluster.get(field)).lower() == wanted for field, wanted in asked.items())
