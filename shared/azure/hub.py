@@ -25,7 +25,7 @@ from shared.sanitise import sanitised_line
 
 _FIRST_MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
 _PAGE = 100
-"""Entities in one answer of the hub: one with all that it may remember has 20 KB, and an answer 4 MB."""
+"""Entities or runs in one answer of the hub: an entity with all that it may remember has 20 KB, and an answer 4 MB."""
 _MISSING = frozenset({grpc.StatusCode.NOT_FOUND})
 
 
@@ -80,10 +80,12 @@ class Hub:
             return None
         return _run_state(state) if state is not None else None
 
-    async def list(self, statuses: Sequence[str] | None) -> list[RunState]:
-        """The hub's runs, newest first; `statuses` are the engine's words."""
+    async def list(self, statuses: Sequence[str] | None, *, created_from: datetime | None = None) -> list[RunState]:
+        """The hub's runs, newest first, read page by page; `statuses` are the engine's words."""
         wanted = [OrchestrationStatus[name] for name in statuses] if statuses is not None else None
-        query = OrchestrationQuery(runtime_status=wanted, fetch_inputs_and_outputs=True)
+        query = OrchestrationQuery(
+            runtime_status=wanted, created_time_from=created_from, max_instance_count=_PAGE, fetch_inputs_and_outputs=True
+        )
         async with _translated():
             states = await self._client.get_all_orchestration_states(query)
         return sorted(map(_run_state, states), key=lambda state: state.created_at, reverse=True)

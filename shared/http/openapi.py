@@ -109,7 +109,14 @@ ROUTES = (
         body=VerifyRequest,
         errors=(400, 403, 404, 409, 503),
     ),
-    Described("get", "/operations", "The newest operations", OperationPage, query=("status", "kind"), errors=(400,)),
+    Described(
+        "get",
+        "/operations",
+        "Operations created since created_from (7 days ago), newest first; nextLink leads to older ones",
+        OperationPage,
+        query=("status", "kind", "created_from", "top", "after"),
+        errors=(400,),
+    ),
     Described(
         "get", "/operations/{id}", "One operation; wait_ms waits for a change", Operation, query=("wait_ms",), errors=(404,)
     ),

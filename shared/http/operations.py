@@ -1,7 +1,9 @@
 """Routes under `/api/operations`: the status monitor of every run."""
 
 import asyncio
+from datetime import UTC, timedelta
 from time import monotonic
+from urllib.parse import urlencode
 
 from shared.errors import Code, Conflict, InvalidRequest, NotFound
 from shared.http import requests
@@ -11,7 +13,7 @@ from shared.http.ports import Backing, HubPort
 from shared.runs.documents import OperationPage
 from shared.runs.identity import notify_id
 from shared.runs.kinds import KINDS, WARMING
-from shared.runs.operations import RunState, Status, callback_of, is_to_be_posted, operation_of
+from shared.runs.operations import Operation, RunState, Status, callback_of, is_to_be_posted, operation_of
 
 _ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
     "NotStarted": ("PENDING",),
@@ -20,7 +22,8 @@ _ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
     "Failed": ("FAILED",),
     "Canceled": ("COMPLETED", "TERMINATED"),
 }
-_SHOWN = 1000
+_PAGE = 1000
+_WINDOW = timedelta(days=7)
 _FIRST_LOOK_SECONDS = 0.05
 _LOOK_SECONDS = 1.0
 
@@ -39,17 +42,35 @@ async def show_operation(call: Call, backing: Backing) -> Answer:
 
 
 async def list_operations(call: Call, backing: Backing) -> Answer:
-    """`GET /api/operations?status=&kind=`: the newest operations."""
+    """`GET /api/operations`: those created since `created_from`, newest first; `nextLink` leads to older ones.
+
+    Each page costs the hub's pages of the runs since then, so it is best not to look further back than one wants to see.
+    """
     require(call, backing.settings, Role.READ)
-    requests.only(call.query, "status", "kind")
-    status, kind = call.query.get("status"), call.query.get("kind")
+    requests.only(call.query, "status", "kind", "created_from", "top", "after")
+    status, kind, after = (call.query.get(name) for name in ("status", "kind", "after"))
     if status is not None and status not in _ENGINE_WORDS:
         raise InvalidRequest(Code.INVALID_FIELD, f"'status' is one of {', '.join(_ENGINE_WORDS)}.", target="status")
     if kind is not None and kind not in KINDS:
         raise InvalidRequest(Code.INVALID_FIELD, f"'kind' is one of {', '.join(sorted(KINDS))}.", target="kind")
-    states = await backing.hub.list(_ENGINE_WORDS[status] if status is not None else None)
+    top = requests.whole_number(call.query.get("top"), "top", default=_PAGE, lowest=1, highest=_PAGE)
+    created_from = requests.moment(call.query.get("created_from"), "created_from", default=call.arrived - _WINDOW)
+    states = await backing.hub.list(_ENGINE_WORDS[status] if status is not None else None, created_from=created_from)
     operations = (operation_of(state) for state in states if state.kind in KINDS and kind in {None, state.kind})
-    return Answer(OperationPage(value=tuple(one for one in operations if status in {None, one.status})[:_SHOWN]))
+    wanted = (one for one in operations if status in {None, one.status} and (after is None or _mark(one) < after))
+    left = sorted(wanted, key=_mark, reverse=True)
+    page = tuple(left[:top])
+    link = None
+    if len(left) > top:
+        filters = {name: value for name, value in (("status", status), ("kind", kind)) if value is not None}
+        rest = {**filters, "created_from": created_from.isoformat(), "top": top, "after": _mark(page[-1])}
+        link = f"{call.base_url}/operations?{urlencode(rest)}"
+    return Answer(OperationPage(value=page, nextLink=link))
+
+
+def _mark(operation: Operation) -> str:
+    """An operation's place in the order of creation, in which texts compare as moments do."""
+    return f"{operation.created_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{operation.id}"
 
 
 async def cancel_operation(call: Call, backing: Backing) -> Answer:

@@ -1,6 +1,7 @@
 """What the routes need from outside, as small protocols; `shared.clients` fills them, tests may too."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel
@@ -32,8 +33,8 @@ class HubPort(Protocol):
         """One run."""
         ...
 
-    async def list(self, statuses: Sequence[str] | None) -> list[RunState]:
-        """Runs, newest first."""
+    async def list(self, statuses: Sequence[str] | None, *, created_from: datetime | None = None) -> list[RunState]:
+        """Runs since then, newest first."""
         ...
 
     async def note_arrival(self, arrival: Arrive) -> None:

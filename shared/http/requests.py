@@ -1,6 +1,7 @@
 """Requests, parsed once: bodies into their models, and what stands in path and query. What is wrong is refused by name."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -91,6 +92,23 @@ def whole_number(text: str | None, target: str, *, default: int, lowest: int, hi
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(highest)) or not lowest <= int(text) <= highest:
         raise InvalidRequest(Code.INVALID_FIELD, f"'{target}' is a whole number from {lowest} to {highest}.", target=target)
     return int(text)
+
+
+def moment(text: str | None, target: str, *, default: datetime) -> datetime:
+    """A moment in the query.
+
+    Raises:
+        InvalidRequest: it is none, or names no zone.
+    """
+    if text is None:
+        return default
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise InvalidRequest(Code.INVALID_FIELD, f"'{target}' is a moment with a zone, as 2026-03-01T00:00:00Z.", target=target)
 
 
 def wait_ms(call: Call) -> int:

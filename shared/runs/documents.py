@@ -188,7 +188,7 @@ class PrepareAccepted(Document):
 
 
 class OperationPage(Document):
-    """A listing of operations, newest first."""
+    """A page of operations, newest first; `nextLink` is there while more of the time asked for is to come."""
 
     value: tuple[Operation, ...]
     nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name

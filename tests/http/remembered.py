@@ -24,8 +24,10 @@ class RememberingHub:
         self.asked.append(run)
         return self.states.get(run)
 
-    async def list(self, statuses):
-        return [state for state in self.states.values() if statuses is None or state.engine_status in statuses]
+    async def list(self, statuses, *, created_from=None):
+        self.asked.append(created_from)
+        young = [state for state in self.states.values() if created_from is None or state.created_at >= created_from]
+        return [state for state in young if statuses is None or state.engine_status in statuses]
 
     async def cancel(self, state):
         self.canceled.append(state.run)

@@ -293,7 +293,7 @@ async def test_an_absent_container_is_not_found_and_not_created(stack, api, reco
         ("/api/blast/databases", "account_name, top, after"),
         ("/api/blast/databases/nt", "account_name"),
         ("/api/blast/databases/nt/shard-sets/2", "account_name"),
-        ("/api/operations", "status, kind"),
+        ("/api/operations", "status, kind, created_from, top, after"),
         ("/api/operations/x", "wait_ms"),
     ],
 )
