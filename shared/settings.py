@@ -45,7 +45,7 @@ class Settings(BaseModel):
     )
     blob_connection: tuple[str, ...] = Field(
         default=(),
-        description="Connection strings, one an account, used instead of the app's identity; for local work only.",
+        description="Connection strings, one an account (`AccountName=`), instead of the app's identity; for local work only.",
     )
     client_id: str | None = Field(
         default=None, description="Client id of the user-assigned identity; none uses the identity that the environment offers."
@@ -195,6 +195,13 @@ class Settings(BaseModel):
             raise ValueError(f"shard counts are 1 to {MAX_SHARDS}, at least one")
         return tuple(sorted(set(value)))
 
+    @field_validator("blob_connection")
+    @classmethod
+    def _with_a_name(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_account_of, value)):
+            raise ValueError("each connection string names its account by AccountName=; write an emulator's out in full")
+        return value
+
     @model_validator(mode="after")
     def _lease_outlasts_the_wait(self) -> Self:
         if self.warm_lease_seconds < self.warm_deadline_seconds + WARM_SLACK_SECONDS:
@@ -204,9 +211,19 @@ class Settings(BaseModel):
         return self
 
     @property
+    def connections(self) -> dict[str, str]:
+        """The connection strings by account."""
+        return {_account_of(text): text for text in self.blob_connection}
+
+    @property
     def callback_rules(self) -> CallbackRules:
         """Where callbacks may go."""
         return CallbackRules(self.callback_hosts, self.callback_secret is not None, self.callback_local)
+
+
+def _account_of(connection: str) -> str:
+    parts = (part.partition("=") for part in connection.split(";"))
+    return next((value.strip() for name, _, value in parts if name.strip().lower() == "accountname"), "")
 
 
 def parse(environment: Mapping[str, str]) -> Settings:

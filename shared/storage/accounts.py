@@ -24,7 +24,7 @@ class Accounts:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: dict[str, tuple[asyncio.AbstractEventLoop, Container, BlobServiceClient]] = {}
-        self._connections = dict(_named(text) for text in settings.blob_connection)
+        self._connections = settings.connections
 
     def container(self, account: str) -> Container:
         """The database container of an account.
@@ -77,8 +77,3 @@ class Accounts:
             return BlobServiceClient.from_connection_string(self._connections[account], **options)
         url = f"https://{account}.blob.{self._settings.blob_suffix}"
         return BlobServiceClient(url, credential=credential(self._settings), **options)
-
-
-def _named(connection: str) -> tuple[str, str]:
-    parts = dict(part.split("=", 1) for part in connection.split(";") if "=" in part)
-    return parts.get("AccountName", ""), connection

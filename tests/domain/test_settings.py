@@ -166,6 +166,9 @@ def test_other_peoples_variables_are_passed_over():
         ("CALLBACK_ATTEMPTS", "0"),
         ("CALLBACK_ATTEMPTS", "51"),
         ("CALLBACK_WAIT_SECONDS", "inf"),
+        ("BLOB_CONNECTION", f"BlobEndpoint=http://127.0.0.1:10000/{SECRET}"),
+        ("BLOB_CONNECTION", f"AccountName=a,AccountName=;AccountKey={SECRET}"),
+        ("BLOB_CONNECTION", "UseDevelopmentStorage=true"),
         ("LIST_PAGE", "5001"),
         ("LIST_PAGE", "0"),
     ],
@@ -177,6 +180,14 @@ def test_a_wrong_value_names_the_variable_and_not_the_value(variable, text):
     assert f"SHARDWARM_{variable}:" in problem.message
     assert SECRET not in problem.message
     assert "docs/settings.md" in problem.message
+
+
+def test_connection_strings_are_found_by_their_accounts():
+    texts = "AccountKey=k==;accountname= a ;,AccountName=b;EndpointSuffix=core.windows.net"
+
+    found = parse({"SHARDWARM_BLOB_CONNECTION": texts}).connections
+
+    assert found == {"a": "AccountKey=k==;accountname= a ;", "b": "AccountName=b;EndpointSuffix=core.windows.net"}
 
 
 def test_every_wrong_value_is_named_at_once():
