@@ -39,7 +39,7 @@ from orchestrators.shard import shard
 from orchestrators.warm import warm_up
 from shared.clients import backing
 from shared.http import databases, health, openapi, operations, preparing, reconciling, warmups
-from shared.http.adapter import served, take
+from shared.http.adapter import served, served_alone, take
 from shared.runs.callbacks import PostCallback
 from shared.runs.prepare import CheckCopy, ClearFiles, CopyFiles, MarkUpdate, PlanCopy
 from shared.runs.reconcile import CheckWarmup, CorrectMetadata, PruneGhosts, PurgeRuns, SurveyAccount, SurveyHub
@@ -115,11 +115,9 @@ async def on_blob_event(event: func.EventGridEvent, client: DurableFunctionsClie
 
 # HTTP.
 serve = partial(served, backing)
-app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(with_hub(serve("get_health", health.live)))
+app.route("health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(served_alone("get_health", health.live))
 app.route("health/ready", methods=["GET"])(with_hub(serve("get_readiness", health.ready)))
-app.route("openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(
-    with_hub(serve("get_openapi", openapi.describe_api))
-)
+app.route("openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)(served_alone("get_openapi", openapi.describe_api))
 app.route("blast/databases", methods=["GET"])(with_hub(serve("list_databases", databases.list_databases)))
 app.route("blast/databases/{db}", methods=["GET"])(with_hub(serve("show_database", databases.show_database)))
 app.route("blast/databases/{db}/shard", methods=["POST"])(with_hub(serve("start_shard", databases.start_shard)))

@@ -24,6 +24,7 @@ from shared.http.starting import HeldError, held
 
 type Event = func.EventGridEvent | func.CloudEvent
 type Route = Callable[[Call, Backing], Awaitable[Answer]]
+type LoneRoute = Callable[[Call], Awaitable[Answer]]
 
 _LOG = telemetry.logger(__name__)
 _LONGEST_ID = 128
@@ -35,20 +36,33 @@ def served(
     """A route as the Functions worker calls it, by the name that operators see."""
 
     async def function(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
-        return await answer(route, req, lambda: make_backing(client))
+        return await _answer(route.__name__, req, lambda call: route(call, make_backing(client)))
 
+    return _named(function, name, route)
+
+
+def served_alone(name: str, route: LoneRoute) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
+    """The same for a route behind which there is nothing: it answers even when the settings are wrong."""
+
+    async def function(req: func.HttpRequest) -> func.HttpResponse:
+        return await _answer(route.__name__, req, route)
+
+    return _named(function, name, route)
+
+
+def _named[Function: Callable[..., object]](function: Function, name: str, route: Callable[..., object]) -> Function:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = route.__doc__
     return function
 
 
-async def answer(route: Route, request: func.HttpRequest, make_backing: Callable[[], Backing]) -> func.HttpResponse:
-    """Answer a request by a route, whatever happens; errors become bodies with codes."""
+async def _answer(route_name: str, request: func.HttpRequest, route: LoneRoute) -> func.HttpResponse:
+    """Answer a request, whatever happens; errors become bodies with codes."""
     request_id = uuid.uuid4().hex
     headers = _headers(request)
-    with telemetry.context(route=route.__name__, request=request_id):
+    with telemetry.context(route=route_name, request=request_id):
         try:
-            reply = await _reply(route, _call(request, headers), make_backing())
+            reply = await _reply(_call(request, headers), route)
         except ShardwarmError as error:
             reply = answer_to(error)
             _LOG.info(f"{reply.status} {error.problem.code.value}: {error.problem.message}")
@@ -58,9 +72,9 @@ async def answer(route: Route, request: func.HttpRequest, make_backing: Callable
     return _response(reply, request_id, headers.get("x-ms-client-request-id"))
 
 
-async def _reply(route: Route, call: Call, backing: Backing) -> Answer:
+async def _reply(call: Call, route: LoneRoute) -> Answer:
     try:
-        return await route(call, backing)
+        return await route(call)
     except HeldError as error:
         return held(call, error)
 

@@ -32,8 +32,8 @@ class _Remembered:
 _LAST = _Remembered()
 
 
-async def live(call: Call, backing: Backing) -> Answer:  # noqa: ARG001 - routes have one signature
-    """`GET /api/health`: the process answers. Touches nothing."""
+async def live(call: Call) -> Answer:
+    """`GET /api/health`: the process answers, whatever its settings. Touches nothing."""
     requests.only(call.query)
     return Answer(Health(version=VERSION))
 

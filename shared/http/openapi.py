@@ -20,7 +20,6 @@ from shared.http.bodies import (
     WarmupRequest,
 )
 from shared.http.messages import Answer, Call
-from shared.http.ports import Backing
 from shared.runs.documents import (
     ActiveWarmups,
     DatabaseDocument,
@@ -165,7 +164,7 @@ ROUTES = (
 )
 
 
-async def describe_api(call: Call, backing: Backing) -> Answer:  # noqa: ARG001 - routes have one signature
+async def describe_api(call: Call) -> Answer:  # noqa: ARG001 - routes have one signature
     """`GET /api/openapi.json`: this document."""
     return Answer(document())
 

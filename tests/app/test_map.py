@@ -185,3 +185,28 @@ def test_loading_the_app_connects_to_nothing_and_reads_no_setting(environment):
 
     assert loaded.returncode == 0, loaded.stderr
     assert loaded.stdout.strip() == "[]"
+
+
+ASK = """
+import asyncio, json
+import azure.functions as func
+import function_app
+
+functions = {one.get_trigger().get_dict_repr().get("route"): one for one in function_app.app.get_functions()}
+
+async def ask(path):
+    reply = await functions[path].get_user_function()(func.HttpRequest("GET", f"http://app/api/{path}", body=b""))
+    print(reply.status_code, *json.loads(reply.get_body()))
+
+asyncio.run(ask("health"))
+asyncio.run(ask("openapi.json"))
+"""
+
+
+def test_liveness_and_the_description_are_told_whatever_the_settings():
+    command = [sys.executable, "-c", ASK]
+
+    asked = subprocess.run(command, cwd=ROOT, env={"SHARDWARM_TYPO": "x"}, capture_output=True, text=True, check=False)
+
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stdout.splitlines() == ["200 status version", "200 openapi info servers paths components security"]
