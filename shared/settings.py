@@ -91,8 +91,7 @@ class Settings(BaseModel):
         default=10800.0, description="How long a warmup holds its database, in seconds; 900 above the deadline at least."
     )
     warm_deadline_seconds: Seconds = Field(
-        default=7200.0,
-        description="How long a warmup waits for its nodes, and before that for another run on the database, in seconds.",
+        default=7200.0, description="How long a warmup waits for other runs, then for nodes, in seconds."
     )
     poll_first_seconds: Seconds = Field(default=5.0, description="The first pause between looks at nodes, in seconds.")
     poll_longest_seconds: Seconds = Field(default=60.0, description="The longest pause between looks, in seconds.")

@@ -1,22 +1,28 @@
 """Routes under `/api/blast/databases`."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlencode
 
 from shared.blastdb.blobs import MAX_SHARDS
-from shared.errors import Code, Conflict
+from shared.errors import Code, Conflict, TransientFailure
 from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.bodies import RestoreRequest, ShardRequest, VerifyRequest
 from shared.http.messages import Answer, Call, accepted, operation_url
-from shared.http.ports import Backing
+from shared.http.ports import Backing, HubPort
 from shared.http.starting import HeldError, Start, start_run
 from shared.inputs import shard_input
 from shared.runs.documents import DatabasePage, DatabaseRow, LeaseDocument, RestoreAccepted, ShardAccepted
+from shared.runs.expiries import Expiry
+from shared.runs.identity import EXPIRY_ENTITY
 from shared.runs.leases import Lease
 from shared.runs.operations import operation_of
+from shared.runs.places import WarmPlace, places
 from shared.runs.shard import ShardRun
+
+type _Warm = Mapping[str, tuple[WarmPlace, ...]]
 
 _PAGE = 1000
 
@@ -28,9 +34,11 @@ async def list_databases(call: Call, backing: Backing) -> Answer:
     account = requests.account(call, backing.settings)
     top = requests.whole_number(call.query.get("top"), "top", default=_PAGE, lowest=1, highest=_PAGE)
     after = call.query.get("after", "")
-    every, latest = await asyncio.gather(backing.catalogue.rows(account), backing.source.latest_hint())
+    every, latest, warm = await asyncio.gather(
+        backing.catalogue.rows(account), backing.source.latest_hint(), _warm(backing.hub, account)
+    )
     rows = [row for row in every if row.name > after]
-    page = tuple(row.model_copy(update={"updates_available": updates_available(row, latest)}) for row in rows[:top])
+    page = tuple(row.model_copy(update=_known(row, latest, warm)) for row in rows[:top])
     link = None
     if len(rows) > top:
         link = f"{call.base_url}/blast/databases?{urlencode({'account_name': account, 'top': top, 'after': page[-1].name})}"
@@ -42,12 +50,13 @@ async def show_database(call: Call, backing: Backing) -> Answer:
     require(call, backing.settings, Role.READ)
     requests.only(call.query, "account_name")
     db, account = requests.database(call), requests.account(call, backing.settings)
-    (document, runs), latest = await asyncio.gather(backing.catalogue.describe(account, db), backing.source.latest_hint())
+    (document, runs), latest, warm = await asyncio.gather(
+        backing.catalogue.describe(account, db), backing.source.latest_hint(), _warm(backing.hub, account)
+    )
     lease, states = await asyncio.gather(backing.hub.lease(account, db), asyncio.gather(*map(backing.hub.find, runs)))
     newest_first = sorted(filter(None, states), key=lambda state: state.created_at, reverse=True)
     operations = tuple(map(operation_of, newest_first))
-    update = updates_available(document, latest)
-    known = {"lease": _lease(lease), "operations": operations, "updates_available": update}
+    known = {**_known(document, latest, warm), "lease": _lease(lease), "operations": operations}
     return Answer(document.model_copy(update=known))
 
 
@@ -130,6 +139,21 @@ async def _unheld(backing: Backing, account: str, db: str) -> Lease:
     if holder is not None and not operation_of(holder).has_ended:
         raise HeldError(holder, lease, db)
     return lease
+
+
+async def _warm(hub: HubPort, account: str) -> _Warm | None:
+    """Where the account's databases are warm; None when the hub does not answer, which a reader can do without."""
+    try:
+        states = await hub.entities(EXPIRY_ENTITY)
+    except TransientFailure:
+        return None
+    return {db: found for (owner, db), found in places(map(Expiry.model_validate, states.values())).items() if owner == account}
+
+
+def _known(row: DatabaseRow, latest: str | None, warm: _Warm | None) -> dict[str, object]:
+    """What others than storage tell of a database."""
+    found = warm.get(row.name, ()) if warm is not None else None
+    return {"updates_available": updates_available(row, latest), "warm": found}
 
 
 def updates_available(row: DatabaseRow, latest: str | None) -> bool | Literal["unknown"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
@@ -35,6 +35,10 @@ class HubPort(Protocol):
 
     async def list(self, statuses: Sequence[str] | None, *, created_from: datetime | None = None) -> list[RunState]:
         """Runs since then, newest first."""
+        ...
+
+    async def entities(self, name: str) -> dict[str, dict[str, Any]]:
+        """The states of all entities of a name, by key."""
         ...
 
     async def note_arrival(self, arrival: Arrive) -> None:

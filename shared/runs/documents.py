@@ -8,6 +8,7 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.statistics import Statistics
 from shared.errors import Problem
 from shared.runs.operations import AnyProgress, Operation
+from shared.runs.places import WarmPlace
 from shared.runs.warm import WarmStatus
 
 
@@ -43,7 +44,7 @@ class Readiness(Document):
 
 
 class DatabaseRow(Document):
-    """One database in a listing."""
+    """One database in a listing. `warm` is null where the task hub did not tell."""
 
     name: str
     source_version: str | None = None
@@ -59,6 +60,7 @@ class DatabaseRow(Document):
     update_in_progress: bool = False
     updates_available: bool | Literal["unknown"] = "unknown"
     copy_status: dict[str, Any] | None = None
+    warm: tuple[WarmPlace, ...] | None = None
     problem: str | None = None
 
 

@@ -25,6 +25,7 @@ FIELDS = {
     "update_in_progress",
     "updates_available",
     "copy_status",
+    "warm",
     "problem",
 }
 
@@ -54,6 +55,7 @@ async def test_a_row_has_the_promised_fields_of_a_sharded_database(api, blobs):
     assert row["source_version"] == row["shard_source_version"] == "v1"
     assert (row["shards_stale"], row["sharding_in_progress"], row["sharding_error"], row["problem"]) == (False, False, None, None)
     assert row["copy_status"]["phase"] == "completed"
+    assert row["warm"] == []
 
 
 async def test_a_row_shows_a_run_under_way(stack, api, blobs):
