@@ -4,164 +4,41 @@ Served at `/api/openapi.json` and kept in docs/openapi.json, which a test compar
 """
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared.blastdb.certificate import Certificate
-from shared.errors import Problem
-from shared.http.bodies import (
-    CancelPrepareRequest,
-    PrepareRequest,
-    RestoreRequest,
-    ShardRequest,
-    VerifyRequest,
-    WarmupRequest,
-)
 from shared.http.messages import Answer, Call
-from shared.runs.documents import (
-    ActiveWarmups,
-    DatabaseDocument,
-    DatabasePage,
-    Health,
-    OperationPage,
-    PrepareAccepted,
-    Readiness,
-    RestoreAccepted,
-    ShardAccepted,
-    ShardSetDocument,
-    WarmSummary,
-    WarmupAccepted,
-    WarmupStatus,
-)
+from shared.http.routes import ROUTES, Described, ErrorDocument, HeldDocument
+from shared.runs.documents import Readiness
 from shared.runs.operations import Operation
 from shared.version import VERSION
 
 _REFS = "#/components/schemas/{model}"
-
-
-class ErrorDocument(BaseModel):
-    """Every error's body; the header `x-ms-error-code` repeats the code."""
-
-    error: Problem
-
-
-class Described(NamedTuple):
-    """One route: where, what it does, what it takes and gives, and the errors that are its own."""
-
-    method: str
-    path: str
-    summary: str
-    reply: type[BaseModel]
-    status: int = 200
-    body: type[BaseModel] | None = None
-    query: tuple[str, ...] = ()
-    errors: tuple[int, ...] = ()
-
-
-_CLUSTER = ("subscription_id", "resource_group", "cluster_name")
-
-ROUTES = (
-    Described("get", "/health", "Liveness; touches nothing", Health),
-    Described("get", "/health/ready", "Whether storage and the task hub answer", Readiness, errors=(503,)),
-    Described(
-        "get",
-        "/blast/databases",
-        "All databases of an account",
-        DatabasePage,
-        query=("account_name", "top", "after"),
-        errors=(400, 403),
-    ),
-    Described("get", "/blast/databases/{db}", "One database", DatabaseDocument, query=("account_name",), errors=(400, 403, 404)),
-    Described(
-        "post",
-        "/blast/databases/{db}/shard",
-        "Start a shard run",
-        ShardAccepted,
-        status=202,
-        body=ShardRequest,
-        errors=(400, 403, 404, 409, 503),
-    ),
-    Described(
-        "post",
-        "/blast/databases/{db}/restore",
-        "Put a replaced layout back",
-        RestoreAccepted,
-        status=202,
-        body=RestoreRequest,
-        errors=(400, 403, 404, 409, 503),
-    ),
-    Described(
-        "get",
-        "/blast/databases/{db}/shard-sets/{n}",
-        "One shard set with its texts",
-        ShardSetDocument,
-        query=("account_name",),
-        errors=(400, 403, 404),
-    ),
-    Described(
-        "post",
-        "/blast/databases/{db}/verify",
-        "The certificate of what is stored of a database",
-        Certificate,
-        body=VerifyRequest,
-        errors=(400, 403, 404, 409, 503),
-    ),
-    Described(
-        "get",
-        "/operations",
-        "Operations created since created_from (7 days ago), newest first; nextLink leads to older ones",
-        OperationPage,
-        query=("status", "kind", "created_from", "top", "after"),
-        errors=(400,),
-    ),
-    Described(
-        "get", "/operations/{id}", "One operation; wait_ms waits for a change", Operation, query=("wait_ms",), errors=(404,)
-    ),
-    Described("post", "/operations/{id}/cancel", "Ask a run to stop", Operation, status=202, errors=(404, 409)),
-    Described(
-        "post",
-        "/storage/prepare-db",
-        "Copy a database from NCBI and shard it",
-        PrepareAccepted,
-        status=202,
-        body=PrepareRequest,
-        errors=(400, 403, 404, 409, 502, 503),
-    ),
-    Described(
-        "post",
-        "/storage/prepare-db/{db}/cancel",
-        "Ask such a copy to stop",
-        PrepareAccepted,
-        status=202,
-        body=CancelPrepareRequest,
-        errors=(400, 404, 503),
-    ),
-    Described(
-        "post",
-        "/warmup/start",
-        "Warm a database on a cluster",
-        WarmupAccepted,
-        status=202,
-        body=WarmupRequest,
-        errors=(400, 403, 404, 409, 502, 503),
-    ),
-    Described(
-        "post",
-        "/warmup/release",
-        "Remove what warms a database",
-        WarmupAccepted,
-        status=202,
-        body=WarmupRequest,
-        errors=(400, 403, 404, 409, 502, 503),
-    ),
-    Described("get", "/warmup/active", "Warmups under way", ActiveWarmups, query=_CLUSTER),
-    Described("get", "/warmup/{id}/status", "One warmup", WarmupStatus, errors=(404,)),
-    Described(
-        "get", "/monitor/aks/warmup-status", "How warm a cluster's databases are", WarmSummary, query=_CLUSTER, errors=(400,)
-    ),
-)
+_ACCEPTED, _UNAVAILABLE = 202, 503
+_OF_A_RUN = ("Operation-Location", "Location", "Retry-After")
+_HEADERS = {
+    "Operation-Location": ("string", "Where the run can be followed"),
+    "Location": ("string", "The same"),
+    "Retry-After": ("integer", "Seconds after which to look, or try, again"),
+    "x-ms-error-code": ("string", "The code in the body"),
+}
+_ERRORS: dict[int, tuple[Any, ...]] = {
+    400: ("The request is wrong; `target` names the field", ErrorDocument),
+    401: ("Not signed in; without a function key the platform answers, with no body", ErrorDocument),
+    403: ("Not allowed: a role, an account, a cluster or a callback; `target` says which", ErrorDocument),
+    404: ("There is no such thing", ErrorDocument),
+    409: ("Its state forbids it now; headers when a run holds it", HeldDocument, "Operation-Location", "Retry-After"),
+    502: ("An operator must change a setting or grant a role", ErrorDocument, "Retry-After"),
+    503: ("Busy or out of reach; try again", ErrorDocument, "Retry-After"),
+}
+"""What each means, its body, and headers."""
+_ERRORS_OF_ALL = (400, 401, 403, 502, 503)
+_PARAMETERS = {
+    **{name: {"type": "integer"} for name in ("n", "top", "wait_ms")},
+    "created_from": {"type": "string", "format": "date-time"},
+}
 
 
 async def describe_api(call: Call) -> Answer:  # noqa: ARG001 - routes have one signature
@@ -172,7 +49,8 @@ async def describe_api(call: Call) -> Answer:  # noqa: ARG001 - routes have one 
 @cache
 def document() -> dict[str, Any]:
     """The whole description."""
-    models = {model for route in ROUTES for model in (route.reply, route.body) if model is not None} | {ErrorDocument}
+    models = {model for route in ROUTES for model in (route.reply, route.body) if model is not None}
+    models |= {ErrorDocument, HeldDocument}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema([(model, "serialization") for model in ordered], ref_template=_REFS)
     paths: dict[str, dict[str, Any]] = {}
@@ -185,6 +63,7 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
+            "headers": {name: {"description": what, "schema": {"type": kind}} for name, (kind, what) in _HEADERS.items()},
             "securitySchemes": {"functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
         },
         "security": [{"functionKey": []}],
@@ -194,23 +73,47 @@ def document() -> dict[str, Any]:
 def _operation(route: Described) -> dict[str, Any]:
     in_path = [part.strip("{}") for part in route.path.split("/") if part.startswith("{")]
     parameters = [_parameter(name, "path") for name in in_path] + [_parameter(name, "query") for name in route.query]
+    errors = route.errors if route.is_open else sorted({*_ERRORS_OF_ALL, *route.errors})
     described: dict[str, Any] = {
         "summary": route.summary,
         "parameters": parameters,
         "responses": {
-            str(route.status): {"description": "As asked", "content": _json(route.reply)},
-            **{str(status): {"description": "Why not", "content": _json(ErrorDocument)} for status in route.errors},
+            str(route.status): {
+                "description": "As asked",
+                "content": _json(route.reply),
+                "headers": _headers(*_told(route)),
+            },
+            **{str(status): _error(route, status) for status in errors},
         },
     }
     if route.body is not None:
         described["requestBody"] = {"required": True, "content": _json(route.body)}
+    if route.is_open:
+        described["security"] = []
     return described
 
 
+def _told(route: Described) -> tuple[str, ...]:
+    if route.status == _ACCEPTED:
+        return _OF_A_RUN
+    return ("Retry-After",) if route.reply is Operation else ()
+
+
+def _error(route: Described, status: int) -> dict[str, Any]:
+    if route.reply is Readiness and status == _UNAVAILABLE:
+        return {"description": "A probe failed", "content": _json(Readiness), "headers": _headers("Retry-After")}
+    description, model, *headers = _ERRORS[status]
+    return {"description": description, "content": _json(model), "headers": _headers("x-ms-error-code", *headers)}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
 def _parameter(name: str, where: str) -> dict[str, Any]:
-    kind = "integer" if name in {"n", "top", "wait_ms"} else "string"
-    return {"name": name, "in": where, "required": where == "path", "schema": {"type": kind}}
+    schema = _PARAMETERS.get(name, {"type": "string"})
+    return {"name": name, "in": where, "required": where == "path", "schema": schema}
 
 
-def _json(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": _REFS.format(model=model.__name__)}}}
+def _json(model: type[BaseModel] | None) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": _REFS.format(model=model.__name__)} if model else {"type": "object"}}}

@@ -15,6 +15,9 @@ from shared.errors import (
 from shared.http.messages import Answer
 from shared.sanitise import sanitise
 
+_RETRY_SECONDS = 5
+_MENDED_SECONDS = 60
+"""Somebody has to change something first."""
 _STATUS: tuple[tuple[type[ShardwarmError], int], ...] = (
     (InvalidRequest, 400),
     (Forbidden, 403),
@@ -33,7 +36,9 @@ def answer_to(error: ShardwarmError) -> Answer:
         status = 401
     headers = {"x-ms-error-code": error.problem.code.value}
     if isinstance(error, TransientFailure):
-        headers["Retry-After"] = str(error.retry_after_seconds or 5)
+        headers["Retry-After"] = str(error.retry_after_seconds or _RETRY_SECONDS)
+    elif isinstance(error, Misconfigured):
+        headers["Retry-After"] = str(_MENDED_SECONDS)
     return Answer({"error": shown(error.problem)}, status, headers)
 
 

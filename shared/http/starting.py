@@ -28,6 +28,16 @@ class HeldError(Exception):
         self.lease = lease
 
 
+class Holder(BaseModel):
+    """The run that goes first, as the 409 names it; times with their zone."""
+
+    operation_id: str
+    kind: str
+    since: datetime
+    age_seconds: int
+    expires: datetime
+
+
 class Start(NamedTuple):
     """A run to be started: of which kind, by which orchestrator, on what; `make` gives its input for an id."""
 
@@ -94,13 +104,7 @@ def held(call: Call, error: HeldError) -> Answer:
         message=f"'{db}' is being worked on by operation {state.run}, started {age} s ago. Follow it, cancel it, or wait.",
         target=db,
     )
-    holder = {
-        "operation_id": state.run,
-        "kind": state.kind,
-        "since": since.isoformat(),
-        "age_seconds": age,
-        "expires": expires.isoformat(),
-    }
+    holder = Holder(operation_id=state.run, kind=state.kind, since=since, age_seconds=age, expires=expires)
     url = operation_url(call, state.run)
     headers = {"x-ms-error-code": problem.code.value, "Operation-Location": url, "Retry-After": "5"}
-    return Answer({"error": shown(problem), "operation_id": state.run, "holder": holder}, 409, headers)
+    return Answer({"error": shown(problem), "operation_id": state.run, "holder": holder.model_dump(mode="json")}, 409, headers)

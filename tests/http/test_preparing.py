@@ -88,7 +88,7 @@ async def test_trouble_at_the_source_is_told_apart(ground, status, answer, code,
     reply = await ground.post("prep_trouble")
     rule.remove()
     assert (reply.status_code, reply.json()["error"]["code"]) == (answer, code)
-    assert ("retry-after" in reply.headers) == (answer == 503)
+    assert int(reply.headers["retry-after"]) >= 1
 
 
 @pytest.mark.parametrize(
