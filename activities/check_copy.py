@@ -1,8 +1,9 @@
-"""The last look before a generation is put in place: is all there, and is the source still what it was?"""
+"""The last look before a generation is put in place: is all there, a whole database, and is the source what it was?"""
 
 from activities.binding import answering
 from shared.clients import Clients
 from shared.copying.plans import missing, require_plan
+from shared.copying.wholeness import refuse_half_published
 from shared.errors import Code, Conflict
 from shared.ncbi.errors import changed
 from shared.runs.prepare import CheckCopy, Checked
@@ -29,4 +30,5 @@ async def check_copy(request: CheckCopy, clients: Clients) -> Checked:
             f"'{absent[0].leaf}' and {len(absent) - 1} more files were removed or changed in storage meanwhile. Start again."
         )
         raise Conflict(Code.DATABASE_CHANGED, message, target=absent[0].leaf)
+    await refuse_half_published(plan, container, clients.bucket)
     return Checked()

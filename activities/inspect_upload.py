@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from activities.inspect_database import refuse_unfinished_work
 from shared.blastdb.blobs import folder, published_metadata_file, statistics_file
-from shared.blastdb.completeness import Papers, parse_papers, refuse_incomplete
+from shared.blastdb.completeness import PAPERS_LIMIT_BYTES, Papers, parse_papers, refuse_incomplete
 from shared.blastdb.generations import digest_of
 from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
@@ -16,8 +16,6 @@ from shared.runs.uploads import InspectUpload, UploadSeen
 from shared.storage.container import Container
 from shared.storage.inspection import inventory_of
 from shared.storage.listing import ListedBlob
-
-_PAPERS_LIMIT_BYTES = 4 * 1024 * 1024
 
 
 async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen:
@@ -67,7 +65,7 @@ def _refuse_unfinished_copies(inventory: Inventory, blobs: Mapping[str, ListedBl
 async def _papers(container: Container, inventory: Inventory, blobs: Mapping[str, ListedBlob]) -> Papers | None:
     db, molecule = inventory.volumes.db, inventory.volumes.molecule
     for name in (statistics_file(db, molecule), f"{folder(db)}{published_metadata_file(db, molecule)}"):
-        content = await container.read(name, limit_bytes=_PAPERS_LIMIT_BYTES) if name in blobs else None
+        content = await container.read(name, limit_bytes=PAPERS_LIMIT_BYTES) if name in blobs else None
         if content is not None:
             return parse_papers(name, content.data)
     return None

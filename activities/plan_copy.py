@@ -6,6 +6,7 @@ from activities.binding import answering
 from shared.blastdb.volumes import is_file_of
 from shared.clients import Clients
 from shared.copying.plans import ghosts, missing, read_plan, store_plan, with_kept
+from shared.copying.wholeness import refuse_half_listed
 from shared.errors import Code, NotFound, TransientFailure
 from shared.runs import metadata, updates
 from shared.runs.prepare import CopyPlan, PlanCopy, PlannedCopy, Stage
@@ -57,6 +58,7 @@ async def _plan(request: PlanCopy, clients: Clients) -> PlannedCopy:
     is_current = is_whole and known.source_version == version and not known.update_in_progress
     if is_current and all(file.kept for file in plan.files) and not ghosts(plan, in_place):
         return _stage(plan, known, "sharding", is_intact=True)
+    refuse_half_listed(plan)
     await store_plan(container, plan)
     return _stage(plan, known, "copying", is_intact=is_whole and any(is_file_of(request.db, leaf) for leaf in in_place))
 

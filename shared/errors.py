@@ -81,6 +81,7 @@ class Code(StrEnum):
     PROMOTION_LOST = "PromotionLost"
     SOURCE_NOT_FOUND = "SourceNotFound"
     SOURCE_CHANGED = "SourceChanged"
+    SOURCE_INCOMPLETE = "SourceIncomplete"
     SOURCE_REFUSED = "SourceRefused"
     SOURCE_UNAVAILABLE = "SourceUnavailable"
 

@@ -13,6 +13,8 @@ from shared.errors import Code, Unusable
 
 _NEEDED: dict[Molecule, tuple[str, ...]] = {"nucl": ("nhr", "nin", "nsq"), "prot": ("phr", "pin", "psq")}
 _SHOWN = 5
+PAPERS_LIMIT_BYTES = 4 * 1024 * 1024
+"""How much of papers is read, far more than any database has."""
 
 type _Counted = Annotated[int | None, BeforeValidator(lambda value: value or None)]
 
@@ -47,11 +49,23 @@ def refuse_incomplete(inventory: Inventory, papers: Papers | None) -> None:
     db = inventory.volumes.db
     if papers is not None and papers.volumes is not None:
         refuse_other_count(inventory.volumes, papers.volumes)
-    present = {file.leaf for file in inventory.files}
     listed = {leaf for file in (papers.files if papers else ()) if is_file_of(db, leaf := file.rpartition("/")[2])}
     # Without a list, what one volume has every volume must have.
-    wanted = listed | _companions(inventory, everywhere=not listed)
-    missing = sorted(wanted - present)
+    _refuse_without(inventory, listed | _companions(inventory, everywhere=not listed))
+
+
+def refuse_halves(inventory: Inventory) -> None:
+    """Refuse a database that lacks what every database has, whatever its papers say.
+
+    Raises:
+        Unusable: a volume lacks its index or its headers.
+    """
+    _refuse_without(inventory, _companions(inventory, everywhere=False))
+
+
+def _refuse_without(inventory: Inventory, wanted: set[str]) -> None:
+    db = inventory.volumes.db
+    missing = sorted(wanted - {file.leaf for file in inventory.files})
     if missing:
         shown = ", ".join(missing[:_SHOWN])
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""

@@ -78,7 +78,7 @@ class Bucket:
         found = [file async for page in self._pages(f"{version}/{db}.") for file in page if is_file_of(db, file.leaf)]
         if not found:
             raise absent(db, version)
-        shared = await asyncio.gather(*(self._head(version, leaf) for leaf in TAXONOMY))
+        shared = await asyncio.gather(*(self.find(version, leaf) for leaf in TAXONOMY))
         return tuple(sorted((*found, *(file for file in shared if file is not None)), key=lambda file: file.leaf))
 
     async def probe(self, version: str, db: str) -> None:
@@ -136,9 +136,23 @@ class Bucket:
             Conflict: it is not.
             Misconfigured, TransientFailure: as `latest`.
         """
-        now = await self._head(version, file.leaf)
+        now = await self.find(version, file.leaf)
         if now is None or (now.size_bytes, now.etag) != (file.size_bytes, file.etag):
             raise changed(file.leaf)
+
+    async def find(self, version: str, leaf: str) -> SourceFile | None:
+        """One file of a snapshot; None when there is none.
+
+        Raises:
+            Misconfigured, TransientFailure: as `latest`.
+        """
+        async with translated(leaf), self._session().head(self._url(f"{version}/{leaf}")) as reply:
+            if reply.status == 404:  # noqa: PLR2004 - the answer that there is none
+                return None
+            if reply.status != 200:  # noqa: PLR2004 - the one good status
+                raise refusal(reply, leaf)
+            size = int(reply.headers.get("Content-Length", "0"))
+            return SourceFile(leaf=leaf, size_bytes=size, etag=reply.headers.get("ETag", "").strip('"'))
 
     def url(self, version: str, file: SourceFile) -> str:
         """Where a file can be read by others, storage among them."""
@@ -162,19 +176,13 @@ class Bucket:
                 page = _parse(await _bounded(reply, _LONGEST_PAGE_BYTES), prefix)
             yield [_file(item) for item in page.iterfind(f"{_NAMESPACE}Contents")]
             token = page.findtext(f"{_NAMESPACE}NextContinuationToken") or ""
-            if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or not token:
+            if page.findtext(f"{_NAMESPACE}IsTruncated") != "true":
                 return
+            if not token:
+                message = "NCBI's bucket broke a listing off and does not say where it goes on."
+                raise TransientFailure(Code.SOURCE_UNAVAILABLE, message, target=prefix)
         message = f"NCBI's bucket lists more than {_PAGES * _PAGE} files below '{prefix}'."
         raise Misconfigured(Code.SOURCE_REFUSED, message, target=prefix)
-
-    async def _head(self, version: str, leaf: str) -> SourceFile | None:
-        async with translated(leaf), self._session().head(self._url(f"{version}/{leaf}")) as reply:
-            if reply.status == 404:  # noqa: PLR2004 - the answer that there is none
-                return None
-            if reply.status != 200:  # noqa: PLR2004 - the one good status
-                raise refusal(reply, leaf)
-            size = int(reply.headers.get("Content-Length", "0"))
-            return SourceFile(leaf=leaf, size_bytes=size, etag=reply.headers.get("ETag", "").strip('"'))
 
     @asynccontextmanager
     async def _get(

@@ -99,6 +99,15 @@ async def test_listing_without_an_end_is_given_up(odd):
         await (await odd(handler)).files("s", "x")
 
 
+async def test_listing_that_breaks_off_is_never_taken_for_a_complete_one(odd):
+    async def handler(request):  # noqa: ARG001 - every request is answered alike
+        page = PAGE.format(more="true", db="x", number=1)
+        return web.Response(text=page.replace("1/a+b=c&amp;prefix=evil", ""))
+
+    with pytest.raises(TransientFailure, match="broke a listing off"):
+        await (await odd(handler)).files("s", "x")
+
+
 @pytest.mark.parametrize("text", ["", "../evil", "two words", "<html>", "a" * 300])
 async def test_newest_snapshot_that_is_no_name_is_refused(odd, text):
     async def handler(request):  # noqa: ARG001 - every request is answered alike

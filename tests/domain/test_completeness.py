@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.blastdb.completeness import Papers, parse_papers, refuse_incomplete
+from shared.blastdb.completeness import Papers, parse_papers, refuse_halves, refuse_incomplete
 from shared.blastdb.volumes import ListedFile, take_inventory
 from shared.errors import Code, Unusable
 from tests.builders import database
@@ -53,6 +53,12 @@ def test_what_one_volume_has_every_volume_must_have_unless_a_list_says_otherwise
 
     assert "nt.01.nog, nt.02.nog" in refused(found).message
     refuse_incomplete(found, papers(files=["nt.00.nsq", "nt.00.nog"]))
+
+
+def test_half_a_volume_is_refused_whatever_papers_may_say_and_nothing_beyond_that():
+    refuse_halves(inventory(more=("nt.00.nog",)))
+    with pytest.raises(Unusable, match=r"lacks nt\.01\.nhr"):
+        refuse_halves(inventory(without=("nt.01.nhr",)))
 
 
 def test_single_volumes_database_files_are_no_companions():

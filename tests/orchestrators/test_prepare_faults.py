@@ -5,7 +5,7 @@ import pytest
 from shared.blastdb.blobs import plan_blob
 from shared.runs.identity import operation_id
 from tests.orchestrators.crossroads import Step
-from tests.orchestrators.importing import FIRST, SECOND, TAXONOMY, Importer, listing_of, reading
+from tests.orchestrators.importing import FIRST, SECOND, TAXONOMY, Importer, files_of, listing_of, reading
 from tests.orchestrators.scene import ACCOUNT, nth, until
 
 SIZES = (3 * 1024, 100)
@@ -31,6 +31,51 @@ async def is_untouched(importer, db, old, phase):
     await importer.scene.is_whole(db, 3, (1, 2))
     # It can still be sharded: the copy that ended early does not count against it.
     assert (await importer.api.sharded(db, force=True))["outcome"] == "sharded"
+
+
+async def is_refused(importer, db, old, files):
+    """A second generation of just these files is refused, and nothing of the first one is touched; what was read of it."""
+    await importer.ncbi.publish(SECOND, {**files, **TAXONOMY})
+    await importer.ncbi.name_latest(FIRST)
+    importer.proxy.clear()
+    error = await importer.refused(db, source=SECOND)
+    assert error["code"] == "SourceIncomplete"
+    assert await importer.in_place(db) == {**old, **TAXONOMY}
+    await importer.scene.is_whole(db, 3, (1, 2))
+    assert (await importer.api.sharded(db, force=True))["outcome"] == "sharded"
+    return error["message"], importer.bytes_read(db)
+
+
+@pytest.mark.parametrize(
+    ("case", "missing"),
+    [("gap", (".01.nsq", ".01.nin", ".01.nhr")), ("half", (".02.nsq",)), ("index", (".02.nin",)), ("names", (".ndb",))],
+)
+async def test_snapshot_whose_names_make_no_whole_database_is_refused_before_anything_is_copied(importer, case, missing):
+    db = f"import.unfinished.{case}"
+    old = await importer.publish(db, content=b"a", sizes=SIZES)
+    await importer.prepared(db)
+    files = files_of(db, content=b"b", sizes=SIZES)
+    message, read = await is_refused(importer, db, old, {leaf: files[leaf] for leaf in files if not leaf.endswith(missing)})
+    assert any(f"{db}{one.removesuffix('.nsq')}" in message for one in missing)
+    assert read == 0
+
+
+@pytest.mark.parametrize("papers", ["kept", "staged", "published"])
+async def test_snapshot_with_fewer_volumes_than_its_papers_say_never_replaces_a_whole_generation(importer, papers):
+    db = f"import.fewer.{papers}"
+    old = await importer.publish(db, content=b"a", sizes=SIZES)
+    await importer.prepared(db)
+    files = files_of(db, 2, content=b"b", sizes=SIZES)
+    told = {f"{db}.njs": old[f"{db}.njs"] + b" " * (papers == "staged")}
+    if papers == "published":
+        del files[f"{db}.njs"]
+        told = {f"{db}-nucl-metadata.json": b'{"number-of-volumes": 3}'}
+    message, read = await is_refused(importer, db, old, {**files, **told})
+    assert "has 2 volumes" in message
+    assert read > 0
+    document = await importer.blobs.metadata(db)
+    assert document["update_error"].startswith("SourceIncomplete: ")
+    await is_untouched(importer, db, old, "partial")
 
 
 @pytest.mark.parametrize("how", ["cut", "shorten"])
