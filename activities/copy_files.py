@@ -25,10 +25,11 @@ async def copy_files(request: CopyFiles, clients: Clients) -> CopyReceipt:
     container = clients.accounts.container(request.account)
     plan = await require_plan(container, request.db, request.source_version, request.digest)
     files = [file for file in plan.files if not file.kept]
-    pieces = lane_of(pieces_of(files, request.steering.block_bytes), request.lane, request.steering.lanes)
+    steering = request.steering
+    pieces = lane_of(pieces_of(files, steering.block_bytes, steering.piece_blocks), request.lane, steering.lanes)
     # Whoever takes the lease over clears what is staged: nothing is to come after that.
     left = (request.write_before - datetime.now(UTC)).total_seconds()
-    steering = request.steering.model_copy(update={"slice_seconds": min(request.steering.slice_seconds, left)})
+    steering = steering.model_copy(update={"slice_seconds": min(steering.slice_seconds, left)})
     staging = Staging(container, request.db, plan.source_version)
     lane = Lane(plan.source_version, clients.bucket, staging, clients.relay, steering, monotonic)
     return await lane.copy(request.lane, pieces)

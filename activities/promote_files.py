@@ -48,8 +48,11 @@ class _Promotion:
         if staged is None or not staged.is_copy_of(file):
             message = f"'{file.leaf}' is neither in place nor staged any more. Start again."
             raise Conflict(Code.DATABASE_CHANGED, message, target=file.leaf)
+        if over is not None and over.blob.copying:
+            return Done(pending=1)
         if (self._has_begun and monotonic() >= self._until) or datetime.now(UTC) >= self._write_before:
             return Done()
         self._has_begun = True
-        is_done = await self._staging.promote(file, over)
-        return Done(file.size_bytes, is_done=is_done, files_done=int(is_done))
+        if await self._staging.promote(file, over):
+            return Done(file.size_bytes, is_done=True, files_done=1)
+        return Done(pending=1)

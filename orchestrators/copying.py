@@ -27,7 +27,7 @@ from shared.runs.prepare import (
     Stage,
     Step,
 )
-from shared.runs.rounds import Round, add_up, given_up, lane_count
+from shared.runs.rounds import Round, add_up, advanced, lane_count, left_over, why_to_end
 from shared.runs.shard import ShardResult, Written
 from shared.sanitise import sanitised_line
 
@@ -102,28 +102,22 @@ class Update:
         receipts: dict[int, CopyReceipt] = {}
         for _ in range(_ROUNDS):
             self._show(phase, stage, _sum(receipts, kept))
-            before = _sum(receipts, kept).bytes_done if receipts else -1
-            left = [lane for lane in range(lane_count(stage, self._request.copying)) if not _is_done(receipts, lane)]
+            before = _sum(receipts, kept) if receipts else None
+            left = left_over(receipts, lane_count(stage, self._request.copying))
             yield from self._round(activity, stage, left, receipts)
             done = _sum(receipts, kept)
-            verified = sum(receipts[lane].bytes_verified for lane in left)
-            stage = stage.model_copy(
-                update={
-                    "files_done": done.files_done,
-                    "bytes_done": done.bytes_done,
-                    "bytes_copied": stage.bytes_copied + sum(receipts[lane].bytes_copied for lane in left),
-                    "stuck": 0 if done.is_done or verified or done.bytes_done > before else stage.stuck + 1,
-                }
-            )
-            self.stage = stage
+            stage = self.stage = advanced(stage, before, done, [receipts[lane] for lane in left], now(self._ctx))
             self._show(phase, stage, done)
             yield from self._hold_on(heeds_cancel=activity == "copy_files")
             if done.is_done:
                 return stage.model_copy(update={"stuck": 0}), True
-            if stage.stuck >= self._request.retry.attempts:
-                raise StepFailedError(given_up(self._request.db, done))
-            if stage.stuck or done.failures:
-                yield from pause(self._ctx, self._patience(stage.stuck), self._tenure.cancel if phase == "copying" else None)
+            problem = why_to_end(
+                self._request.db, stage, done, self._request.copying, self._request.retry.attempts, now(self._ctx)
+            )
+            if problem is not None:
+                raise StepFailedError(problem)
+            if stage.stuck or done.failures or stage.pending_since is not None:
+                yield from pause(self._ctx, self._patience(stage), self._tenure.cancel if phase == "copying" else None)
         return stage, False
 
     def check(self, stage: Stage) -> Steps[None]:
@@ -190,12 +184,12 @@ class Update:
         ]
         outcomes = yield from run_all(self._ctx, activity, requests, CopyReceipt, self._request.retry, on_done=lambda _: None)
         for lane, outcome in zip(lanes, outcomes, strict=True):
-            known = receipts.get(lane, CopyReceipt(lane=lane))
-            receipts[lane] = (
-                known.model_copy(update={"failed": 1, "failures": (outcome,), "bytes_copied": 0, "bytes_verified": 0})
-                if isinstance(outcome, Problem)
-                else outcome
-            )
+            if isinstance(outcome, Problem):
+                nothing = {"bytes_copied": 0, "bytes_verified": 0, "pending": 0}
+                known = receipts.get(lane, CopyReceipt(lane=lane))
+                receipts[lane] = known.model_copy(update={"failed": 1, "failures": (outcome,), **nothing})
+            else:
+                receipts[lane] = outcome
         problem = next((receipts[lane].problem for lane in lanes if receipts[lane].problem is not None), None)
         if problem is not None:
             done = add_up(receipts.values())
@@ -209,9 +203,11 @@ class Update:
             if heeds_cancel:
                 raise
 
-    def _patience(self, stuck: int) -> timedelta:
+    def _patience(self, stage: Stage) -> timedelta:
         retry = self._request.retry
-        return timedelta(seconds=min(retry.first_seconds * retry.factor ** max(0, stuck - 1), retry.longest_seconds))
+        if stage.pending_since is not None:
+            return timedelta(seconds=retry.longest_seconds)
+        return timedelta(seconds=min(retry.first_seconds * retry.factor ** max(0, stage.stuck - 1), retry.longest_seconds))
 
     def _show(self, phase: PreparePhase, stage: Stage, done: Round) -> None:
         self._board.show(
@@ -225,10 +221,6 @@ class Update:
                 bytes_done=done.bytes_done,
             )
         )
-
-
-def _is_done(receipts: dict[int, CopyReceipt], lane: int) -> bool:
-    return lane in receipts and receipts[lane].is_done
 
 
 def _sum(receipts: dict[int, CopyReceipt], kept: tuple[int, int]) -> Round:

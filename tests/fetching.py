@@ -26,6 +26,27 @@ def asks_to_fetch(request: Request) -> bool:
     return parse_qs(request.query).get("comp") == ["block"] and "x-ms-copy-source" in request.headers
 
 
+class Pending(Fault):
+    """The answer to a copy of a blob that the service has begun and goes on with by itself."""
+
+    def answer(self, method: str) -> bytes:  # noqa: ARG002 - they are all answered alike
+        """The whole answer, to whatever method."""
+        told = 'x-ms-copy-status: pending\r\nx-ms-copy-id: 1\r\nETag: "0x1"\r\nLast-Modified: Sat, 21 Nov 2026 12:00:00 GMT'
+        return f"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nx-ms-version: 2021-10-04\r\n{told}\r\n\r\n".encode()
+
+
+def putting_off(proxy: Proxy, *leaves: str) -> Rule:
+    """Have storage take its time over copies of these files within the account, until the rule is removed."""
+
+    async def put_off(request: Request) -> Fault | None:  # noqa: ARG001 - every copy is answered alike
+        return Pending(202, "", 0.0)
+
+    def is_copy(request: Request) -> bool:
+        return "x-ms-copy-source" in request.headers and not asks_to_fetch(request) and unquote(request.path).endswith(leaves)
+
+    return proxy.carry_out(is_copy, put_off)
+
+
 @asynccontextmanager
 async def fetching(proxy: Proxy, account: Account) -> AsyncGenerator[Rule]:
     """Have the storage behind a proxy fetch the range that it is asked for, and store whatever of it arrives.

@@ -14,23 +14,29 @@ from shared.storage.staging import ForeignSourceError, Held, Staging
 
 _SHOWN_FAILURES = 5
 _LONGEST_MESSAGE = 120
+_MOST_REFUSALS = 3
+"""So many blocks in a row that storage did not fetch, and a call relays the rest of them; the next call asks anew."""
 
 
 class Relay:
-    """Whether storage fetches blocks by itself. Found out once in a process: the first refusal decides."""
+    """Whether storage cannot fetch blocks by itself. Found out once in a process, from storage that says so of itself."""
 
     def __init__(self) -> None:
         self.is_needed = False
 
 
 class Done(NamedTuple):
-    """What became of one piece: its bytes that are stored, those copied and verified now, and whether it completes its file."""
+    """What became of one piece: its bytes that are stored, those copied and verified now, and whether it completes its file.
+
+    A `pending` one is being copied by storage itself.
+    """
 
     bytes_done: int = 0
     bytes_copied: int = 0
     is_done: bool = False
     files_done: int = 0
     bytes_verified: int = 0
+    pending: int = 0
 
 
 class Lane:
@@ -47,6 +53,7 @@ class Lane:
         self._clock = clock
         self._until = clock() + steering.slice_seconds
         self._has_begun = False
+        self._refusals = 0
         self._verifier = Verifier(version, bucket, staging, steering.whole_bytes, self._is_over)
 
     async def copy(self, lane: int, pieces: list[Piece]) -> CopyReceipt:
@@ -63,7 +70,7 @@ class Lane:
         if there is not None:
             # Its blocks are a file already, which was not verified before somebody died.
             return _ended(await self._verifier.verify(file), mine) if piece.is_first else Done(mine, 0, is_done=True)
-        if file.size_bytes <= size and self._relay.is_needed:
+        if file.size_bytes <= size and self._has_to_relay:
             return await self._whole(file)
         return await self._blocks(piece, mine)
 
@@ -93,13 +100,15 @@ class Lane:
 
     async def _block(self, file: SourceFile, number: int, offset: int, length: int) -> None:
         block = block_id(number, self._steering.block_bytes)
-        if not self._relay.is_needed:
+        if not self._has_to_relay:
             try:
                 await self._staging.stage_from(file, block, self._bucket.url(self._version, file), offset, length)
             except ForeignSourceError as error:
                 # Where the source has another file by now, reading it says so.
                 self._relay.is_needed |= error.is_general
+                self._refusals += 1
             else:
+                self._refusals = 0
                 return
         await self._staging.stage(file, block, await self._bucket.read(self._version, file, offset, length))
 
@@ -111,6 +120,10 @@ class Lane:
             return Verified()
         await self._staging.commit(file, list(wanted) if file.size_bytes else [])
         return await self._verifier.verify(file)
+
+    @property
+    def _has_to_relay(self) -> bool:
+        return self._relay.is_needed or self._refusals >= _MOST_REFUSALS
 
     def _is_over(self) -> bool:
         """Whether the slice is over; never before one thing was begun, so that every call gets on."""
@@ -146,6 +159,7 @@ async def run_pieces(lane: int, pieces: list[Piece], at_once: int, work: Callabl
         failed=len(failures),
         failures=tuple(failures[:_SHOWN_FAILURES]),
         problem=stop[0] if stop else None,
+        pending=sum(done.pending for done in ended),
     )
 
 

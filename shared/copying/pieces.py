@@ -5,9 +5,6 @@ from typing import NamedTuple
 
 from shared.runs.prepare import SourceFile
 
-PIECE_BLOCKS = 512
-"""Blocks of one file that one lane copies one after the other."""
-
 
 class Piece(NamedTuple):
     """Blocks `first` to `stop` (excluded) of a file; `is_first` of its pieces, whose lane also completes the file."""
@@ -38,13 +35,13 @@ def block_id(number: int, block_bytes: int) -> str:
     return f"{block_bytes:012d}-{number:06d}"
 
 
-def pieces_of(files: Iterable[SourceFile], block_bytes: int) -> list[Piece]:
+def pieces_of(files: Iterable[SourceFile], block_bytes: int, piece_blocks: int = 512) -> list[Piece]:
     """All pieces of all files, in order."""
     return [
-        Piece(file, first, min(first + PIECE_BLOCKS, count))
+        Piece(file, first, min(first + piece_blocks, count))
         for file in files
         for count in (block_count(file, block_bytes),)
-        for first in range(0, count, PIECE_BLOCKS)
+        for first in range(0, count, piece_blocks)
     ]
 
 

@@ -60,9 +60,13 @@ class VerifiedParts(Wire):
 class CopySteering(Wire):
     """How a run copies: `lanes` activities at once, each beginning copies for `slice_seconds`, large files block by block.
 
+    One lane copies `piece_blocks` blocks of a file one after the other.
+
     Up to `whole_bytes` a file is read back in one step, which outlasts its slice, and its MD5 kept; a larger one in slices,
     by the parts of its ETag. S3 takes 5 GiB in one piece: whatever has an MD5 for an ETag is below that, and BLAST's volumes
     are. A step may take 10 minutes, so that each lane needs 10 MB a second from storage.
+
+    `pending_seconds` bounds how long copies into place, which storage carries out by itself, may be without any of them ending.
     """
 
     lanes: int = 8
@@ -70,13 +74,16 @@ class CopySteering(Wire):
     block_bytes: int = 8 * 1024 * 1024
     at_once: int = 4
     whole_bytes: int = 5 * 1024 * 1024 * 1024
+    piece_blocks: int = 512
+    pending_seconds: float = 6 * 3600.0
 
 
 class Stage(Wire):
     """How far a run is, for its next execution.
 
-    `is_intact` says that a whole older generation is in place until the promotion begins; `shard_sets` were listed for it;
-    `..._kept` are in place already; `stuck` counts rounds in a row that achieved nothing.
+    `is_intact` says that what is in place, perhaps nothing, is of no unfinished copy until the promotion begins; `shard_sets`
+    were listed for it; `..._kept` are in place already; `stuck` counts rounds in a row that achieved nothing; since
+    `pending_since` storage is at copies of which none has ended.
     """
 
     source_version: str
@@ -93,6 +100,7 @@ class Stage(Wire):
     bytes_done: int = 0
     bytes_copied: int = 0
     stuck: int = 0
+    pending_since: datetime | None = None
 
 
 class PrepareRun(Wire):
@@ -153,7 +161,7 @@ class CopyReceipt(Wire):
     """How far a lane is: counts over everything that it has to do, also what was done before.
 
     `bytes_copied` and `bytes_verified` are those of this call. `failures` (a few of `failed`) may pass and are tried again; a
-    `problem` stops the run.
+    `problem` stops the run. `pending` files are being copied by storage itself.
     """
 
     lane: int = 0
@@ -165,6 +173,7 @@ class CopyReceipt(Wire):
     failed: int = 0
     failures: tuple[Problem, ...] = ()
     problem: Problem | None = None
+    pending: int = 0
 
 
 class CheckCopy(Wire):

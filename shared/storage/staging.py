@@ -21,14 +21,14 @@ from shared.storage.errors import ConditionFailedError, error_code, translated
 from shared.storage.listing import ListedBlob
 from shared.storage.readback import ETAG_KEY, VERIFIED_KEY, ReadBack, raced
 
-_NO_FOREIGN_SOURCE = frozenset({400, 401, 403, 409, 501})
-_UNREADABLE_SOURCE = frozenset({404, 412, 416})
+_NO_FOREIGN_SOURCE = 501
+_THIS_TIME = frozenset({400, 401, 403, 404, 409, 412, 416})
 
 
 class ForeignSourceError(Exception):
-    """Storage did not fetch from a foreign URL: the emulator never does, the service not from everywhere.
+    """Storage did not fetch from a foreign URL: the emulator never does, the service not from everywhere and not always.
 
-    `is_general`: it will not fetch others either. Otherwise it found something else than was asked for.
+    `is_general`: it will never fetch others either. Otherwise it passes on what the source answered to this one.
     """
 
     def __init__(self, *, is_general: bool) -> None:
@@ -119,9 +119,9 @@ class Staging:
                     block_id=block, source_url=url, source_offset=offset, source_length=length
                 )
             except HttpResponseError as error:
-                if error.status_code in _NO_FOREIGN_SOURCE:
+                if error.status_code == _NO_FOREIGN_SOURCE:
                     raise ForeignSourceError(is_general=True) from error
-                if error.status_code in _UNREADABLE_SOURCE and error_code(error) != "ContainerNotFound":
+                if error.status_code in _THIS_TIME and error_code(error) != "ContainerNotFound":
                     raise ForeignSourceError(is_general=False) from error
                 raise
 
@@ -150,8 +150,6 @@ class Staging:
         target = self._container.blob(name)
         condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
         if over is not None:
-            if over.blob.copying:
-                return False
             condition = {"etag": over.blob.etag, "match_condition": MatchConditions.IfNotModified}
         async with raced(name), translated(self._container.account, name):
             reply: dict[str, Any] = await target.start_copy_from_url(self._container.blob(self.name(file)).url, **condition)

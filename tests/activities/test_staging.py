@@ -62,7 +62,7 @@ async def test_service_is_asked_for_the_range_of_the_source_and_nothing_is_relay
 
 
 @pytest.mark.parametrize(
-    ("status", "is_general"), [(501, True), (400, True), (403, True), (404, False), (412, False), (416, False)]
+    ("status", "is_general"), [(501, True), *((status, False) for status in (400, 401, 403, 404, 409, 412, 416))]
 )
 async def test_refusal_to_fetch_is_told_apart_from_a_source_that_is_another_one(service, status, is_general):
     async def handler(request):  # noqa: ARG001 - every request is answered alike

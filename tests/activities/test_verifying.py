@@ -108,6 +108,22 @@ async def test_storage_fetches_the_blocks_by_itself_and_what_is_stored_is_verifi
     assert await fetched.is_verified()
 
 
+@pytest.mark.parametrize(("refusals", "asked"), [(2, 20), (None, 3)])
+async def test_block_that_storage_is_refused_is_relayed_and_it_is_asked_for_others_until_it_was_refused_three(
+    fetched, refusals, asked
+):
+    data = random.Random(6).randbytes(20 * BLOCK)
+    await fetched.publish(data)
+
+    def is_fetch(request):
+        return request.method == "GET" and request.path.endswith(fetched.leaf) and "if-match" not in request.headers
+
+    fetched.source.fail(is_fetch, status=403, times=refusals)
+    assert (await fetched.copy(at_once=1)).is_done
+    assert (fetched.fetches.hits, fetched.relay.is_needed) == (asked, False)
+    assert await fetched.is_verified()
+
+
 @pytest.mark.parametrize("part_bytes", [None, 2500, 1000])
 @pytest.mark.parametrize("whole_bytes", [100, 10_000])
 async def test_other_content_is_removed_and_copied_again_whatever_the_etag(place, part_bytes, whole_bytes):

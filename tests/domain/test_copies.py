@@ -13,8 +13,8 @@ from shared.copying.pieces import block_count, block_id, block_range, lane_of, p
 from shared.errors import Code, Conflict, Problem
 from shared.ncbi.etags import Digests, PartDigests, parts_of
 from shared.runs import metadata
-from shared.runs.prepare import CopyPlan, CopyReceipt, MarkUpdate, SourceFile, Stage
-from shared.runs.rounds import add_up, given_up
+from shared.runs.prepare import CopyPlan, CopyReceipt, CopySteering, MarkUpdate, SourceFile, Stage
+from shared.runs.rounds import add_up, advanced, given_up, left_over, why_to_end
 from shared.runs.updates import is_whole, marked, refuse_foreign_update
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -150,6 +150,32 @@ def test_round_is_done_when_every_lane_is():
     assert add_up([done, done], files_kept=3, bytes_kept=10) == add_up([]).model_copy(
         update={"is_done": True, "files_done": 5, "bytes_done": 20}
     )
+
+
+def test_round_that_ends_a_file_of_no_bytes_is_no_standstill_and_one_that_only_fails_is():
+    before = add_up([CopyReceipt(files_done=1, bytes_done=5)])
+    ended = add_up([CopyReceipt(files_done=2, bytes_done=5)])
+    assert advanced(STAGE, before, ended, [], NOW).stuck == 0
+    assert advanced(STAGE, before, before, [CopyReceipt(failed=1)], NOW).stuck == 1
+    assert advanced(STAGE, None, before, [], NOW).stuck == 0
+
+
+def test_copies_that_storage_is_at_are_no_standstill_and_are_bounded_by_the_time_since_one_ended():
+    steering, later = CopySteering(pending_seconds=3600), NOW + timedelta(minutes=61)
+    one, two = (add_up([CopyReceipt(files_done=done, bytes_done=5, pending=3)]) for done in (1, 2))
+    stage = advanced(STAGE, None, one, [], NOW)
+    stage = advanced(stage, one, one, [], NOW + timedelta(minutes=30))
+    assert (stage.stuck, stage.pending_since) == (0, NOW)
+    assert why_to_end("db", stage, one, steering, 1, NOW + timedelta(minutes=59)) is None
+    problem = why_to_end("db", stage, one, steering, 1, later)
+    assert (problem.code, "3 files of 'db'" in problem.message) == (Code.STORAGE_UNAVAILABLE, True)
+    assert why_to_end("db", advanced(stage, one, two, [], later), two, steering, 1, later) is None
+
+
+def test_every_lane_looks_again_once_a_file_failed():
+    done, open_ = CopyReceipt(is_done=True), CopyReceipt()
+    assert left_over({0: done, 1: open_}, 3) == [1, 2]
+    assert left_over({0: done, 1: open_.model_copy(update={"failed": 1}), 2: done}, 3) == [0, 1, 2]
 
 
 def test_run_that_gives_up_names_files_and_the_first_cause():

@@ -9,6 +9,9 @@ from urllib.parse import unquote
 from local.ncbi import BUCKET, NcbiBucket
 from local.proxy import Proxy
 from local.stack.stack import RESOURCE_GROUP, SUBSCRIPTION_ID
+from shared.runs.identity import operation_id
+from shared.runs.prepare import CopySteering, PrepareRun
+from shared.runs.shard import RetrySteering, ShardRun
 from tests.builders import database
 from tests.orchestrators.scene import ACCOUNT, Scene
 
@@ -92,6 +95,16 @@ class Importer:
         operation = await self.scene.ended(await self.start(db, **fields))
         assert operation["status"] == "Failed", operation
         return operation["error"]
+
+    async def steered(self, db, steering: CopySteering, attempts=2) -> dict:
+        """Start a database's first run by hand, steered like this; the operation once it has ended."""
+        run = operation_id("prepare", ACCOUNT, db, 1)
+        shard = ShardRun(run=run, number=1, account=ACCOUNT, db=db, presets=(1, 2))
+        retry = RetrySteering(attempts=attempts, first_seconds=0.02, longest_seconds=0.05)
+        request = PrepareRun(run=run, number=1, account=ACCOUNT, db=db, shard=shard, copying=steering, retry=retry)
+        async with self.scene.client() as client:
+            await client.schedule_new_orchestration("prepare", input=request.model_dump(mode="json"), instance_id=run)
+        return await self.scene.ended(run)
 
     def bytes_read(self, db) -> int:
         """How many bytes of a database's own files the source sent."""

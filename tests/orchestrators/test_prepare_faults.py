@@ -1,11 +1,16 @@
 """prepare-db against a source that fails: the right outcome, the old generation untouched, and nothing mixed."""
 
+from hashlib import md5
+
 import pytest
 
 from shared.blastdb.blobs import plan_blob
+from shared.copying.pieces import block_id
 from shared.runs.identity import operation_id
+from shared.runs.prepare import CopySteering
+from tests.fetching import putting_off
 from tests.orchestrators.crossroads import Step
-from tests.orchestrators.importing import FIRST, SECOND, TAXONOMY, Importer, files_of, listing_of, reading
+from tests.orchestrators.importing import BLOCK, FIRST, SECOND, TAXONOMY, Importer, files_of, listing_of, reading
 from tests.orchestrators.scene import ACCOUNT, nth, until
 
 SIZES = (3 * 1024, 100)
@@ -101,6 +106,49 @@ async def test_run_whose_plan_somebody_removes_fails_and_leaves_no_mark(importer
     assert (operation["status"], operation["error"]["code"]) == ("Failed", "DatabaseChanged")
     document = await importer.blobs.metadata(db)
     await is_untouched(importer, db, old, document["copy_status"]["phase"])
+
+
+async def test_large_file_that_arrived_as_another_one_is_copied_again_by_all_lanes_that_have_a_piece(importer):
+    db = "import.pieces"
+    leaf = f"{db}.00.nsq"
+    files = await importer.publish(db, sizes=(5 * BLOCK, 100))
+    staged = f"{db}/.staging/{FIRST}/{md5(files[leaf]).hexdigest()}/{leaf}"
+    blob = importer.blobs.container.get_blob_client(staged)
+    await blob.stage_block(block_id(2, BLOCK), b"?" * BLOCK)
+
+    operation = await importer.steered(db, CopySteering(lanes=2, block_bytes=BLOCK, piece_blocks=2))
+
+    assert operation["status"] == "Succeeded", operation
+    await importer.is_in_place(db, files)
+
+
+async def test_copies_into_place_that_storage_takes_its_time_over_are_waited_for(importer):
+    db = "import.pending"
+    files = await importer.publish(db, sizes=SIZES)
+    rule = putting_off(importer.scene.proxy, f"/{db}.00.nsq", f"/{db}.01.nsq")
+    run = await importer.start(db)
+    await until(lambda: rule.hits > 2 * 25)  # more rounds than attempts, and than one execution has
+    progress = (await importer.api.operation(run))["progress"]
+    assert (progress["phase"], progress["files_done"]) == ("promoting", progress["files_total"] - 2)
+    assert progress["bytes_total"] - progress["bytes_done"] == SIZES[0] + SIZES[1]
+    rule.remove()
+    assert (await importer.scene.ended(run))["status"] == "Succeeded"
+    await importer.is_in_place(db, files)
+
+
+async def test_copies_into_place_that_never_end_are_given_up_and_gone_on_with_by_the_next_run(importer):
+    db = "import.pending.ever"
+    files = await importer.publish(db, sizes=SIZES)
+    rule = putting_off(importer.scene.proxy, f"/{db}.00.nsq")
+    steering = CopySteering(lanes=2, block_bytes=BLOCK, pending_seconds=0.5)
+    error = (await importer.steered(db, steering))["error"]
+    assert error["code"] == "StorageUnavailable"
+    assert "copying 1 files" in error["message"]
+    rule.remove()
+    importer.proxy.clear()
+    await importer.prepared(db)
+    assert importer.bytes_read(db) == 0
+    await importer.is_in_place(db, files)
 
 
 async def test_passing_storm_of_503_is_sat_out(importer):

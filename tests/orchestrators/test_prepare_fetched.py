@@ -2,14 +2,12 @@
 
 import pytest
 
-from shared.runs.identity import operation_id
-from shared.runs.prepare import CopySteering, PrepareRun
-from shared.runs.shard import RetrySteering, ShardRun
+from shared.runs.prepare import CopySteering
 from shared.storage.ranges import RANGE_BYTES
 from tests.fetching import asks_to_fetch, fetching
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.importing import BLOCK, FIRST, SECOND, TAXONOMY, Importer, reading
-from tests.orchestrators.scene import ACCOUNT, nth
+from tests.orchestrators.scene import nth
 
 SIZES = (3 * BLOCK + 100, 100)
 
@@ -116,18 +114,8 @@ async def test_rounds_that_only_verify_a_large_file_are_no_standstill(place):
     db = "fetched.large"
     files = await place.publish(db, sizes=(4 * RANGE_BYTES + 100, 100))
     await place.ncbi.publish(FIRST, files, parts=[f"{db}.00.nsq"], part_bytes=RANGE_BYTES)
-    run = operation_id("prepare", ACCOUNT, db, 1)
-    request = PrepareRun(
-        run=run,
-        number=1,
-        account=ACCOUNT,
-        db=db,
-        shard=ShardRun(run=run, number=1, account=ACCOUNT, db=db, presets=(1, 2)),
-        copying=CopySteering(lanes=1, slice_seconds=0.000001, block_bytes=8 * 1024 * 1024, whole_bytes=RANGE_BYTES),
-        retry=RetrySteering(attempts=1, first_seconds=0.02),
-    )
-    await place.scene.client().schedule_new_orchestration("prepare", input=request.model_dump(mode="json"), instance_id=run)
-    operation = await place.scene.ended(run)
+    steering = CopySteering(lanes=1, slice_seconds=0.000001, block_bytes=8 * 1024 * 1024, whole_bytes=RANGE_BYTES)
+    operation = await place.steered(db, steering, attempts=1)
     assert operation["status"] == "Succeeded", operation
     await place.is_in_place(db, files)
     properties = await place.blobs.container.get_blob_client(f"{db}/{db}.00.nsq").get_blob_properties()

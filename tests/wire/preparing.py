@@ -61,6 +61,7 @@ PREPARING = {
     "CopyPlan": CopyPlan(db="core_nt", source_version=SNAPSHOT["source_version"], files=(FILE, KEPT)),
     "CopySteering": STEERING,
     "CopySteering.slices": STEERING.model_copy(update={"whole_bytes": 1073741824}),
+    "CopySteering.pieces": STEERING.model_copy(update={"piece_blocks": 64, "pending_seconds": 600.0}),
     "VerifiedParts": VerifiedParts(
         blob_etag='"0x8DE0123456789AB"',
         part_bytes=8388608,
@@ -68,6 +69,7 @@ PREPARING = {
         refused=1,
     ),
     "Stage": STAGE,
+    "Stage.pending": STAGE.model_copy(update={"pending_since": MOMENT}),
     "PrepareRun": PrepareRun(
         run=RUN,
         number=7,
@@ -89,6 +91,7 @@ PREPARING = {
     "CopyFiles": CopyFiles(**WHERE, **SNAPSHOT, lane=3, steering=STEERING, write_before=DEADLINE),
     "CopyReceipt": CopyReceipt(lane=3, files_done=20, bytes_done=100, bytes_copied=50, failed=7, failures=(LOST,), problem=GONE),
     "CopyReceipt.verifying": CopyReceipt(lane=3, files_done=20, bytes_done=100, bytes_verified=60),
+    "CopyReceipt.pending": CopyReceipt(lane=3, files_done=20, bytes_done=100, pending=2),
     "CopyReceipt.done": CopyReceipt(lane=3, is_done=True, files_done=20, bytes_done=100),
     "CheckCopy": CheckCopy(**WHERE, **SNAPSHOT),
     "Checked": Checked(),
@@ -117,5 +120,6 @@ PREPARING = {
         bytes_done=100000000000,
         error=LOST,
     ),
+    "Round.pending": Round(files_done=20, bytes_done=100, pending=2),
     "Round": Round(is_done=True, files_done=20, bytes_done=100, failed=7, failures=(LOST,)),
 }
