@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from activities.binding import answering
-from shared.blastdb.volumes import is_file_of
 from shared.clients import Clients
 from shared.copying.plans import ghosts, missing, read_plan, store_plan, with_kept
 from shared.copying.wholeness import refuse_half_listed
@@ -60,7 +59,7 @@ async def _plan(request: PlanCopy, clients: Clients) -> PlannedCopy:
         return _stage(plan, known, "sharding", is_intact=True)
     refuse_half_listed(plan)
     await store_plan(container, plan)
-    return _stage(plan, known, "copying", is_intact=is_whole and any(is_file_of(request.db, leaf) for leaf in in_place))
+    return _stage(plan, known, "copying", is_intact=is_whole)
 
 
 def _stage(plan: CopyPlan, known: metadata.ShardFields, step: str, *, is_intact: bool) -> PlannedCopy:

@@ -2,7 +2,7 @@
 
 Fields are the replaced system's (contract 3.1, 3.2). Ours besides: `prepare_operation_id`, `prepare_started_at` (tells our
 marker from the replaced system's), `promoting_source_version` (a promotion has begun and must be finished) and, in
-`copy_status`, `untouched`: the files in place are still those of a whole older generation.
+`copy_status`, `untouched`: what is in place, perhaps nothing, is of no unfinished copy.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ import pytest
 
 from shared.runs.identity import operation_id
 from tests.orchestrators.crossroads import Step
-from tests.orchestrators.importing import FIRST, SECOND, TAXONOMY
+from tests.orchestrators.importing import FIRST, SECOND, TAXONOMY, reading
 from tests.orchestrators.scene import ACCOUNT
 
 SIZES = (3000, 100)
@@ -56,7 +56,7 @@ async def test_canceled_update_leaves_the_old_generation_and_nothing_of_the_new_
     assert (await importer.api.sharded(db))["outcome"] == "unchanged"
 
 
-async def test_canceled_first_copy_leaves_no_file_and_is_not_ready(importer):
+async def test_canceled_first_copy_leaves_no_file_and_an_upload_after_it_is_sharded(importer):
     db = "stop.first"
     await importer.publish(db, sizes=SIZES)
     operation = await cancel_at(importer, db, IN_TIME["copying"])
@@ -64,9 +64,23 @@ async def test_canceled_first_copy_leaves_no_file_and_is_not_ready(importer):
     assert await importer.in_place(db) == {}
     assert await importer.staged(db) == []
     status = (await importer.blobs.metadata(db))["copy_status"]
-    assert (status["phase"], status.get("untouched")) == ("cancelled", None)
+    assert (status["phase"], status.get("untouched")) == ("cancelled", True)
     assert (await importer.api.rows())[db]["copy_status"]["phase"] == "cancelled"
+    assert (await importer.api.start_shard(db)).json()["error"]["code"] == "DatabaseNotFound"
+    await importer.scene.new(db)
+    assert (await importer.api.sharded(db))["outcome"] == "sharded"
     assert (await importer.prepared(db))["outcome"] == "prepared"
+
+
+async def test_upload_after_a_first_copy_that_failed_before_anything_was_in_place_is_sharded(importer):
+    db = "stop.failed"
+    await importer.publish(db, sizes=SIZES)
+    rule = importer.proxy.fail(reading(f"/{db}.02.nsq"), status=403)
+    assert (await importer.refused(db))["code"] == "SourceRefused"
+    rule.remove()
+    assert await importer.in_place(db) == {}
+    await importer.scene.new(db)
+    assert (await importer.api.sharded(db))["outcome"] == "sharded"
 
 
 @pytest.mark.parametrize("phase", TOO_LATE)
