@@ -73,6 +73,10 @@ class CataloguePort(Protocol):
         """The kept layout that is to be put back, if its volumes are there."""
         ...
 
+    async def promoting(self, account: str, db: str) -> str | None:
+        """The snapshot that the next prepare-db run finishes putting in place, whatever it is asked for."""
+        ...
+
     async def verify(self, account: str, db: str) -> Certificate:
         """Everything that is stored of a database, compared with what it must be."""
         ...

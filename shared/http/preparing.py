@@ -23,15 +23,18 @@ async def start_prepare(call: Call, backing: Backing) -> Answer:
     body = requests.parse_body(call, PrepareRequest)
     account, db = body.account_name, body.db_name
     callback = requests.callback(body.callback_url, backing.settings)
-    _, lease = await asyncio.gather(backing.catalogue.ping(account), backing.hub.lease(account, db))
-    version = body.source or await backing.source.latest()
-    await backing.source.probe(version, db)
+    begun, lease = await asyncio.gather(backing.catalogue.promoting(account, db), backing.hub.lease(account, db))
+    # What was begun is finished first, and needs nothing of the source.
+    version = begun or body.source or await backing.source.latest()
+    if begun is None:
+        await backing.source.probe(version, db)
 
     def run_input(run: str, number: int, presumed_dead: str | None) -> PrepareRun:
         return _input(backing, body, run, number, presumed_dead).model_copy(update={"callback": callback})
 
     run = await start_run(backing.hub, lease, Start("prepare", "prepare", account, db, run_input), call.arrived)
-    return _accepted(call, run, db, f"Copying '{db}' of snapshot {version} has started.", version)
+    deed = "Copying" if begun is None else "Putting in place what was begun of"
+    return _accepted(call, run, db, f"{deed} '{db}' of snapshot {version} has started.", version)
 
 
 async def cancel_prepare(call: Call, backing: Backing) -> Answer:

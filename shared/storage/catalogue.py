@@ -9,7 +9,7 @@ from shared.blastdb.certificate import Certificate
 from shared.blastdb.names import is_database_name
 from shared.blastdb.volumes import Molecule, files_of, molecule_of
 from shared.errors import Code, NotFound, Problem, Unusable
-from shared.runs import metadata, restore, summaries
+from shared.runs import metadata, restore, summaries, updates
 from shared.runs.documents import (
     DatabaseDocument,
     DatabaseRow,
@@ -105,6 +105,16 @@ class Catalogue:
         record = restore.wanted(db, control.document, digest)
         restore.refuse_other_volumes(record, files_of(db, (blob.as_file(blobs.folder(db)) for blob in listing)))
         return record
+
+    async def promoting(self, account: str, db: str) -> str | None:
+        """The snapshot that was begun to be put in place, unless that is done or can never be done.
+
+        Raises:
+            Unusable: the metadata cannot be read.
+        """
+        document = (await self._control.read(self._accounts.container(account), db)).document
+        known = metadata.fields(db, document)
+        return None if updates.is_promotion_lost(known) else known.promoting_source_version
 
     async def verify(self, account: str, db: str) -> Certificate:
         """Everything that is stored of a database, compared with what it must be.

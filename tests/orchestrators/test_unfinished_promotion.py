@@ -152,6 +152,19 @@ async def is_replaced(place, db):
     assert actions(await is_idle(place.scene), db) == []
 
 
+async def test_promotion_that_died_is_finished_at_a_clients_wish_while_the_source_is_out_of_reach(place):
+    db = "asked_promotion"
+    files = await died(place, db)
+    rule = place.proxy.fail(lambda _: True)
+
+    reply = await place.post(db)
+
+    assert (reply.status_code, reply.json().get("source_version")) == (202, SECOND)
+    assert (await place.scene.ended(reply.json()["operation_id"]))["status"] == "Succeeded"
+    rule.remove()
+    await place.is_in_place(db, files, version=SECOND)
+
+
 async def test_promotion_whose_files_are_all_there_is_finished_first_though_the_source_has_lost_it(place):
     db = "kept_promotion"
     files = await died(place, db)
