@@ -85,7 +85,7 @@ class Settings(BaseModel):
     )
     warmer_environment: tuple[tuple[str, str], ...] = Field(
         default=(),
-        description="More environment variables of the agents: `NAME=value`, separated by commas, which no value can have.",
+        description="More variables for agents: `NAME=value`, separated by commas, which no value can have.",
     )
     warm_lease_seconds: Seconds = Field(
         default=10800.0, description="How long a warmup holds its database, in seconds; 900 above the deadline at least."
