@@ -4,6 +4,7 @@ from shared import telemetry
 from shared.azure.hub import Hub
 from shared.clients import Clients
 from shared.errors import Code, Problem
+from shared.inputs import callback_rules
 from shared.runs.callbacks import PostCallback, Posted, judged, refusal
 from shared.runs.operations import operation_of
 
@@ -26,7 +27,7 @@ async def post_callback(request: PostCallback, clients: Clients, hub: Hub) -> Po
     operation = operation_of(state)
     if not operation.has_ended:
         return Posted(outcome="waiting")
-    problem = refusal(request.url, clients.settings.callback_rules)
+    problem = refusal(request.url, callback_rules(clients.settings))
     if problem is not None:
         return Posted(outcome="refused", problem=problem)
     answer = await clients.receivers.post(request.url, operation.id, operation.model_dump_json().encode())

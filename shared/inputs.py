@@ -1,6 +1,6 @@
-"""What the inputs of runs carry of the settings of the moment, and inputs that several places start runs with."""
+"""What runs take of the settings of the moment, and inputs that several places start runs with."""
 
-from shared.runs.callbacks import Callback
+from shared.runs.callbacks import Callback, CallbackRules
 from shared.runs.prepare import CopySteering
 from shared.runs.shard import ShardRun
 from shared.runs.uploads import SettleRun
@@ -33,6 +33,11 @@ def callback_to(settings: Settings, url: str) -> Callback:
         longest_seconds=settings.callback_longest_seconds,
         wait_seconds=settings.callback_wait_seconds,
     )
+
+
+def callback_rules(settings: Settings) -> CallbackRules:
+    """Where runs' ends may be posted."""
+    return CallbackRules(settings.callback_hosts, settings.callback_secret is not None, settings.callback_local)
 
 
 def shard_input(settings: Settings, account: str, db: str, *, run: str = "", number: int = 1) -> ShardRun:

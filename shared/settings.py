@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code, Misconfigured
-from shared.runs.callbacks import CallbackRules
 
 type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -213,11 +212,6 @@ class Settings(BaseModel):
     def connections(self) -> dict[str, str]:
         """The connection strings by account."""
         return {_account_of(text): text for text in self.blob_connection}
-
-    @property
-    def callback_rules(self) -> CallbackRules:
-        """Where callbacks may go."""
-        return CallbackRules(self.callback_hosts, self.callback_secret is not None, self.callback_local)
 
 
 def _account_of(connection: str) -> str:

@@ -10,7 +10,7 @@ from shared.allowed import named
 from shared.blastdb import names
 from shared.errors import Code, InvalidRequest, Problem
 from shared.http.messages import Call
-from shared.inputs import callback_to
+from shared.inputs import callback_rules, callback_to
 from shared.runs.callbacks import Callback, refusal
 from shared.runs.clusters import ClusterRef
 from shared.settings import Settings
@@ -51,7 +51,7 @@ def callback(url: str | None, settings: Settings) -> Callback | None:
     """
     if url is None:
         return None
-    problem = refusal(url, settings.callback_rules)
+    problem = refusal(url, callback_rules(settings))
     if problem is not None:
         raise InvalidRequest.of(problem)
     return callback_to(settings, url)
