@@ -90,11 +90,7 @@ class Tending:
 
     def _look(self, shelf: Shelf, tools: Tools) -> bool:
         """Measure, touch what went cold, and report; False when the files are not the verified ones any more."""
-        changed = shelf.changed()
-        if changed is not None:
-            message = f"Somebody else changed or removed {changed} on this node: all files are looked at anew."
-            self._board.explain("verifying_db", Reason.VERIFICATION_FAILED, message)
-            self._reporter.write()
+        if self._has_changed(shelf):
             return False
         sizes = shelf.sizes()
         leaves = sorted(sizes)
@@ -103,6 +99,9 @@ class Tending:
         while self._task.mode == "hot" and not self._is_enough(resident, sizes):
             refuse_too_much(sum(sizes.values()), self._settings.memory_bytes)
             if lost_rounds == _LOST_ROUNDS:
+                # A file that became smaller since is not in memory as it was, either.
+                if self._has_changed(shelf):
+                    return False
                 raise self._losing(resident, sizes)
             lost_rounds += 1
             files = cold(resident, sizes)
@@ -114,6 +113,15 @@ class Tending:
             resident = measure(self._home.folder, leaves, tools.stop)
         self._board.measured(resident)
         self._board.complete(is_warm=self._task.mode == "hot")
+        self._reporter.write()
+        return True
+
+    def _has_changed(self, shelf: Shelf) -> bool:
+        changed = shelf.changed()
+        if changed is None:
+            return False
+        message = f"Somebody else changed or removed {changed} on this node: all files are looked at anew."
+        self._board.explain("verifying_db", Reason.VERIFICATION_FAILED, message)
         self._reporter.write()
         return True
 

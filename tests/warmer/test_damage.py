@@ -197,3 +197,21 @@ async def test_nothing_secret_is_written_down(scene, store, mini):
     assert signature
     assert not [text for text in written if signature in text]
     shutil.rmtree(warmer.node.folder)
+
+
+async def test_file_that_shrinks_while_it_is_measured_is_not_taken_for_a_want_of_memory(scene, store, mini, tmp_path):
+    now, fincore = tmp_path / "now", tmp_path / "bin" / "fincore"
+    fincore.parent.mkdir()
+    shrink = f"if [ -e {now} ]; then rm {now}; truncate -s 1000 mini_nt.00.nsq; fi"
+    fincore.write_text(f'#!/bin/sh\n{shrink}\nexec {shutil.which("fincore")} "$@"\n')
+    fincore.chmod(0o755)
+    path = f"{fincore.parent}:{os.environ['PATH']}"  # noqa: TID251 - what a child inherits
+    warmer = await scene.warmer(mini.assignment([0], store.url()), PATH=path)
+    moved = (await warmer.warm())["bytes_moved"]
+
+    now.touch()
+    await warmer.until(lambda report: report["warm"] and report["bytes_moved"] > moved)
+
+    log = warmer.log.read_text()
+    assert "somebody else changed files of mini_nt" in log
+    assert "MemoryTooSmall" not in log
