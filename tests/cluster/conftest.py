@@ -14,7 +14,7 @@ IMAGES = {"machine:local": MACHINE, "python:local": project_python()}
 _NUMBERS = itertools.count()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def cluster(tmp_path_factory):
     """Three nodes in the workload pool, one in the system pool."""
     if (obstacle := await Cluster.obstacle()) is not None:
@@ -26,7 +26,7 @@ async def cluster(tmp_path_factory):
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def admin(cluster):
     """The API server with all rights."""
     async with Api(cluster.admin) as api:

@@ -8,7 +8,7 @@ from tests.orchestrators.importing import Importer
 from tests.orchestrators.scene import Scene
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def scene(tmp_path_factory):
     """The app with quick retries and the usual lease."""
     async with Scene(tmp_path_factory.mktemp("scene")) as scene:
@@ -16,7 +16,7 @@ async def scene(tmp_path_factory):
         scene_log_is_clean(scene)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def hasty(tmp_path_factory):
     """The app with leases of three seconds."""
     async with Scene(tmp_path_factory.mktemp("hasty"), SHARDWARM_LEASE_SECONDS="3") as scene:
@@ -24,7 +24,7 @@ async def hasty(tmp_path_factory):
         scene_log_is_clean(scene)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def doubled(tmp_path_factory):
     """The app on a host that runs every activity twice, both at once."""
     async with Scene(tmp_path_factory.mktemp("doubled"), deliver_twice=True) as scene:
@@ -32,7 +32,7 @@ async def doubled(tmp_path_factory):
         scene_log_is_clean(scene)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def importer(tmp_path_factory):
     """The app with a source of its own, blocks of a kilobyte and two lanes."""
     async with Importer(tmp_path_factory.mktemp("importer")) as importer:

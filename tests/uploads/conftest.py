@@ -8,7 +8,7 @@ from tests.orchestrators.conftest import scene_log_is_clean
 from tests.uploads.scene import UploadScene
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def uploads(tmp_path_factory):
     """The app on its local stack; a database is quiet after a third of a second, and given up after an hour."""
     async with UploadScene(tmp_path_factory.mktemp("uploads")) as scene:
@@ -16,7 +16,7 @@ async def uploads(tmp_path_factory):
         scene_log_is_clean(scene)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def impatient(tmp_path_factory):
     """The same, giving up after a second and a half."""
     async with UploadScene(tmp_path_factory.mktemp("impatient"), SHARDWARM_UPLOAD_GIVE_UP_SECONDS="1.5") as scene:

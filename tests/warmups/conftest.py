@@ -27,7 +27,7 @@ _QUICK = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def warmups(tmp_path_factory):
     """Three nodes in the workload pool, and the app."""
     async with app_on_cluster(tmp_path_factory) as warmups:
@@ -83,7 +83,7 @@ async def warm_pair(warmups, request):
         await warmups.drop(database.name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def database(warmups):
     """A nucleotide database for the tests that bring a warm one back to being warm; see `warm_db`."""
     database = await warmups.publish("lived_in")

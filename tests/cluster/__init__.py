@@ -1,0 +1,1 @@
+"""The local Kubernetes cluster itself. A package, so that it ends with its tests."""

@@ -1,0 +1,1 @@
+"""Whole runs, on the local stack. A package, so that its stacks end with its tests."""

@@ -1,0 +1,1 @@
+"""Uploads, on the local stack. A package, so that its stacks end with its tests."""

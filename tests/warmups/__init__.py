@@ -1,0 +1,1 @@
+"""Warmups, on the local cluster. A package, so that the cluster ends with its tests."""
