@@ -167,12 +167,21 @@ async def test_replaced_node_has_a_new_name_an_empty_disk_and_gets_a_pod(cluster
 
 
 async def test_cordoned_node_takes_no_ordinary_pods_until_it_is_uncordoned(cluster, space, all_cordoned):
-    await space.run("waits", "exec sleep 1000")
-    await space.until("waits", lambda pod: any(item.get("reason") == "Unschedulable" for item in conditions(pod)))
+    names = (f"waits-{number}" for number in range(100))
+
+    async def waits_in_vain() -> bool:
+        # The scheduler hears of a cordoned node a moment later; pods until then still find a place.
+        await space.run(name := next(names), "exec sleep 1000")
+        pod = await space.until(name, conditions)
+        waiting.append(name)
+        return any(item.get("reason") == "Unschedulable" for item in conditions(pod))
+
+    waiting: list[str] = []
+    await eventually(waits_in_vain)
 
     await cluster.nodes.cordon(all_cordoned[0], is_cordoned=False)
 
-    pod = await space.until("waits", is_ready)
+    pod = await space.until(waiting[-1], is_ready)
     assert pod["spec"]["nodeName"] == all_cordoned[0]
 
 
