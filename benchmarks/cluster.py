@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from local.cluster import Cluster
 from local.cluster.given import given_kubeconfig
+from shared.agent.assignment import Assignment, AssignmentDocument
+from shared.kube.agents import Warming
 from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec
-from shared.kube.warming import Warming
-from shared.runs.assignment import Assignment, AssignmentDocument, Seat, assign
-from shared.runs.clusters import Access
+from shared.runs.warmup.assignment import Seat, assign
+from shared.runs.warmup.clusters import Access
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,12 +21,12 @@ from local.azurite import CONTAINER
 from local.stack import Stack
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.layout import split
+from shared.blastdb.listings import md5_hex
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import ListedFile, VolumeSet
-from shared.runs import metadata, summaries
-from shared.runs.shard import CommitMetadata
-from shared.storage.container import md5_hex
-from shared.storage.layouts import texts
+from shared.runs.database import headers, metadata
+from shared.runs.database.layouts import texts
+from shared.runs.shard.payloads import CommitMetadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +100,7 @@ def sound(db: str) -> dict[str, Blob]:
         ),
     )
     own = {f"{db}/{leaf}": Blob(data, {}) for leaf, data in files.items()}
-    control = {f"{db}-metadata.json": Blob(metadata.render(document), summaries.summary(document))}
+    control = {f"{db}-metadata.json": Blob(metadata.render(document), headers.summary(document))}
     return {**own, **{name: Blob(text, {}) for name, text in layout.items()}, **control}
 
 

@@ -5,12 +5,14 @@ from typing import Any
 
 from durabletask.entities import EntityContext
 
-from shared.runs import expiries, leases, uploads
+from shared.runs import leases
 from shared.runs.callbacks import Notice
-from shared.runs.expiries import Expire, Expiry, Rewarm, Rewarmed, Unreleased
-from shared.runs.identity import notify_id
+from shared.runs.ids import notify_id
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
-from shared.runs.uploads import Answer, Arrive, End, Look, Revive, SettleRun, Tidy, Upload
+from shared.runs.upload import transitions
+from shared.runs.upload.transitions import Answer, Arrive, End, Look, Revive, SettleRun, Tidy, Upload
+from shared.runs.warmup import expiry as expiries
+from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 
 
 def _operation[Request: (Acquire, Renew, RaiseEpoch, NamedRun)](
@@ -94,16 +96,16 @@ type _Starting = tuple[Upload, SettleRun | None]
 type _Left = tuple[Upload | None, None]
 
 _OF_AN_UPLOAD: dict[str, Callable[[Upload, Any], _Starting | tuple[Upload, Answer] | _Left]] = {
-    "arrive": lambda state, payload: uploads.arrive(state, Arrive.model_validate(payload)),
-    "look": lambda state, payload: uploads.look(state, Look.model_validate(payload)),
-    "end": lambda state, payload: uploads.end(state, End.model_validate(payload)),
-    "revive": lambda state, payload: uploads.revive(state, Revive.model_validate(payload)),
-    "tidy": lambda state, payload: (uploads.tidy(state, Tidy.model_validate(payload)), None),
+    "arrive": lambda state, payload: transitions.arrive(state, Arrive.model_validate(payload)),
+    "look": lambda state, payload: transitions.look(state, Look.model_validate(payload)),
+    "end": lambda state, payload: transitions.end(state, End.model_validate(payload)),
+    "revive": lambda state, payload: transitions.revive(state, Revive.model_validate(payload)),
+    "tidy": lambda state, payload: (transitions.tidy(state, Tidy.model_validate(payload)), None),
 }
 
 
 def upload(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
-    """What has arrived of one (account, db), and its settle; the operations are the table in `shared.runs.uploads`.
+    """What has arrived of one (account, db), and its settle; the operations are the table in `shared.runs.upload.transitions`.
 
     Events come as signals, doubled and in any order; at most one settle is under way. One that is idle for long is forgotten.
     """

@@ -7,9 +7,8 @@ from durabletask import task
 
 from orchestrators.steps import Context, StepFailedError, Steps, ask, cancel_signal
 from shared.errors import Code, Problem
-from shared.runs.claims import Claim
-from shared.runs.identity import LEASE_ENTITY
-from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
+from shared.runs.ids import LEASE_ENTITY
+from shared.runs.leases import Acquire, Claim, Lease, NamedRun, RaiseEpoch, Renew, Reply
 
 _WRITING_SHARE = 0.9
 """Of the lease's time in which a run may write: what is under way then has the rest to end."""

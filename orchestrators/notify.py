@@ -3,13 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-from orchestrators.board import Board
 from orchestrators.lease import now
-from orchestrators.steps import Context, RunFailedError, StepFailedError, Steps, logger, pause, run, start_again, tell
+from orchestrators.steps import Board, Context, RunFailedError, StepFailedError, Steps, logger, pause, run, start_again, tell
 from shared.errors import Code, Problem
 from shared.runs.callbacks import Callback, CallbackState, Notice, PostCallback, Posted
-from shared.runs.identity import NOTIFIER_ENTITY
-from shared.runs.wire import RetrySteering
+from shared.runs.ids import NOTIFIER_ENTITY
+from shared.runs.payload import RetrySteering
 
 _ROUND = 20
 _LONGEST_EXPONENT = 30

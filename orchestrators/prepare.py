@@ -2,14 +2,13 @@
 
 from typing import Any, Literal
 
-from orchestrators.board import Board
-from orchestrators.copying import Update
 from orchestrators.lease import CanceledError, acquire
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, StepFailedError, Steps, defect, logger, start_again
+from orchestrators.prepare_steps import Update
+from orchestrators.steps import Board, Context, StepFailedError, Steps, defect, logger, start_again
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
-from shared.runs.prepare import PrepareResult, PrepareRun, Stage
+from shared.runs.prepare.payloads import PrepareResult, PrepareRun, Stage
 
 
 def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from orchestrators.board import Board
-from orchestrators.healing import Pass
 from orchestrators.lease import CanceledError, acquire
-from orchestrators.steps import Context, StepFailedError, Steps, defect, logger
+from orchestrators.reconcile_steps import Pass
+from orchestrators.steps import Board, Context, StepFailedError, Steps, defect, logger
 from shared.errors import Problem
 from shared.runs.operations import ReconcileProgress
-from shared.runs.passes import ReconcileResult
-from shared.runs.reconcile import ReconcileRun
+from shared.runs.reconcile.payloads import ReconcileRun
+from shared.runs.reconcile.result import ReconcileResult
 
 
 def reconcile(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:

@@ -7,10 +7,10 @@ flood of events costs it nothing: it sleeps until the database has been quiet fo
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from orchestrators.board import Board
-from orchestrators.layouts import Held, bring_up_to_date, run_child
 from orchestrators.lease import now
+from orchestrators.shard_child import Held, bring_up_to_date, run_child
 from orchestrators.steps import (
+    Board,
     Context,
     StepFailedError,
     Steps,
@@ -23,10 +23,10 @@ from orchestrators.steps import (
     unexplained,
 )
 from shared.errors import Code, Problem
-from shared.runs.identity import UPLOAD_ENTITY
+from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.operations import SettleProgress
-from shared.runs.shard import ShardResult
-from shared.runs.uploads import Answer, End, InspectUpload, Look, SettleResult, SettleRun, UploadSeen, Waiting
+from shared.runs.shard.payloads import ShardResult
+from shared.runs.upload.transitions import Answer, End, InspectUpload, Look, SettleResult, SettleRun, UploadSeen, Waiting
 from shared.sanitise import sanitised_line
 
 _ROUNDS = 20

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from orchestrators.board import Board
 from orchestrators.lease import CanceledError, Tenure, acquire
 from orchestrators.notify import have_posted
-from orchestrators.steps import Context, StepFailedError, Steps, defect, logger, run, unexplained
-from orchestrators.writes import Writes
+from orchestrators.shard_writes import Writes
+from orchestrators.steps import Board, Context, StepFailedError, Steps, defect, logger, run, unexplained
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
-from shared.runs.outcomes import partial, progress, result
-from shared.runs.shard import Inspect, Inspected, Inspection, ShardResult, ShardRun
+from shared.runs.shard.outcome import partial, progress, result
+from shared.runs.shard.payloads import Inspect, Inspected, Inspection, ShardResult, ShardRun
 
 _LOOKS = 3
 """How often a run looks at a database that changes under it."""
@@ -131,3 +130,11 @@ def _record(ctx: Context, writes: Writes, problem: Problem | None) -> Steps[None
     except StepFailedError as error:
         # What ended the run matters more, and a marker left behind blocks nobody.
         logger(ctx, __name__).warning(f"The run's end could not be recorded: {error.problem.message}")
+
+
+def restore(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
+    """Put the layout of an earlier generation back; the input is a `ShardRun` that names it, the output a `ShardResult`.
+
+    An orchestration of its own name, so that people see what it does. Refused when the volumes are not those of the layout.
+    """
+    return (yield from shard(ctx, payload))

@@ -15,7 +15,9 @@ from durabletask.entities import EntityInstanceId
 from pydantic import BaseModel
 
 from shared.errors import Code, Problem
-from shared.runs.wire import RetrySteering
+from shared.runs.callbacks import CallbackState
+from shared.runs.operations import PrepareProgress, Progress, ReconcileProgress, SettleProgress, WarmProgress
+from shared.runs.payload import RetrySteering
 from shared.sanitise import sanitised_line
 
 type Context = task.OrchestrationContext
@@ -205,3 +207,22 @@ def _told(text: str, otherwise: Code) -> tuple[Code, str]:
         if word[1] in Code:
             return Code(word[1]), text[word.end() :]
     return otherwise, text
+
+
+class Board[Shown: (Progress, WarmProgress, SettleProgress, PrepareProgress, ReconcileProgress, CallbackState)]:
+    """Shows one run's progress, and remembers it, so that a failure still says how far the run was."""
+
+    def __init__(self, ctx: Context, first: Shown) -> None:
+        self._ctx = ctx
+        self._shown: Shown = first
+        self.show(first)
+
+    def show(self, progress: Shown) -> None:
+        """Replace what is shown."""
+        self._shown = progress
+        self._ctx.set_custom_status(progress.model_dump(mode="json", exclude_defaults=True))
+
+    def failed(self, problem: Problem) -> RunFailedError:
+        """Say why the run failed, with the counts that it had reached; what is returned is to be raised, and ends it so."""
+        self.show(self._shown.model_copy(update={"phase": "failed", "error": problem}))
+        return RunFailedError(problem)

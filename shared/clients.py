@@ -9,12 +9,11 @@ from shared.azure.clusters import Clusters
 from shared.azure.hub import Hub
 from shared.copying.lanes import Relay
 from shared.http.ports import Backing
+from shared.kube.agents import Warming, Warmth
 from shared.kube.servers import Servers
-from shared.kube.warming import Warming
-from shared.kube.warmth import Warmth
 from shared.ncbi.bucket import Bucket
 from shared.receivers.posting import Receivers
-from shared.runs.clusters import ClusterRef
+from shared.runs.warmup.clusters import ClusterRef
 from shared.settings import Settings, settings
 from shared.storage.accounts import Accounts
 from shared.storage.catalogue import Catalogue

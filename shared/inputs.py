@@ -1,10 +1,10 @@
 """What runs take of the settings of the moment, and inputs that several places start runs with."""
 
 from shared.runs.callbacks import Callback, CallbackRules
-from shared.runs.prepare import CopySteering
-from shared.runs.shard import ShardRun
-from shared.runs.uploads import SettleRun
-from shared.runs.wire import RetrySteering
+from shared.runs.payload import RetrySteering
+from shared.runs.prepare.payloads import CopySteering
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.upload.transitions import SettleRun
 from shared.settings import Settings
 
 

@@ -17,7 +17,7 @@ from azure.mgmt.containerservice.aio import ContainerServiceClient
 from shared.allowed import allows
 from shared.azure.credentials import credential, no_token
 from shared.errors import Code, Forbidden, Misconfigured, NotFound, ShardwarmError, TransientFailure
-from shared.runs.clusters import WORKLOAD_LABEL, Access, ClusterFacts, ClusterRef, Pool
+from shared.runs.warmup.clusters import WORKLOAD_LABEL, Access, ClusterFacts, ClusterRef, Pool
 from shared.sanitise import sanitised_line
 from shared.settings import Settings
 

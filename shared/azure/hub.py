@@ -16,11 +16,11 @@ from grpc.aio import AioRpcError
 from pydantic import BaseModel
 
 from shared.errors import Code, Misconfigured, TransientFailure
-from shared.runs.identity import LEASE_ENTITY, UPLOAD_ENTITY, lease_key
+from shared.runs.ids import LEASE_ENTITY, UPLOAD_ENTITY, lease_key
 from shared.runs.kinds import claim_of
 from shared.runs.leases import Lease, NamedRun
 from shared.runs.operations import RunState, operation_of
-from shared.runs.uploads import Arrive, Tidy, Upload
+from shared.runs.upload.transitions import Arrive, Tidy, Upload
 from shared.sanitise import sanitised_line
 
 _FIRST_MOMENT = datetime(2020, 1, 1, tzinfo=UTC)

@@ -59,47 +59,35 @@ class Certificate(BaseModel):
     findings: tuple[Finding, ...] = ()
 
 
-class Claims(NamedTuple):
-    """What the metadata says, as far as it can be compared with storage."""
-
-    sharded: bool
-    shard_sets: tuple[int, ...]
-    generation: str | None
-    source_version: str | None
-    total_bytes: int | None
-    file_count: int | None
-    statistics: str | None
-    letters: int | None
-    sequences: int | None
-    in_progress: bool
-    error: str | None
-
-
 class Facts(NamedTuple):
-    """What storage holds. `expected` has the bytes that every blob of every set must have, `stored` those that it has."""
+    """What storage holds. `expected` has the bytes that every blob of every set must have, `stored` those that it has.
+
+    `shard_generation` is the digest that the metadata names.
+    """
 
     volumes: VolumeSet
     generation: Generation
-    total_bytes: int
-    file_count: int
-    statistics: str
-    letters: int | None
-    sequences: int | None
+    shard_generation: str | None
     shard_sets: tuple[int, ...]
     expected: Mapping[str, bytes]
     stored: Mapping[str, bytes]
 
 
-def certify(facts: Facts, claims: Claims) -> Certificate:
-    """Compare everything with everything; nothing that is wrong hides something else that is wrong."""
+def certify(facts: Facts, about_metadata: Iterable[Finding]) -> Certificate:
+    """Compare every text with what it must be and count every volume; nothing that is wrong hides something else that is wrong.
+
+    Args:
+        facts: what storage holds.
+        about_metadata: what is wrong with the metadata, by the judge that runs and passes ask too.
+    """
     db = facts.volumes.db
-    findings = [*_blobs(facts), *_coverage(facts), *_metadata(facts, claims)]
+    findings = [*_blobs(facts), *_coverage(facts), *about_metadata]
     return _certificate(db, findings).model_copy(
         update={
             "volume_count": facts.volumes.count,
             "shard_sets": facts.shard_sets,
             "generation": facts.generation,
-            "shard_generation": claims.generation,
+            "shard_generation": facts.shard_generation,
             "blobs_compared": len(facts.stored),
         }
     )
@@ -162,26 +150,3 @@ def _parsed(text: bytes) -> tuple[str, ...]:
 def _opened(text: bytes) -> tuple[str, ...]:
     lines = [line for line in text.decode(errors="replace").splitlines() if line.startswith("DBLIST ")]
     return tuple(path.removeprefix(f"{LOCAL_FOLDER}/") for line in lines for path in line.split()[1:])
-
-
-def _metadata(facts: Facts, claims: Claims) -> Iterable[Finding]:
-    if claims.generation != facts.generation.digest or claims.source_version != facts.generation.source_version:
-        yield Finding(
-            fault="generation", target="shard_generation", message="is not that of the database: its files were changed since"
-        )
-    pairs: tuple[tuple[str, object, object], ...] = (
-        ("sharded", claims.sharded, bool(facts.shard_sets)),
-        ("total_bytes", claims.total_bytes, facts.total_bytes),
-        ("file_count", claims.file_count, facts.file_count),
-        ("statistics", claims.statistics, facts.statistics),
-        ("total_letters", claims.letters, facts.letters),
-        ("total_sequences", claims.sequences, facts.sequences),
-        ("sharding_in_progress", claims.in_progress, False),
-    )
-    for name, told, true in pairs:
-        if told != true:
-            yield Finding(fault="metadata", target=name, message=f"is {told}, storage says {true}")
-    for count in sorted(set(claims.shard_sets) - set(facts.shard_sets)):
-        yield Finding(fault="metadata", target="shard_sets", message=f"lists N = {count}, which this database cannot have")
-    if claims.error is not None:
-        yield Finding(fault="metadata", target="sharding_error", message=f"tells of a run that failed: {claims.error}")

@@ -8,7 +8,7 @@ from shared.copying.pieces import Piece, block_count, block_id, block_range
 from shared.copying.verifying import Verified, Verifier
 from shared.errors import Problem, ShardwarmError, TransientFailure
 from shared.ncbi.bucket import Bucket
-from shared.runs.prepare import CopyReceipt, CopySteering, SourceFile
+from shared.runs.prepare.payloads import CopyReceipt, CopySteering, SourceFile
 from shared.sanitise import sanitised_line
 from shared.storage.staging import ForeignSourceError, Held, Staging
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from shared.runs.prepare import SourceFile
+from shared.runs.prepare.payloads import SourceFile
 
 
 class Piece(NamedTuple):

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from shared.blastdb.blobs import plan_blob
 from shared.blastdb.volumes import is_file_of
 from shared.errors import Code, Conflict
-from shared.runs.prepare import CopyPlan, SourceFile
+from shared.runs.prepare.payloads import CopyPlan, SourceFile
 from shared.storage.container import Absent, Container, Matching
 from shared.storage.staging import Held, Staging
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from shared.errors import Code, Conflict, ShardwarmError, TransientFailure
 from shared.ncbi.bucket import Bucket
 from shared.ncbi.etags import Digests, PartDigests, Parts, part_count, parts_of
-from shared.runs.prepare import SourceFile, VerifiedParts
+from shared.runs.prepare.payloads import SourceFile, VerifiedParts
 from shared.storage.readback import ReadBack, Staged
 from shared.storage.staging import Staging
 from shared.telemetry import logger

@@ -5,45 +5,52 @@ Correlation: `x-ms-client-request-id` is echoed, `x-ms-request-id` is set and st
 
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import urlsplit
 
 import azure.functions as func
-from azure.durable_functions import DurableFunctionsClient
+from azure.durable_functions import DFApp, DurableFunctionsClient
 from pydantic import BaseModel
 
 from shared import telemetry
 from shared.errors import ShardwarmError
-from shared.http.arrivals import take_event
-from shared.http.messages import Answer, Call
+from shared.http.messages import Answer, Call, answer_to, internal_error
+from shared.http.openapi import Handler, LoneHandler, Route
 from shared.http.ports import Backing
-from shared.http.problems import answer_to, internal_error
 from shared.http.starting import HeldError, held
+from shared.http.upload import take_event
 
 type Event = func.EventGridEvent | func.CloudEvent
-type Route = Callable[[Call, Backing], Awaitable[Answer]]
-type LoneRoute = Callable[[Call], Awaitable[Answer]]
 
 _LOG = telemetry.logger(__name__)
 _LONGEST_ID = 128
 
 
-def served(
-    make_backing: Callable[[DurableFunctionsClient], Backing], name: str, route: Route
-) -> Callable[[func.HttpRequest, DurableFunctionsClient], Awaitable[func.HttpResponse]]:
-    """A route as the Functions worker calls it, by the name that operators see."""
+def bind_routes(app: DFApp, routes: Iterable[Route], make_backing: Callable[[DurableFunctionsClient], Backing]) -> None:
+    """Bind every route of the table to the Functions app, under the name that operators see."""
+    with_hub = app.durable_client_input(client_name="client")
+    for route in routes:
+        level = func.AuthLevel.ANONYMOUS if route.is_open else func.AuthLevel.FUNCTION
+        bind = app.route(route.path.removeprefix("/"), methods=[route.method.upper()], auth_level=level)
+        if route.is_open:
+            bind(_served_alone(route.name, cast("LoneHandler", route.handler)))
+        else:
+            bind(with_hub(_served(make_backing, route.name, cast("Handler", route.handler))))
 
+
+def _served(
+    make_backing: Callable[[DurableFunctionsClient], Backing], name: str, route: Handler
+) -> Callable[[func.HttpRequest, DurableFunctionsClient], Awaitable[func.HttpResponse]]:
     async def function(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
         return await _answer(route.__name__, req, lambda call: route(call, make_backing(client)))
 
     return _named(function, name, route)
 
 
-def served_alone(name: str, route: LoneRoute) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
-    """The same for a route behind which there is nothing: it answers even when the settings are wrong."""
-
+def _served_alone(name: str, route: LoneHandler) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
+    # Without a backing: an open route answers even when the settings are wrong.
     async def function(req: func.HttpRequest) -> func.HttpResponse:
         return await _answer(route.__name__, req, route)
 
@@ -56,7 +63,7 @@ def _named[Function: Callable[..., object]](function: Function, name: str, route
     return function
 
 
-async def _answer(route_name: str, request: func.HttpRequest, route: LoneRoute) -> func.HttpResponse:
+async def _answer(route_name: str, request: func.HttpRequest, route: LoneHandler) -> func.HttpResponse:
     """Answer a request, whatever happens; errors become bodies with codes."""
     request_id = uuid.uuid4().hex
     headers = _headers(request)
@@ -72,7 +79,7 @@ async def _answer(route_name: str, request: func.HttpRequest, route: LoneRoute) 
     return _response(reply, request_id, headers.get("x-ms-client-request-id"))
 
 
-async def _reply(call: Call, route: LoneRoute) -> Answer:
+async def _reply(call: Call, route: LoneHandler) -> Answer:
     try:
         return await route(call)
     except HeldError as error:

@@ -9,18 +9,16 @@ from shared.blastdb.blobs import MAX_SHARDS
 from shared.errors import Code, Conflict, TransientFailure
 from shared.http import requests
 from shared.http.access import Role, require
-from shared.http.bodies import RestoreRequest, ShardRequest, VerifyRequest
-from shared.http.messages import Answer, Call, accepted, operation_url
+from shared.http.bodies import VerifyRequest
+from shared.http.messages import Answer, Call
 from shared.http.ports import Backing, HubPort
-from shared.http.starting import HeldError, Start, start_run
-from shared.inputs import shard_input
-from shared.runs.documents import DatabasePage, DatabaseRow, LeaseDocument, RestoreAccepted, ShardAccepted
-from shared.runs.expiries import Expiry
-from shared.runs.identity import EXPIRY_ENTITY
+from shared.http.starting import HeldError
+from shared.runs.ids import EXPIRY_ENTITY
 from shared.runs.leases import Lease
 from shared.runs.operations import operation_of
-from shared.runs.places import WarmPlace, places
-from shared.runs.shard import ShardRun
+from shared.runs.replies.models import DatabasePage, DatabaseRow, LeaseDocument
+from shared.runs.warmup.expiry import Expiry
+from shared.runs.warmup.places import WarmPlace, places
 
 type _Warm = Mapping[str, tuple[WarmPlace, ...]]
 
@@ -83,54 +81,6 @@ async def verify_database(call: Call, backing: Backing) -> Answer:
         message = f"A run changed '{db}' while it was being verified. Verify again."
         raise Conflict(Code.DATABASE_CHANGED, message, target=db)
     return Answer(certificate)
-
-
-async def start_shard(call: Call, backing: Backing) -> Answer:
-    """`POST /api/blast/databases/{db}/shard`: start a run; 409 names the holder when one is under way."""
-    require(call, backing.settings, Role.WRITE)
-    requests.only(call.query)
-    db = requests.database(call)
-    body = requests.parse_body(call, ShardRequest)
-    callback = requests.callback(body.callback_url, backing.settings)
-    molecule, lease = await asyncio.gather(
-        backing.catalogue.probe(body.account_name, db), backing.hub.lease(body.account_name, db)
-    )
-    settings = backing.settings
-
-    def run_input(run: str, number: int, presumed_dead: str | None) -> ShardRun:
-        """What was asked for, and the settings that steer the run from now on."""
-        asked = {"presets": body.presets or settings.presets, "force": body.force, "molecule": molecule}
-        by_settings = shard_input(settings, body.account_name, db, run=run, number=number)
-        return by_settings.model_copy(update={**asked, "presumed_dead": presumed_dead, "callback": callback})
-
-    run = await start_run(backing.hub, lease, Start("shard", "shard", body.account_name, db, run_input), call.arrived)
-    told = ShardAccepted(
-        db_name=db,
-        sharding_started_at=call.arrived.isoformat(timespec="seconds"),
-        output=f"Sharding '{db}' has started. Follow it at {operation_url(call, run)}.",
-        operation_id=run,
-    )
-    return accepted(call, run, told, retry_after_seconds=1)
-
-
-async def start_restore(call: Call, backing: Backing) -> Answer:
-    """`POST /api/blast/databases/{db}/restore`: put a layout back that another one replaced, if its volumes are there."""
-    require(call, backing.settings, Role.WRITE)
-    requests.only(call.query)
-    db = requests.database(call)
-    body = requests.parse_body(call, RestoreRequest)
-    settings, account = backing.settings, body.account_name
-    callback = requests.callback(body.callback_url, settings)
-    record, lease = await asyncio.gather(backing.catalogue.restorable(account, db, body.digest), backing.hub.lease(account, db))
-    digest = record.generation.digest
-    kept = {"presets": tuple(sorted(record.layouts)), "legacy_alias": record.legacy_alias, "molecule": record.volumes.molecule}
-
-    def run_input(run: str, number: int, presumed_dead: str | None) -> ShardRun:
-        by_settings = shard_input(settings, account, db, run=run, number=number)
-        return by_settings.model_copy(update={**kept, "restore": digest, "presumed_dead": presumed_dead, "callback": callback})
-
-    run = await start_run(backing.hub, lease, Start("restore", "restore", account, db, run_input), call.arrived)
-    return accepted(call, run, RestoreAccepted(db_name=db, digest=digest, operation_id=run), retry_after_seconds=1)
 
 
 async def _unheld(backing: Backing, account: str, db: str) -> Lease:

@@ -12,7 +12,7 @@ from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
-from shared.runs.documents import Health, Probe, Readiness
+from shared.runs.replies.models import Health, Probe, Readiness
 from shared.sanitise import sanitised_line
 from shared.version import VERSION
 

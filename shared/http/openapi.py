@@ -3,17 +3,56 @@
 Served at `/api/openapi.json` and kept in docs/openapi.json, which a test compares.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.errors import Problem
 from shared.http.messages import Answer, Call
-from shared.http.routes import ROUTES, Described, ErrorDocument, HeldDocument
-from shared.runs.documents import Readiness
+from shared.http.ports import Backing
+from shared.http.starting import Holder
 from shared.runs.operations import Operation
+from shared.runs.replies.models import Readiness
 from shared.version import VERSION
+
+type Handler = Callable[[Call, Backing], Awaitable[Answer]]
+type LoneHandler = Callable[[Call], Awaitable[Answer]]
+
+
+class ErrorDocument(BaseModel):
+    """Every error's body; the header `x-ms-error-code` repeats the code."""
+
+    error: Problem
+
+
+class HeldDocument(ErrorDocument):
+    """The body of a 409; with the code `LeaseHeld` it names the run that goes first."""
+
+    operation_id: str | None = None
+    holder: Holder | None = None
+
+
+class Route(NamedTuple):
+    """One route: its function's name, what answers it, where, what it takes and gives, and the errors that only it has.
+
+    An open route (`is_open`) asks for no key, reaches nothing outside the process, and has no errors but its own.
+    """
+
+    name: str
+    handler: Handler | LoneHandler
+    method: str
+    path: str
+    summary: str
+    reply: type[BaseModel] | None
+    status: int = 200
+    body: type[BaseModel] | None = None
+    query: tuple[str, ...] = ()
+    errors: tuple[int, ...] = ()
+    is_open: bool = False
+
 
 _REFS = "#/components/schemas/{model}"
 _ACCEPTED, _UNAVAILABLE = 202, 503
@@ -41,20 +80,15 @@ _PARAMETERS = {
 }
 
 
-async def describe_api(call: Call) -> Answer:  # noqa: ARG001 - routes have one signature
-    """`GET /api/openapi.json`: this document."""
-    return Answer(document())
-
-
 @cache
-def document() -> dict[str, Any]:
+def document(routes: tuple[Route, ...]) -> dict[str, Any]:
     """The whole description."""
-    models = {model for route in ROUTES for model in (route.reply, route.body) if model is not None}
+    models = {model for route in routes for model in (route.reply, route.body) if model is not None}
     models |= {ErrorDocument, HeldDocument}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, schemas = models_json_schema([(model, "serialization") for model in ordered], ref_template=_REFS)
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method] = _operation(route)
     return {
         "openapi": "3.1.0",
@@ -70,7 +104,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(route: Described) -> dict[str, Any]:
+def _operation(route: Route) -> dict[str, Any]:
     in_path = [part.strip("{}") for part in route.path.split("/") if part.startswith("{")]
     parameters = [_parameter(name, "path") for name in in_path] + [_parameter(name, "query") for name in route.query]
     errors = route.errors if route.is_open else sorted({*_ERRORS_OF_ALL, *route.errors})
@@ -93,13 +127,13 @@ def _operation(route: Described) -> dict[str, Any]:
     return described
 
 
-def _told(route: Described) -> tuple[str, ...]:
+def _told(route: Route) -> tuple[str, ...]:
     if route.status == _ACCEPTED:
         return _OF_A_RUN
     return ("Retry-After",) if route.reply is Operation else ()
 
 
-def _error(route: Described, status: int) -> dict[str, Any]:
+def _error(route: Route, status: int) -> dict[str, Any]:
     if route.reply is Readiness and status == _UNAVAILABLE:
         return {"description": "A probe failed", "content": _json(Readiness), "headers": _headers("Retry-After")}
     description, model, *headers = _ERRORS[status]

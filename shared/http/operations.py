@@ -10,10 +10,10 @@ from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.messages import Answer, Call, accepted
 from shared.http.ports import Backing, HubPort
-from shared.runs.documents import OperationPage
-from shared.runs.identity import notify_id
+from shared.runs.ids import notify_id
 from shared.runs.kinds import KINDS, WARMING
 from shared.runs.operations import Operation, RunState, Status, callback_of, is_to_be_posted, operation_of
+from shared.runs.replies.models import OperationPage
 
 _ENGINE_WORDS: dict[Status, tuple[str, ...]] = {
     "NotStarted": ("PENDING",),

@@ -8,13 +8,13 @@ from pydantic import BaseModel
 
 from shared.blastdb.certificate import Certificate
 from shared.blastdb.volumes import Molecule
-from shared.runs.clusters import ClusterRef
-from shared.runs.documents import DatabaseDocument, DatabaseRow, ShardSetDocument
+from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.leases import Lease
 from shared.runs.operations import RunState
-from shared.runs.restore import LayoutRecord
-from shared.runs.uploads import Arrive
-from shared.runs.warm import WarmStatus
+from shared.runs.replies.models import DatabaseDocument, DatabaseRow, ShardSetDocument
+from shared.runs.upload.transitions import Arrive
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.status import WarmStatus
 from shared.settings import Settings
 
 

@@ -12,7 +12,7 @@ from shared.errors import Code, InvalidRequest, Problem
 from shared.http.messages import Call
 from shared.inputs import callback_rules, callback_to
 from shared.runs.callbacks import Callback, refusal
-from shared.runs.clusters import ClusterRef
+from shared.runs.warmup.clusters import ClusterRef
 from shared.settings import Settings
 
 _MAX_WAIT_MS = 25_000

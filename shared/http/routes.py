@@ -1,11 +1,7 @@
-"""The routes as they are described: what each takes and gives, and the errors that are its own."""
-
-from typing import NamedTuple
-
-from pydantic import BaseModel
+"""The table of HTTP routes: the app binds them from it, and `/api/openapi.json` describes them from it."""
 
 from shared.blastdb.certificate import Certificate
-from shared.errors import Problem
+from shared.http import databases, health, operations, prepare, shard, warmup
 from shared.http.bodies import (
     CancelPrepareRequest,
     PrepareRequest,
@@ -14,8 +10,10 @@ from shared.http.bodies import (
     VerifyRequest,
     WarmupRequest,
 )
-from shared.http.starting import Holder
-from shared.runs.documents import (
+from shared.http.messages import Answer, Call
+from shared.http.openapi import Route, document
+from shared.runs.operations import Operation
+from shared.runs.replies.models import (
     ActiveWarmups,
     DatabaseDocument,
     DatabasePage,
@@ -30,48 +28,41 @@ from shared.runs.documents import (
     WarmupAccepted,
     WarmupStatus,
 )
-from shared.runs.operations import Operation
 
 
-class ErrorDocument(BaseModel):
-    """Every error's body; the header `x-ms-error-code` repeats the code."""
-
-    error: Problem
-
-
-class HeldDocument(ErrorDocument):
-    """The body of a 409; with the code `LeaseHeld` it names the run that goes first."""
-
-    operation_id: str | None = None
-    holder: Holder | None = None
-
-
-class Described(NamedTuple):
-    """One route: where, what it does, what it takes and gives, and the errors that it has besides those of all.
-
-    One that `is_open` asks for no key, and has no errors but its own.
-    """
-
-    method: str
-    path: str
-    summary: str
-    reply: type[BaseModel] | None
-    status: int = 200
-    body: type[BaseModel] | None = None
-    query: tuple[str, ...] = ()
-    errors: tuple[int, ...] = ()
-    is_open: bool = False
+async def describe_api(call: Call) -> Answer:  # noqa: ARG001 - routes have one signature
+    """`GET /api/openapi.json`: this API's description."""
+    return Answer(document(ROUTES))
 
 
 _CLUSTER = ("subscription_id", "resource_group", "cluster_name")
 
-ROUTES = (
-    Described("get", "/health", "Liveness; touches nothing", Health, errors=(400,), is_open=True),
-    Described("get", "/health/ready", "Whether storage and the task hub answer", Readiness),
-    Described("get", "/openapi.json", "This description", None, is_open=True),
-    Described("get", "/blast/databases", "All databases of an account", DatabasePage, query=("account_name", "top", "after")),
-    Described("get", "/blast/databases/{db}", "One database", DatabaseDocument, query=("account_name",), errors=(404,)),
-    Described(
+ROUTES: tuple[Route, ...] = (
+    Route("get_health", health.live, "get", "/health", "Liveness; touches nothing", Health, errors=(400,), is_open=True),
+    Route("get_readiness", health.ready, "get", "/health/ready", "Whether storage and the task hub answer", Readiness),
+    Route("get_openapi", describe_api, "get", "/openapi.json", "This description", None, is_open=True),
+    Route(
+        "list_databases",
+        databases.list_databases,
+        "get",
+        "/blast/databases",
+        "All databases of an account",
+        DatabasePage,
+        query=("account_name", "top", "after"),
+    ),
+    Route(
+        "show_database",
+        databases.show_database,
+        "get",
+        "/blast/databases/{db}",
+        "One database",
+        DatabaseDocument,
+        query=("account_name",),
+        errors=(404,),
+    ),
+    Route(
+        "start_shard",
+        shard.start_shard,
         "post",
         "/blast/databases/{db}/shard",
         "Start a shard run",
@@ -80,7 +71,9 @@ ROUTES = (
         body=ShardRequest,
         errors=(404, 409),
     ),
-    Described(
+    Route(
+        "start_restore",
+        shard.start_restore,
         "post",
         "/blast/databases/{db}/restore",
         "Put a replaced layout back",
@@ -89,7 +82,9 @@ ROUTES = (
         body=RestoreRequest,
         errors=(404, 409),
     ),
-    Described(
+    Route(
+        "show_shard_set",
+        databases.show_shard_set,
         "get",
         "/blast/databases/{db}/shard-sets/{n}",
         "One shard set with its texts",
@@ -97,7 +92,9 @@ ROUTES = (
         query=("account_name",),
         errors=(404,),
     ),
-    Described(
+    Route(
+        "verify_database",
+        databases.verify_database,
         "post",
         "/blast/databases/{db}/verify",
         "The certificate of what is stored of a database",
@@ -105,18 +102,38 @@ ROUTES = (
         body=VerifyRequest,
         errors=(404, 409),
     ),
-    Described(
+    Route(
+        "list_operations",
+        operations.list_operations,
         "get",
         "/operations",
         "Operations created since created_from (7 days ago), newest first; nextLink leads to older ones",
         OperationPage,
         query=("status", "kind", "created_from", "top", "after"),
     ),
-    Described(
-        "get", "/operations/{id}", "One operation; wait_ms waits for a change", Operation, query=("wait_ms",), errors=(404,)
+    Route(
+        "show_operation",
+        operations.show_operation,
+        "get",
+        "/operations/{id}",
+        "One operation; wait_ms waits for a change",
+        Operation,
+        query=("wait_ms",),
+        errors=(404,),
     ),
-    Described("post", "/operations/{id}/cancel", "Ask a run to stop", Operation, status=202, errors=(404, 409)),
-    Described(
+    Route(
+        "cancel_operation",
+        operations.cancel_operation,
+        "post",
+        "/operations/{id}/cancel",
+        "Ask a run to stop",
+        Operation,
+        status=202,
+        errors=(404, 409),
+    ),
+    Route(
+        "start_prepare",
+        prepare.start_prepare,
         "post",
         "/storage/prepare-db",
         "Copy a database from NCBI and shard it",
@@ -125,7 +142,9 @@ ROUTES = (
         body=PrepareRequest,
         errors=(404, 409),
     ),
-    Described(
+    Route(
+        "cancel_prepare",
+        prepare.cancel_prepare,
         "post",
         "/storage/prepare-db/{db}/cancel",
         "Ask such a copy to stop",
@@ -134,7 +153,9 @@ ROUTES = (
         body=CancelPrepareRequest,
         errors=(404,),
     ),
-    Described(
+    Route(
+        "start_warmup",
+        warmup.start_warmup,
         "post",
         "/warmup/start",
         "Warm a database on a cluster",
@@ -143,7 +164,9 @@ ROUTES = (
         body=WarmupRequest,
         errors=(404, 409),
     ),
-    Described(
+    Route(
+        "release_warmup_route",
+        warmup.release_warmup,
         "post",
         "/warmup/release",
         "Remove what warms a database",
@@ -152,7 +175,15 @@ ROUTES = (
         body=WarmupRequest,
         errors=(404, 409),
     ),
-    Described("get", "/warmup/active", "Warmups under way", ActiveWarmups, query=_CLUSTER),
-    Described("get", "/warmup/{id}/status", "One warmup", WarmupStatus, errors=(404,)),
-    Described("get", "/monitor/aks/warmup-status", "How warm a cluster's databases are", WarmSummary, query=_CLUSTER),
+    Route("list_active_warmups", warmup.list_active, "get", "/warmup/active", "Warmups under way", ActiveWarmups, query=_CLUSTER),
+    Route("show_warmup", warmup.show_warmup, "get", "/warmup/{id}/status", "One warmup", WarmupStatus, errors=(404,)),
+    Route(
+        "show_warm_status",
+        warmup.show_warm_status,
+        "get",
+        "/monitor/aks/warmup-status",
+        "How warm a cluster's databases are",
+        WarmSummary,
+        query=_CLUSTER,
+    ),
 )

@@ -7,10 +7,9 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from shared.errors import Code, Problem, TransientFailure
-from shared.http.messages import Answer, Call, operation_url
+from shared.http.messages import Answer, Call, operation_url, shown
 from shared.http.ports import HubPort
-from shared.http.problems import shown
-from shared.runs.identity import operation_id
+from shared.runs.ids import operation_id
 from shared.runs.kinds import claim_of
 from shared.runs.leases import Kind, Lease, is_held
 from shared.runs.operations import RunState, operation_of

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from shared.errors import ShardwarmError
 from shared.kube.errors import starting, translate
-from shared.runs.clusters import Access
+from shared.runs.warmup.clusters import Access
 
 FIELD_MANAGER = "shardwarm"
 _TIMEOUT_SECONDS = (5, 20)

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.runs.clusters import WORKLOAD_LABEL
-from shared.runs.marks import DATABASE_LABEL, PREFIX, database_hash, object_name
+from shared.runs.warmup.clusters import WORKLOAD_LABEL
+from shared.runs.warmup.labels import DATABASE_LABEL, PREFIX, database_hash, object_name
 
 NAME_LABEL = "shardwarm-warmer"
 ASSIGNMENT_ANNOTATION = f"{PREFIX}assignment"

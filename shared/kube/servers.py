@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from shared.azure.credentials import AKS_SCOPE, credential
 from shared.kube.api import ApiServer
-from shared.runs.clusters import Access, ClusterFacts, ClusterRef
+from shared.runs.warmup.clusters import Access, ClusterFacts, ClusterRef
 from shared.settings import Settings
 
 _KEPT_SECONDS = 300.0

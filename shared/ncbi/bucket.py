@@ -18,7 +18,7 @@ from shared.blastdb.names import InvalidNameError, snapshot_name
 from shared.blastdb.volumes import is_file_of
 from shared.errors import Code, Misconfigured, ShardwarmError, TransientFailure
 from shared.ncbi.errors import absent, changed, file_refusal, refusal, translated
-from shared.runs.prepare import SourceFile
+from shared.runs.prepare.payloads import SourceFile
 from shared.settings import Settings
 
 TAXONOMY = ("taxdb.btd", "taxdb.bti", "taxonomy4blast.sqlite3")

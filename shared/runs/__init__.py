@@ -1,1 +1,1 @@
-"""Runs as values: leases, operations, metadata, and what travels between their steps. Pure."""
+"""Runs as values, one package a capability: shard, prepare, upload, warmup, reconcile; the core beside them. Pure."""

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from shared.allowed import allows
 from shared.errors import Code, Problem
-from shared.runs.wire import RetrySteering, Wire
+from shared.runs.payload import RetrySteering, Wire
 
 LONGEST_URL = 512
 # Whole and narrow, so that no two parsers can differ about the host: no user, no backslash, no query, no fragment.

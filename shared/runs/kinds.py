@@ -1,11 +1,11 @@
 """The kinds of runs that people see, by the names of their orchestrations."""
 
-from shared.runs.claims import Claim
+from shared.runs.leases import Claim
 from shared.runs.operations import RunState
-from shared.runs.prepare import PrepareRun
-from shared.runs.reconcile import ReconcileRun
-from shared.runs.shard import ShardRun
-from shared.runs.warmup import WarmRun
+from shared.runs.prepare.payloads import PrepareRun
+from shared.runs.reconcile.payloads import ReconcileRun
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.warmup.payloads import WarmRun
 
 _HOLDERS: dict[str, type[ShardRun | PrepareRun | WarmRun | ReconcileRun]] = {
     "shard": ShardRun,

@@ -13,7 +13,7 @@ carries the epoch, and a lower one is refused. Epochs only grow; they outlive th
 """
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -139,3 +139,15 @@ def release(lease: Lease, request: NamedRun) -> Reply:
     if lease.holding is None or lease.holding.run != request.run:
         return Reply(granted=False, lease=lease)
     return Reply(granted=True, lease=Lease(epoch=lease.epoch))
+
+
+class Claim(NamedTuple):
+    """A run that wants a lease: on what (`key`), who it is, and for how long at a time; `name` is for people."""
+
+    key: str
+    run: str
+    kind: Kind
+    number: int
+    name: str
+    lease_seconds: float
+    presumed_dead: str | None

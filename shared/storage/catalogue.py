@@ -4,26 +4,22 @@ import asyncio
 from collections.abc import Mapping
 
 from shared.blastdb import blobs
-from shared.blastdb.advice import counted
 from shared.blastdb.certificate import Certificate
+from shared.blastdb.listings import ListedBlob, inventory_of
 from shared.blastdb.names import is_database_name
 from shared.blastdb.volumes import Molecule, files_of, molecule_of
 from shared.errors import Code, NotFound, Problem, Unusable
-from shared.runs import metadata, restore, summaries, updates
-from shared.runs.documents import (
-    DatabaseDocument,
-    DatabaseRow,
-    ShardSetDocument,
-)
-from shared.runs.metadata import ShardFields
-from shared.runs.restore import LayoutRecord
+from shared.runs.database import headers, layout_history, metadata, updates
+from shared.runs.database.layout_history import LayoutRecord
+from shared.runs.database.metadata import ShardFields
+from shared.runs.replies import views
+from shared.runs.replies.models import DatabaseDocument, DatabaseRow, ShardSetDocument
+from shared.runs.warmup.sizing_advice import counted
 from shared.sanitise import sanitised_line
-from shared.storage import portraits
 from shared.storage.accounts import Accounts
 from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
-from shared.storage.inspection import inventory_of, see
-from shared.storage.listing import ListedBlob
+from shared.storage.inspection import read_state
 from shared.storage.verification import verify
 
 _AT_ONCE = 16
@@ -68,13 +64,13 @@ class Catalogue:
         listing of its own files for each of which no metadata tells the size.
         """
         container = self._accounts.container(account)
-        summaries, folders = await _walk(container)
-        names = sorted({*summaries, *folders})
+        described, folders = await _walk(container)
+        names = sorted({*described, *folders})
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def row(db: str) -> DatabaseRow:
             async with limit:
-                return await self._row(container, db, summaries.get(db))
+                return await self._row(container, db, described.get(db))
 
         return list(await asyncio.gather(*map(row, names)))
 
@@ -86,10 +82,10 @@ class Catalogue:
         """
         container = self._accounts.container(account)
         try:
-            seen = await see(container, self._control, db, blobs.PRESETS, None)
+            state = await read_state(container, self._control, db, blobs.PRESETS, None)
         except Unusable as error:
             return await self._refused(container, db, error.problem)
-        return portraits.database(db, seen, legacy_alias=self._legacy_alias), _writers(seen.known)
+        return views.database(db, state, legacy_alias=self._legacy_alias), _writers(state.known)
 
     async def restorable(self, account: str, db: str, digest: str | None) -> LayoutRecord:
         """The layout that is to be put back: that of a generation, or the newest that was replaced.
@@ -102,8 +98,8 @@ class Catalogue:
         control, listing = await asyncio.gather(self._control.read(container, db), container.list(blobs.files_prefix(db)))
         if not listing:
             await self.probe(account, db)
-        record = restore.wanted(db, control.document, digest)
-        restore.refuse_other_volumes(record, files_of(db, (blob.as_file(blobs.folder(db)) for blob in listing)))
+        record = layout_history.wanted(db, control.document, digest)
+        layout_history.refuse_other_volumes(record, files_of(db, (blob.as_file(blobs.folder(db)) for blob in listing)))
         return record
 
     async def promoting(self, account: str, db: str) -> str | None:
@@ -148,7 +144,7 @@ class Catalogue:
             shard_count=shard_count,
             listed=shard_count in known.shard_sets,
             partition_prefix=blobs.partition_prefix(container.url, db, shard_count),
-            shards=tuple(portraits.shard(db, shard_count, index, texts, sizes) for index in range(shard_count)),
+            shards=tuple(views.shard(db, shard_count, index, texts, sizes) for index in range(shard_count)),
         )
 
     async def _refused(self, container: Container, db: str, why: Problem) -> tuple[DatabaseDocument, tuple[str, ...]]:
@@ -156,18 +152,18 @@ class Catalogue:
             document = (await self._control.read(container, db)).document
             known = await _counted(container, db, metadata.fields(db, document))
         except Unusable:
-            return DatabaseDocument(name=db, problem=portraits.told(why)), ()
-        return portraits.refused(db, document, known, why), _writers(known)
+            return DatabaseDocument(name=db, problem=views.told(why)), ()
+        return views.refused(db, document, known, why), _writers(known)
 
     async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow:
         try:
-            document = summaries.read(blob.metadata) if blob is not None else {}
+            document = headers.read(blob.metadata) if blob is not None else {}
             if document is None:
                 document = (await self._control.read(container, db)).document
             known = metadata.fields(db, document)
         except Unusable as error:
             return DatabaseRow(name=db, problem=sanitised_line(error.problem.message))
-        return portraits.row(db, await _counted(container, db, known))
+        return views.row(db, await _counted(container, db, known))
 
 
 async def _counted(container: Container, db: str, known: ShardFields) -> ShardFields:

@@ -14,9 +14,10 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContentSettings
 from azure.storage.blob.aio import BlobClient, ContainerClient
 
+from shared.blastdb.listings import ListedBlob, md5_hex
 from shared.errors import Code, TransientFailure
 from shared.storage.errors import ConditionFailedError, translated
-from shared.storage.listing import ListedBlob, listed, md5_as_hex, read_page
+from shared.storage.listing import listed, md5_as_hex, read_page
 
 _NO_SUCH_RANGE = 416
 """How the service answers a read of an empty blob's first bytes."""
@@ -169,11 +170,6 @@ class Container:
         except (ResourceNotFoundError, ConditionFailedError):
             return False
         return True
-
-
-def md5_hex(data: bytes) -> str:
-    """The MD5 by which storage tells contents apart; not a matter of security."""
-    return md5(data, usedforsecurity=False).hexdigest()
 
 
 def _headers(condition: Condition) -> dict[str, Any]:

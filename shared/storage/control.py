@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from shared.blastdb.blobs import metadata_blob
 from shared.errors import Code, TransientFailure, Unusable
-from shared.runs import metadata, summaries
-from shared.runs.metadata import Document
+from shared.runs.database import headers, metadata
+from shared.runs.database.metadata import Document
 from shared.storage.container import Absent, Container, Matching
 from shared.storage.errors import ConditionFailedError
 
@@ -82,7 +82,7 @@ class ControlBlobs:
                 return control.etag
             condition = Absent() if control.etag is None else Matching(control.etag)
             try:
-                etag = await container.write(metadata_blob(db), metadata.render(new), condition, metadata=summaries.summary(new))
+                etag = await container.write(metadata_blob(db), metadata.render(new), condition, metadata=headers.summary(new))
             except ConditionFailedError:
                 await asyncio.sleep(0.01 * attempt)
                 control = await self.read(container, db)

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from shared.blastdb.blobs import files_prefix, folder, statistics_file
 from shared.blastdb.generations import Generation, digest_of
+from shared.blastdb.listings import inventory_of, listed_files
 from shared.blastdb.statistics import (
     INDEX_HEAD_BYTES,
     Statistics,
@@ -14,47 +14,43 @@ from shared.blastdb.statistics import (
     parse_index_head,
     parse_statistics_file,
 )
-from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, ListedFile, Molecule, VolumeSet, refuse_other_count, take_inventory
+from shared.blastdb.volumes import INDEX_EXTENSION, Molecule, VolumeSet, refuse_other_count
 from shared.errors import Code, TransientFailure, Unusable
-from shared.runs import metadata, restore
-from shared.runs.metadata import ShardFields
+from shared.runs.database import layout_history, metadata
+from shared.runs.database.metadata import ShardFields
+from shared.runs.database.state import DatabaseState
 from shared.storage.container import Container, Content
-from shared.storage.control import Control, ControlBlobs
-from shared.storage.layouts import StoredSet, read_sets
-from shared.storage.listing import ListedBlob
+from shared.storage.control import ControlBlobs
+from shared.storage.layouts import read_sets
 
 _STATISTICS_LIMIT_BYTES = 4 * 1024 * 1024
 
 
-class Seen(NamedTuple):
-    """What was there: the control blob, what a run reads in it, the database, and its stored sets by shard count."""
+async def read_state(
+    container: Container,
+    control_blobs: ControlBlobs,
+    db: str,
+    shard_counts: Iterable[int],
+    molecule: Molecule | None = None,
+    *,
+    restore: str | None = None,
+) -> DatabaseState:
+    """Read a database, these shard sets, and those that its metadata lists or records.
 
-    control: Control
-    known: ShardFields
-    inventory: Inventory
-    generation: Generation
-    statistics: Statistics | None
-    stored: Mapping[int, StoredSet]
-
-
-async def see(
-    container: Container, control_blobs: ControlBlobs, db: str, shard_counts: Iterable[int], molecule: Molecule | None
-) -> Seen:
-    """Look at a database, at these shard sets, and at those that its metadata lists or records besides.
-
-    Sets that were not asked for are looked at too: they must not go stale behind the back of their users. What a refusal or an
+    Sets that were not asked for are read too: they must not go stale behind the back of their users. What a refusal or an
     unfinished promotion took off the list is still recorded, and counts as long as there are blobs of it.
 
     Args:
         container: where.
         control_blobs: remembers what it reads, for the run's next step.
         db: which.
-        shard_counts: which sets to look at in any case.
+        shard_counts: which sets to read in any case.
         molecule: spares one read when it is known which of `.njs` and `.pjs` there can be.
+        restore: digest of a replaced generation whose recorded sets are read too.
 
     Raises:
         NotFound, Unusable: as `take_inventory`; a statistics file that is damaged or counts other volumes; unreadable metadata.
-        TransientFailure: storage was busy, or the database was changing under the look.
+        TransientFailure: storage was busy, or the database was changing during the reading.
     """
     control, listing, files, stored = await asyncio.gather(
         control_blobs.read(container, db),
@@ -69,27 +65,13 @@ async def see(
         etags = {blob.name: blob.etag for blob in listing}
         statistics = await _statistics(container, inventory.volumes, _told(inventory.volumes, files, etags), known, generation)
     except Unusable as error:
-        error.listing = digest_of(files_of(db, listing))
+        error.listing = digest_of(listed_files(db, listing))
         raise
-    recorded = {count for record in restore.present(control.document) for count in record.layouts}
-    more = await read_sets(container, db, ({*known.shard_sets} | recorded) - set(stored))
-    wanted = {count: found for count, found in more.items() if count in known.shard_sets or found.blobs}
-    return Seen(control, known, inventory, generation, statistics, {**stored, **wanted})
-
-
-def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:
-    """The inventory of a database's folder; what lies in folders below it is staging and not the database.
-
-    Raises:
-        NotFound, Unusable: as `take_inventory`.
-    """
-    return take_inventory(db, files_of(db, listing))
-
-
-def files_of(db: str, listing: Iterable[ListedBlob]) -> list[ListedFile]:
-    """The files in a listing that are the database's own, whether or not they make a database."""
-    files = (blob.as_file(folder(db)) for blob in listing if blob.name.startswith(files_prefix(db)))
-    return [file for file in files if "/" not in file.leaf]
+    asked = set(known.shard_sets) | layout_history.shard_counts_of(control.document, restore)
+    recorded = layout_history.shard_counts_of(control.document)
+    more = await read_sets(container, db, (asked | recorded) - set(stored))
+    found = {count: one for count, one in more.items() if count in asked or one.blobs}
+    return DatabaseState(control.document, control.etag, known, inventory, generation, statistics, {**stored, **found})
 
 
 async def _read_statistics_files(container: Container, db: str, hint: Molecule | None) -> dict[str, Content]:

@@ -6,35 +6,15 @@ the rest is read here.
 """
 
 from base64 import b64decode
-from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.storage.blob import BlobProperties
 
-from shared.blastdb.volumes import ListedFile
-
-
-class ListedBlob(NamedTuple):
-    """One blob as a listing gives it; `md5` is hex, None where the service keeps none; `modified` is to the second.
-
-    `copying` says that a copy onto it has not ended; only listings that ask for copies know.
-    """
-
-    name: str
-    size_bytes: int
-    md5: str | None
-    etag: str
-    modified: datetime
-    metadata: dict[str, str]
-    copying: bool = False
-
-    def as_file(self, prefix: str) -> ListedFile:
-        """The same, as a file of the database whose folder is `prefix`."""
-        return ListedFile(self.name.removeprefix(prefix), self.size_bytes, self.md5 or self.etag)
+from shared.blastdb.listings import ListedBlob
 
 
 def read_page(response: Any) -> list[ListedBlob]:

@@ -13,7 +13,7 @@ from azure.storage.blob import ContentSettings
 from pydantic import ValidationError
 
 from shared.errors import Code, TransientFailure
-from shared.runs.prepare import VerifiedParts
+from shared.runs.prepare.payloads import VerifiedParts
 from shared.storage.container import Absent, Container, Matching
 from shared.storage.errors import ConditionFailedError, translated
 from shared.storage.ranges import read_ahead

@@ -14,11 +14,11 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, ContentSettings
 
 from shared.blastdb.blobs import folder, staging_folder
+from shared.blastdb.listings import ListedBlob
 from shared.errors import Code, TransientFailure
-from shared.runs.prepare import SourceFile
+from shared.runs.prepare.payloads import SourceFile
 from shared.storage.container import Container
 from shared.storage.errors import ConditionFailedError, error_code, translated
-from shared.storage.listing import ListedBlob
 from shared.storage.readback import ETAG_KEY, VERIFIED_KEY, ReadBack, raced
 
 _NO_FOREIGN_SOURCE = 501

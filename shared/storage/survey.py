@@ -11,17 +11,17 @@ from time import monotonic
 from typing import NamedTuple
 
 from shared.blastdb.blobs import database_of_metadata, is_layout_folder
+from shared.blastdb.listings import ListedBlob
 from shared.blastdb.names import is_database_name
 from shared.errors import Unusable
-from shared.runs import metadata, restore, summaries
-from shared.runs.metadata import ShardFields
-from shared.runs.reconcile import AccountSurvey, Drifted, Terms
-from shared.runs.restore import LayoutRecord
+from shared.runs.database import headers, layout_history, metadata
+from shared.runs.database.layout_history import LayoutRecord
+from shared.runs.database.metadata import ShardFields
+from shared.runs.reconcile.drift import Stored, judge
+from shared.runs.reconcile.payloads import AccountSurvey, Drifted, Terms
 from shared.sanitise import sanitised_line
 from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
-from shared.storage.judging import Stored, judge
-from shared.storage.listing import ListedBlob
 
 _AT_ONCE = 16
 _BREATH = 64
@@ -133,15 +133,15 @@ async def _judged(container: Container, control: ControlBlobs, heap: _Heap, term
         blob = heap.controls.get(db)
         if blob is None:
             return _Told(None, is_described=True)
-        summary = summaries.read(blob.metadata)
-        is_described = summary is not None and summaries.is_whole(summary)
+        summary = headers.read(blob.metadata)
+        is_described = summary is not None and headers.is_whole(summary)
         try:
             if summary is not None and is_described and summary.get("shard_restored") is not True:
                 return _Told(metadata.fields(db, summary), is_described=True)
             async with turns:
                 document = (await control.read(container, db)).document
             found = metadata.fields(db, document)
-            return _Told(found, is_described=is_described, record=restore.pinned(document, found.shard_generation or ""))
+            return _Told(found, is_described=is_described, record=layout_history.pinned(document, found.shard_generation or ""))
         except Unusable as error:
             return error
 

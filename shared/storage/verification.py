@@ -4,16 +4,13 @@ import asyncio
 from itertools import chain
 
 from shared.blastdb.blobs import PRESETS
-from shared.blastdb.certificate import Certificate, Claims, Facts, Fault, certify, refused
-from shared.blastdb.layout import split
+from shared.blastdb.certificate import Certificate, Facts, Fault, certify, refused
 from shared.errors import Code, Unusable
-from shared.runs import restore
-from shared.runs.metadata import ShardFields
+from shared.runs.database.state import DatabaseState, expected, metadata_findings
 from shared.sanitise import sanitised_line
 from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
-from shared.storage.inspection import Seen, see
-from shared.storage.layouts import texts
+from shared.storage.inspection import read_state
 
 _TEXT_LIMIT_BYTES = 1024 * 1024
 _AT_ONCE = 32
@@ -28,11 +25,11 @@ async def verify(container: Container, control: ControlBlobs, db: str, *, legacy
         TransientFailure: storage was busy, or the database was changing under the look.
     """
     try:
-        seen = await see(container, control, db, PRESETS, None)
+        state = await read_state(container, control, db, PRESETS, None)
     except Unusable as error:
         problem = error.problem
         return refused(db, _FAULTS.get(problem.code, "volumes"), sanitised_line(f"{problem.code.value}: {problem.message}"))
-    names = list(chain.from_iterable(stored.blobs for stored in seen.stored.values()))
+    names = list(chain.from_iterable(stored.blobs for stored in state.stored.values()))
     turns = asyncio.Semaphore(_AT_ONCE)
 
     async def read(name: str) -> bytes | None:
@@ -42,45 +39,19 @@ async def verify(container: Container, control: ControlBlobs, db: str, *, legacy
 
     contents = await asyncio.gather(*map(read, names))
     stored = {name: data for name, data in zip(names, contents, strict=True) if data is not None}
-    return certify(_facts(seen, stored, legacy_alias=legacy_alias), _claims(seen.known))
+    return _certificate(state, stored, legacy_alias=legacy_alias)
 
 
-def _facts(seen: Seen, stored: dict[str, bytes], *, legacy_alias: bool) -> Facts:
-    inventory, statistics = seen.inventory, seen.statistics
-    volumes = inventory.volumes
-    counts = tuple(sorted({count for count in seen.known.shard_sets if 1 <= count <= volumes.count}))
-    # A layout that was put back is the right one as long as it is of this generation.
-    record = restore.pinned(seen.control.document, seen.generation.digest)
-    fixed = record.layouts if record else {}
-    statistics = record.statistics if record else statistics
-    in_aliases = None if (record.legacy_alias if record else legacy_alias) else statistics
-    layouts = [fixed.get(count) or split(inventory.volume_bytes, count) for count in counts]
-    expected = {name: text for layout in layouts for name, text in texts(volumes, layout, in_aliases).items()}
-    return Facts(
-        volumes=volumes,
-        generation=seen.generation,
-        total_bytes=inventory.total_bytes,
-        file_count=len(inventory.files),
-        statistics=statistics.source if statistics else "absent",
-        letters=statistics.letters if statistics else None,
-        sequences=statistics.sequences if statistics else None,
-        shard_sets=counts,
-        expected=expected,
+def _certificate(state: DatabaseState, stored: dict[str, bytes], *, legacy_alias: bool) -> Certificate:
+    known, inventory = state.known, state.inventory
+    target = expected(inventory, state.statistics, known.shard_sets, legacy_alias=legacy_alias, record=state.pinned)
+    facts = Facts(
+        volumes=inventory.volumes,
+        generation=state.generation,
+        shard_generation=known.shard_generation,
+        shard_sets=target.shard_counts,
+        expected=target.texts(),
         stored=stored,
     )
-
-
-def _claims(known: ShardFields) -> Claims:
-    return Claims(
-        sharded=known.sharded,
-        shard_sets=known.shard_sets,
-        generation=known.shard_generation,
-        source_version=known.shard_source_version,
-        total_bytes=known.total_bytes,
-        file_count=known.file_count,
-        statistics=known.statistics,
-        letters=known.total_letters,
-        sequences=known.total_sequences,
-        in_progress=known.sharding_in_progress,
-        error=sanitised_line(known.sharding_error) if known.sharding_error else None,
-    )
+    sanitised = known.model_copy(update={"sharding_error": known.sharding_error and sanitised_line(known.sharding_error)})
+    return certify(facts, metadata_findings(sanitised, state.generation, inventory, target.statistics))

@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 
-from activities.inspect_database import inspect_database
-from activities.upload_shard_set import upload_shard_set
+from activities.shard import inspect_database, upload_shard_set
 from shared.blastdb.statistics import Statistics
 from shared.clients import Clients
-from shared.runs.shard import CommitMetadata, Inspect, Inspection, MarkStarted, RecordFailure, RemoveOrphans, UploadSet
+from shared.runs.shard.payloads import CommitMetadata, Inspect, Inspection, MarkStarted, RecordFailure, RemoveOrphans, UploadSet
 from shared.settings import Settings
 from tests.driving import Blobs
 

@@ -4,7 +4,7 @@ import pytest
 
 from activities.binding import answering
 from shared.errors import Code, NotFound, TransientFailure
-from shared.runs.reconcile import Corrected
+from shared.runs.reconcile.payloads import Corrected
 
 
 @answering(Corrected)

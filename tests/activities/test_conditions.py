@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from activities.remove_orphans import remove_orphans
-from activities.upload_shard_set import upload_shard_set
+from activities.shard import remove_orphans, upload_shard_set
 from shared.errors import Code
-from shared.runs.shard import BlobIndices, Removed, SetPlan
+from shared.runs.shard.payloads import BlobIndices, Removed, SetPlan
 from shared.storage.catalogue import Catalogue
 from tests.activities.conftest import ACCOUNT
 from tests.builders import alias, database, layout, manifest

@@ -7,12 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from activities.commit_metadata import commit_metadata
-from activities.inspect_database import inspect_database
-from activities.mark_started import mark_started
-from activities.record_failure import record_failure
-from activities.remove_orphans import remove_orphans
-from activities.upload_shard_set import upload_shard_set
+from activities.shard import commit_metadata, inspect_database, mark_started, record_failure, remove_orphans, upload_shard_set
 from shared.errors import Code, TransientFailure
 from tests.builders import alias, database, layout, manifest
 from tests.driving import written

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.inspect_database import inspect_database
-from activities.prune_ghosts import prune_ghosts
+from activities.reconcile import prune_ghosts
+from activities.shard import inspect_database
 from shared.errors import Code
-from shared.runs.reconcile import Pruned, PruneGhosts
+from shared.runs.reconcile.payloads import Pruned, PruneGhosts
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database, statistics_file
 from tests.driving import writes

@@ -10,7 +10,7 @@ from local.proxy import Proxy
 from shared.errors import Code, Conflict, Misconfigured, NotFound, TransientFailure
 from shared.ncbi.bucket import TAXONOMY, Bucket
 from shared.ncbi.etags import part_count
-from shared.runs.prepare import SourceFile
+from shared.runs.prepare.payloads import SourceFile
 from shared.settings import Settings
 
 SNAPSHOT = "2026-05-09-01-05-02"

@@ -10,7 +10,7 @@ from shared.copying.lanes import Lane, Relay
 from shared.copying.pieces import block_id, pieces_of
 from shared.errors import NotFound
 from shared.ncbi.bucket import Bucket
-from shared.runs.prepare import CopySteering, SourceFile
+from shared.runs.prepare.payloads import CopySteering, SourceFile
 from shared.settings import Settings
 from shared.storage.accounts import Accounts
 from shared.storage.staging import ForeignSourceError, Staging

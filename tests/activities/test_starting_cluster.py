@@ -5,7 +5,7 @@ from aiohttp import web
 
 from shared.errors import Code, Misconfigured, TransientFailure
 from shared.kube.api import ApiServer
-from shared.runs.clusters import Access
+from shared.runs.warmup.clusters import Access
 
 # The official client asks the response in an outdated way.
 pytestmark = pytest.mark.filterwarnings("ignore:HTTPResponse.getheaders")

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from activities.survey_hub import _window
+from activities.reconcile_survey import _window
 from benchmarks.fleet import sound
-from shared.runs.reconcile import Terms
+from shared.runs.reconcile.payloads import Terms
 from shared.storage.survey import survey
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database, layout

@@ -11,12 +11,11 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from activities.commit_metadata import commit_metadata
-from activities.inspect_upload import inspect_upload
-from activities.mark_started import mark_started
+from activities.shard import commit_metadata, mark_started
+from activities.upload import inspect_upload
 from local.processes import free_port
 from shared.clients import Clients
-from shared.runs.uploads import InspectUpload
+from shared.runs.upload.transitions import InspectUpload
 from shared.settings import Settings
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database

@@ -13,7 +13,7 @@ from shared.copying.lanes import Lane, Relay
 from shared.copying.pieces import block_id, pieces_of
 from shared.errors import Code
 from shared.ncbi.bucket import Bucket
-from shared.runs.prepare import CopySteering
+from shared.runs.prepare.payloads import CopySteering
 from shared.settings import Settings
 from shared.storage.ranges import RANGE_BYTES
 from shared.storage.staging import Staging

@@ -8,8 +8,8 @@ import pytest
 
 from shared.errors import Code
 from shared.http.access import Role
-from shared.runs.passes import Act
-from shared.runs.reconcile import Reason
+from shared.runs.reconcile.payloads import Reason
+from shared.runs.reconcile.result import Act
 
 OPERATIONS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
 SAY_IT_THEMSELVES = {Code.INVALID_NAME, Code.INVALID_FIELD, Code.MISSING_FIELD, Code.UNKNOWN_FIELD, Code.INVALID_JSON}

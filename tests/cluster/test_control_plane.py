@@ -30,7 +30,7 @@ RIGHTS = {
     },
     "agents": {"pods": "patch"},
 }
-"""What `shared/kube/warming.py` and `warmer/cluster.py` do."""
+"""What `shared/kube/agents.py` and `warmer/cluster.py` do."""
 
 
 def daemon_set(name, **container):

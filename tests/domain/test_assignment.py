@@ -10,13 +10,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared.blastdb.capacity import shards_per_node
+from shared.agent.assignment import Assignment, AssignmentDocument
 from shared.blastdb.layout import split
 from shared.blastdb.volumes import MAX_VOLUMES
 from shared.errors import Code, Problem
-from shared.runs.assignment import Assignment, AssignmentDocument, Seat, assign
-from shared.runs.marks import database_hash
-from shared.runs.matching import match
+from shared.runs.warmup.assignment import Seat, assign
+from shared.runs.warmup.capacity import shards_per_node
+from shared.runs.warmup.labels import database_hash, labels_of
+from shared.runs.warmup.min_cost_flow import match
 
 
 def seats(*names, budget=None):
@@ -222,7 +223,7 @@ def test_a_document_of_another_run_asks_for_the_same_work():
 def test_nodes_are_marked_with_their_own_shards_n_and_generation():
     mark = f"shardwarm/core-nt-{database_hash('core_nt')}-n3-"
 
-    assert DOCUMENT.marks == {
+    assert labels_of(DOCUMENT) == {
         "aks-blastpool-0": {f"{mark}00": DOCUMENT.digest},
         "aks-blastpool-1": {f"{mark}01": DOCUMENT.digest, f"{mark}02": DOCUMENT.digest},
     }

@@ -4,49 +4,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.blastdb.blobs import alias_blob, manifest_blob
-from shared.blastdb.certificate import Claims, Facts, certify, refused
+from shared.blastdb.certificate import Facts, certify, refused
 from shared.blastdb.generations import Generation
 from shared.blastdb.layout import split
 from shared.blastdb.statistics import Statistics
-from shared.blastdb.volumes import VolumeSet
-from shared.storage.layouts import texts
+from shared.blastdb.volumes import ListedFile, VolumeSet, take_inventory
+from shared.runs.database.layouts import texts
+from shared.runs.database.metadata import ShardFields
+from shared.runs.database.state import metadata_findings
 
 VOLUMES = VolumeSet(db="nt", molecule="nucl", count=4, digits=2)
 STATISTICS = Statistics(sequences=7, letters=500, source="njs")
 GENERATION = Generation(source_version="v1", digest="d" * 32)
 SETS = (1, 2, 3)
 EXPECTED = {name: text for count in SETS for name, text in texts(VOLUMES, split((9, 9, 9, 9), count), STATISTICS).items()}
+FILES = [
+    ListedFile(f"nt.{index:02d}.{extension}", size, "0" * 32)
+    for index in range(4)
+    for extension, size in (("nsq", 7), ("nin", 1), ("nhr", 1))
+]
+INVENTORY = take_inventory("nt", [*FILES, ListedFile("nt.ndb", 1, "0" * 32)])
 FACTS = Facts(
     volumes=VOLUMES,
     generation=GENERATION,
-    total_bytes=36,
-    file_count=13,
-    statistics="njs",
-    letters=500,
-    sequences=7,
+    shard_generation=GENERATION.digest,
     shard_sets=SETS,
     expected=EXPECTED,
     stored=EXPECTED,
 )
-CLAIMS = Claims(
+KNOWN = ShardFields(
     sharded=True,
     shard_sets=SETS,
-    generation=GENERATION.digest,
-    source_version="v1",
-    total_bytes=36,
+    shard_generation=GENERATION.digest,
+    shard_source_version="v1",
+    total_bytes=37,
     file_count=13,
     statistics="njs",
-    letters=500,
-    sequences=7,
-    in_progress=False,
-    error=None,
+    total_letters=500,
+    total_sequences=7,
 )
 MANIFEST = manifest_blob("nt", 2, 0)
 ALIAS = alias_blob("nt", 2, 1, "nucl")
 
 
-def faults(facts=FACTS, claims=CLAIMS):
-    certificate = certify(facts, claims)
+def certified(facts=FACTS, known=KNOWN):
+    return certify(facts, metadata_findings(known, GENERATION, INVENTORY, STATISTICS))
+
+
+def faults(facts=FACTS, known=KNOWN):
+    certificate = certified(facts, known)
     return certificate.drift, {(finding.fault, finding.target) for finding in certificate.findings}
 
 
@@ -55,7 +61,7 @@ def stored(**changes):
 
 
 def test_what_is_as_it_must_be_is_current_and_nothing_is_found():
-    certificate = certify(FACTS, CLAIMS)
+    certificate = certified()
 
     assert (certificate.drift, certificate.findings, certificate.findings_total) == ("current", (), 0)
     assert (certificate.volume_count, certificate.shard_sets, certificate.blobs_compared) == (4, SETS, 12)
@@ -113,7 +119,8 @@ def test_a_blob_of_no_set_is_an_orphan():
 
 def test_a_database_without_a_set_is_incomplete():
     drift, found = faults(
-        FACTS._replace(shard_sets=(), expected={}, stored={}), CLAIMS._replace(sharded=False, shard_sets=(), generation=None)
+        FACTS._replace(shard_sets=(), expected={}, stored={}),
+        KNOWN.model_copy(update={"sharded": False, "shard_sets": (), "shard_generation": None}),
     )
 
     assert drift == "incomplete"
@@ -123,25 +130,24 @@ def test_a_database_without_a_set_is_incomplete():
 def test_each_claim_of_the_metadata_is_compared():
     wrong = {
         "sharded": False,
-        "generation": "e" * 32,
-        "source_version": None,
+        "shard_generation": "e" * 32,
+        "shard_source_version": None,
         "total_bytes": 35,
         "file_count": None,
         "statistics": "index",
-        "letters": 499,
-        "sequences": 8,
-        "in_progress": True,
+        "total_letters": 499,
+        "total_sequences": 8,
+        "sharding_in_progress": True,
         "shard_sets": (1, 2, 3, 9),
-        "error": "InternalError: x",
+        "sharding_error": "InternalError: x",
     }
-    assert set(wrong) == set(Claims._fields)
     for name, value in wrong.items():
-        drift, found = faults(claims=CLAIMS._replace(**{name: value}))
+        drift, found = faults(known=KNOWN.model_copy(update={name: value}))
         assert (drift, len(found)) == ("stale", 1), name
 
 
 def test_the_worst_finding_decides():
-    certificate = certify(FACTS._replace(stored={}), CLAIMS._replace(generation="e"))
+    certificate = certified(FACTS._replace(stored={}), KNOWN.model_copy(update={"shard_generation": "e"}))
 
     assert certificate.drift == "incomplete"
     assert refused("nt", "ghosts", "x").drift == "ghosts"
@@ -151,6 +157,6 @@ def test_the_worst_finding_decides():
 def test_of_many_findings_all_are_counted_and_the_first_are_named():
     strays = {manifest_blob("nt", 3, index): b"x" for index in range(3, 99)}
 
-    certificate = certify(stored(**strays), CLAIMS)
+    certificate = certified(stored(**strays))
 
     assert (certificate.findings_total, len(certificate.findings)) == (96, 50)

@@ -10,10 +10,10 @@ from kubernetes.client.exceptions import ApiException
 
 from shared.azure.clusters import Clusters
 from shared.errors import Code, Misconfigured, TransientFailure
+from shared.kube.agents import Warmth
 from shared.kube.errors import GoneError, translate
 from shared.kube.servers import Servers
-from shared.kube.warmth import Warmth
-from shared.runs.clusters import Access, ClusterRef
+from shared.runs.warmup.clusters import Access, ClusterRef
 from shared.settings import Settings, parse
 
 CLUSTER = ClusterRef(subscription_id="s", resource_group="g", name="aks1")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from shared.blastdb.names import is_database_name
 from shared.errors import Code, Conflict
 from shared.kube.manifests import WarmerSpec, config_map, daemon_set, database_hash, labels, object_name
-from shared.kube.readings import pod, quantity, rollout, workload_node
-from shared.runs.clusters import ClusterFacts, ClusterRef, Pool, refuse_unfit
+from shared.kube.parsing import pod, quantity, rollout, workload_node
+from shared.runs.warmup.clusters import ClusterFacts, ClusterRef, Pool, refuse_unfit
 
 database_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}", fullmatch=True).filter(is_database_name)
 SPEC = WarmerSpec(

@@ -12,10 +12,10 @@ from shared.blastdb.volumes import is_file_of
 from shared.copying.pieces import block_count, block_id, block_range, lane_of, pieces_of
 from shared.errors import Code, Conflict, Problem
 from shared.ncbi.etags import Digests, PartDigests, parts_of
-from shared.runs import metadata
-from shared.runs.prepare import CopyPlan, CopyReceipt, CopySteering, MarkUpdate, SourceFile, Stage
-from shared.runs.rounds import add_up, advanced, given_up, left_over, why_to_end
-from shared.runs.updates import is_whole, marked, refuse_foreign_update
+from shared.runs.database import metadata
+from shared.runs.database.updates import is_whole, marked, refuse_foreign_update
+from shared.runs.prepare.payloads import CopyPlan, CopyReceipt, CopySteering, MarkUpdate, SourceFile, Stage
+from shared.runs.prepare.rounds import add_up, advanced, given_up, left_over, why_to_end
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 BLOCK = 1000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.corrections import Verdict, corrected
+from shared.runs.database.corrections import Verdict, corrected
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OLD, YOUNG = (NOW - timedelta(minutes=31)).isoformat(), (NOW - timedelta(minutes=29)).isoformat()

@@ -4,7 +4,7 @@ import pytest
 
 from shared.errors import Misconfigured
 from shared.kube.manifests import WarmerSpec, daemon_set
-from shared.runs.warmup import WarmRun
+from shared.runs.warmup.payloads import WarmRun
 from shared.settings import WARM_SLACK_SECONDS, parse
 from warmer.settings import Settings as AgentSettings
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.blastdb import blobs
-from shared.runs.events import BlobChanged, Drop, read_event
+from shared.runs.upload.events import BlobChanged, Drop, read_event
 from tests.builders import database
 from tests.storage_events import event
 

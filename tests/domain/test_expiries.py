@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from shared.errors import Code, Problem
-from shared.runs.clusters import ClusterRef
-from shared.runs.expiries import Expire, Expiry, Rewarm, Unreleased, expire, left, overdue, rewarm, unreleased
-from shared.runs.shard import ShardRun
-from shared.runs.warmup import WarmRun
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Unreleased, expire, left, overdue, rewarm, unreleased
+from shared.runs.warmup.payloads import WarmRun
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLUSTER = ClusterRef(subscription_id="s", resource_group="r", name="c")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.blastdb.names import is_database_name
-from shared.runs.identity import LEASE_ENTITY, lease_key, operation_id
+from shared.runs.ids import LEASE_ENTITY, lease_key, operation_id
 
 database_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}", fullmatch=True).filter(is_database_name)
 accounts = st.from_regex(r"[a-z0-9]{3,24}", fullmatch=True)

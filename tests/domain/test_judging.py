@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from benchmarks.fleet import sound
-from shared.runs import metadata, summaries
-from shared.runs.reconcile import Terms
-from shared.storage.container import md5_hex
-from shared.storage.judging import Stored, judge
-from shared.storage.listing import ListedBlob
+from shared.blastdb.listings import ListedBlob, md5_hex
+from shared.runs.database import headers, metadata
+from shared.runs.reconcile.drift import Stored, judge
+from shared.runs.reconcile.payloads import Terms
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TERMS = Terms(presets=(1, 2), quiet_seconds=600, again_seconds=3600)
@@ -20,7 +19,7 @@ def stored(*, minutes=60, copying=False, **known) -> Stored:
     """A database that is well, but for what is changed in its metadata."""
     blobs = sound("nt")
     control = blobs.pop("nt-metadata.json")
-    summary = summaries.read(control.headers)
+    summary = headers.read(control.headers)
     modified = NOW - timedelta(minutes=minutes)
     listed = [ListedBlob(name, len(blob.data), md5_hex(blob.data), name, modified, {}) for name, blob in blobs.items()]
     files = [blob for blob in listed if blob.name.startswith("nt/")]
@@ -143,7 +142,7 @@ def test_old_generation_that_an_ended_update_did_not_touch_is_judged_as_any_othe
 def test_summary_tells_all_that_the_judge_asks_for():
     document = {**json.loads(sound("nt")["nt-metadata.json"].data), **HALF_IN_PLACE, "update_started_at": NOW.isoformat()}
 
-    told = metadata.fields("nt", summaries.read(summaries.summary(document)))
+    told = metadata.fields("nt", headers.read(headers.summary(document)))
     asked = set(metadata.ShardFields.model_fields) - {"shard_epoch"}
 
     assert {name: getattr(told, name) for name in asked} == {

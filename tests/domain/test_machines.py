@@ -2,15 +2,7 @@
 
 import pytest
 
-from shared.blastdb.machines import (
-    GIBIBYTE,
-    MACHINES,
-    UNKNOWN_MEMORY_BYTES,
-    cheapest_with,
-    machine,
-    memory_bytes,
-    normalise,
-)
+from shared.runs.warmup.vm_sizes import GIBIBYTE, MACHINES, UNKNOWN_MEMORY_BYTES, cheapest_with, machine, memory_bytes, normalise
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
 from shared.errors import Code, Conflict, Problem, Unusable
-from shared.runs import metadata, summaries
-from shared.runs.shard import CommitMetadata, MarkStarted, RecordFailure
+from shared.runs.database import headers, metadata
+from shared.runs.shard.payloads import CommitMetadata, MarkStarted, RecordFailure
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FINISHED = datetime(2026, 3, 1, 12, 0, 9, 999999, tzinfo=UTC)
@@ -375,7 +375,7 @@ def test_an_error_is_stored_without_secrets_in_one_short_line():
 
 
 def summary_of(document):
-    (name, value), *more = summaries.summary(document).items()
+    (name, value), *more = headers.summary(document).items()
     assert (name, more) == ("shardwarm", [])
     return value
 
@@ -404,13 +404,13 @@ def test_a_summary_has_what_a_listing_shows_and_nothing_else():
 
 
 def test_a_summary_that_this_release_wrote_is_whole_and_an_older_one_is_not():
-    assert summaries.is_whole(summaries.read(summaries.summary({})))
-    assert not summaries.is_whole(summaries.read({"shardwarm": '{"sharded":true}'}))
+    assert headers.is_whole(headers.read(headers.summary({})))
+    assert not headers.is_whole(headers.read({"shardwarm": '{"sharded":true}'}))
 
 
-@pytest.mark.parametrize("headers", [{}, {"other": "{}"}, {"shardwarm": "{"}, {"shardwarm": "[]"}, {"shardwarm": "7"}])
-def test_headers_that_are_no_summary_are_none(headers):
-    assert summaries.read(headers) is None
+@pytest.mark.parametrize("found", [{}, {"other": "{}"}, {"shardwarm": "{"}, {"shardwarm": "[]"}, {"shardwarm": "7"}])
+def test_headers_that_are_no_summary_are_none(found):
+    assert headers.read(found) is None
 
 
 @given(st.text(max_size=200), st.text(max_size=100))
@@ -445,4 +445,4 @@ def test_a_summary_of_the_longest_error_and_every_shard_count_fits_into_blob_hea
 
 @pytest.mark.parametrize("field", ["source_version", "copy_status", "sharding_error"])
 def test_a_summary_that_no_header_could_hold_is_left_out(field):
-    assert summaries.summary({field: "x" * 10_000}) == {}
+    assert headers.summary({field: "x" * 10_000}) == {}

@@ -11,8 +11,8 @@ from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
-from shared.runs.outcomes import flat, partial, progress, result
-from shared.runs.shard import BlobIndices, Inspection, SetPlan, SetReceipt, ShardResult
+from shared.runs.shard.outcome import flat, partial, progress, result
+from shared.runs.shard.payloads import BlobIndices, Inspection, SetPlan, SetReceipt, ShardResult
 
 GENERATION = Generation(source_version="2025-01-01", digest="d" * 32)
 REFUSED = Problem(code=Code.WRITTEN_BY_ANOTHER, message="'x' was changed by another writer.", target="x")

@@ -11,9 +11,18 @@ from shared.blastdb.layout import split
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import ListedFile, VolumeSet
 from shared.errors import Code, Conflict, NotFound
-from shared.runs import metadata
-from shared.runs.restore import KEPT, LayoutRecord, pinned, previous, record_of, refuse_other_volumes, wanted, with_layout
-from shared.runs.shard import CommitMetadata
+from shared.runs.database import metadata
+from shared.runs.database.layout_history import (
+    KEPT,
+    LayoutRecord,
+    pinned,
+    previous,
+    record_of,
+    refuse_other_volumes,
+    wanted,
+    with_layout,
+)
+from shared.runs.shard.payloads import CommitMetadata
 
 MOMENT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STATISTICS = Statistics(sequences=7, letters=70, source="njs")

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.blastdb.blobs import PRESETS
-from shared.blastdb.capacity import budget_of, least_ceiling, load, room, shards_per_node
 from shared.blastdb.layout import split
-from shared.blastdb.machines import GIBIBYTE, machine, memory_bytes
-from shared.blastdb.selection import DatabaseSize, NodePool, choose_shard_count
 from shared.errors import Code
+from shared.runs.warmup.capacity import budget_of, least_ceiling, load, room, shards_per_node
+from shared.runs.warmup.sizing import DatabaseSize, NodePool, choose_shard_count
+from shared.runs.warmup.vm_sizes import GIBIBYTE, machine, memory_bytes
 
 CORE_NT_GIB = 269
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from shared.errors import Code, Misconfigured
 from shared.inputs import callback_to, retry_of
 from shared.runs.callbacks import Callback
-from shared.runs.shard import ShardRun
-from shared.runs.wire import RetrySteering
+from shared.runs.payload import RetrySteering
+from shared.runs.shard.payloads import ShardRun
 from shared.settings import Settings, parse
 from warmer.settings import Settings as AgentSettings
 from warmer.settings import parse as parse_agents

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.shard import ShardRun
-from shared.runs.uploads import (
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.upload.transitions import (
     REMEMBERED_BLOBS,
     Arrive,
     End,

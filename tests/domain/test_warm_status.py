@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.read_warmup import in_short
-from shared.runs.assignment import AssignmentDocument
-from shared.runs.progress import PHASE_LABELS
-from shared.runs.readings import Limits, NodeFacts, PodFacts, Readings, RolloutFacts
-from shared.runs.reports import parse_report, percent
-from shared.runs.verdicts import Reason
-from shared.runs.warm import WarmStatus, status_of
+from shared.agent.assignment import AssignmentDocument
+from shared.agent.report import parse_report, percent
+from shared.runs.warmup.facts import Limits, NodeFacts, PodFacts, Readings, RolloutFacts
+from shared.runs.warmup.node_status import Reason
+from shared.runs.warmup.progress import PHASE_LABELS
+from shared.runs.warmup.reading import in_short
+from shared.runs.warmup.status import WarmStatus, status_of
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 DIGEST = "0123456789abcdef0123456789abcdef"

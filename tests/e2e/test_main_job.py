@@ -9,7 +9,7 @@ import pytest
 from local.azurite import ROOT
 from local.cluster import Cluster
 from local.cluster.given import given_kubeconfig
-from shared.runs.readings import Limits
+from shared.runs.warmup.facts import Limits
 
 LIMIT_SECONDS = 150
 """Alone on a machine it takes 35 s."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.http.warmups import list_active
+from shared.http.warmup import list_active
 from tests.http.remembered import RememberingHub, backing, call, running
 
 SUBSCRIPTION, OTHER = "0a1b2c3d-0000-4000-8000-000000000001", "0a1b2c3d-0000-4000-8000-000000000002"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.errors import Code, TransientFailure
-from shared.http.arrivals import take_event
 from shared.http.ports import Backing
+from shared.http.upload import take_event
 from shared.settings import Settings
 from tests.storage_events import event
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from shared.errors import Code, TransientFailure
 from shared.http.databases import list_databases, show_database
 from shared.http.ports import Backing
-from shared.runs.clusters import ClusterRef
-from shared.runs.documents import DatabaseDocument, DatabaseRow
-from shared.runs.expiries import Expiry, Unreleased
 from shared.runs.leases import Lease
-from shared.runs.shard import ShardRun
-from shared.runs.warmup import WarmRun
+from shared.runs.replies.models import DatabaseDocument, DatabaseRow
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.expiry import Expiry, Unreleased
+from shared.runs.warmup.payloads import WarmRun
 from shared.settings import Settings
 from tests.http.remembered import call
 

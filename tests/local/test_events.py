@@ -16,7 +16,7 @@ from starlette.routing import Route
 from local.azurite import CONTAINER, Azurite
 from local.events import Subscription, Written, event, written_by
 from local.processes import free_port
-from shared.runs.events import BlobChanged, read_event
+from shared.runs.upload.events import BlobChanged, read_event
 
 
 def line(request, status=201):

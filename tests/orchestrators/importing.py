@@ -9,9 +9,9 @@ from urllib.parse import unquote
 from local.ncbi import BUCKET, NcbiBucket
 from local.proxy import Proxy
 from local.stack.stack import RESOURCE_GROUP, SUBSCRIPTION_ID
-from shared.runs.identity import operation_id
-from shared.runs.prepare import CopySteering, PrepareRun
-from shared.runs.shard import RetrySteering, ShardRun
+from shared.runs.ids import operation_id
+from shared.runs.prepare.payloads import CopySteering, PrepareRun
+from shared.runs.shard.payloads import RetrySteering, ShardRun
 from tests.builders import database
 from tests.orchestrators.scene import ACCOUNT, Scene
 

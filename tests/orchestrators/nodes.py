@@ -17,18 +17,18 @@ from durabletask.worker import TaskHubGrpcWorker
 from local.functions.engine import Engine
 from local.processes import free_port
 from orchestrators.entities import expiry, lease, notifier
-from orchestrators.releasing import release_warmup
-from orchestrators.warm import warm_up
+from orchestrators.warmup import warm_up
+from orchestrators.warmup_release import release_warmup
 from shared.blastdb.generations import Generation
 from shared.blastdb.volumes import VolumeSet
-from shared.runs.clusters import ClusterRef
-from shared.runs.expiries import Expiry
-from shared.runs.identity import EXPIRY_ENTITY, LEASE_ENTITY
+from shared.runs.ids import EXPIRY_ENTITY, LEASE_ENTITY
 from shared.runs.leases import Acquire, Lease, NamedRun
 from shared.runs.operations import WarmProgress
-from shared.runs.shard import Inspected, Inspection, ShardRun
-from shared.runs.warmup import Applied, Marked, Planned, WarmPlan, WarmReading, WarmRun
-from shared.runs.wire import RetrySteering
+from shared.runs.payload import RetrySteering
+from shared.runs.shard.payloads import Inspected, Inspection, ShardRun
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.expiry import Expiry
+from shared.runs.warmup.payloads import Applied, Marked, Planned, WarmPlan, WarmReading, WarmRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from durabletask.client import AsyncTaskHubGrpcClient
 from local.functions.rpc import Channel
 from local.stack import Stack
 from shared.blastdb.blobs import PRESETS
-from shared.runs.identity import lease_key, operation_id
+from shared.runs.ids import lease_key, operation_id
 from tests.builders import LETTERS_PER_VOLUME, SEQUENCES_PER_VOLUME, alias, database, layout, manifest
 from tests.driving import Api, Blobs
 from tests.orchestrators.crossroads import PATIENCE_SECONDS, Crossroads, Step, Stop

@@ -10,10 +10,10 @@ import pytest
 
 from shared.receivers.posting import Receivers
 from shared.runs.callbacks import Callback, Posted
-from shared.runs.clusters import ClusterRef
-from shared.runs.identity import notify_id
-from shared.runs.shard import ShardRun
-from shared.runs.warmup import WarmRun
+from shared.runs.ids import notify_id
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.payloads import WarmRun
 from shared.settings import Settings
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step

@@ -3,7 +3,7 @@
 import pytest
 from durabletask.entities import EntityInstanceId
 
-from shared.runs.identity import lease_key
+from shared.runs.ids import lease_key
 from tests.builders import manifest
 from tests.driving import writes
 from tests.orchestrators.crossroads import Step

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from shared.blastdb.blobs import PRESETS
-from shared.runs.shard import ShardRun
+from shared.runs.shard.payloads import ShardRun
 from tests.builders import manifest
 from tests.orchestrators.scene import ACCOUNT, held, listing, putting, writing_layout
 

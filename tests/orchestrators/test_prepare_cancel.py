@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.runs.identity import operation_id
+from shared.runs.ids import operation_id
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.importing import FIRST, SECOND, TAXONOMY, reading
 from tests.orchestrators.scene import ACCOUNT

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from shared.runs.identity import operation_id
+from shared.runs.ids import operation_id
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.importing import BLOCK, FIRST, SECOND, TAXONOMY, reading
 from tests.orchestrators.scene import ACCOUNT, held, nth, until

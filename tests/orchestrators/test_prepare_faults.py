@@ -6,8 +6,8 @@ import pytest
 
 from shared.blastdb.blobs import plan_blob
 from shared.copying.pieces import block_id
-from shared.runs.identity import operation_id
-from shared.runs.prepare import CopySteering
+from shared.runs.ids import operation_id
+from shared.runs.prepare.payloads import CopySteering
 from tests.fetching import putting_off
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.importing import BLOCK, FIRST, SECOND, TAXONOMY, Importer, files_of, listing_of, reading

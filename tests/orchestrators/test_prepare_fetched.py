@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.runs.prepare import CopySteering
+from shared.runs.prepare.payloads import CopySteering
 from shared.storage.ranges import RANGE_BYTES
 from tests.fetching import asks_to_fetch, fetching
 from tests.orchestrators.conftest import scene_log_is_clean

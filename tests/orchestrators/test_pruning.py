@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrators.pruning import prune
+from orchestrators.reconcile_prune import prune
 from shared.errors import Code
 from shared.runs.leases import Acquire, Lease, Reply, acquire
-from shared.runs.reconcile import Drifted, Terms
+from shared.runs.reconcile.payloads import Drifted, Terms
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FOUND = Drifted(db="db", reason="refused", prune=True, refused="0" * 32)

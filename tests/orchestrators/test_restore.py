@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from shared.runs.identity import operation_id
-from shared.runs.shard import ShardRun
+from shared.runs.ids import operation_id
+from shared.runs.shard.payloads import ShardRun
 from tests.builders import alias, database, layout
 from tests.driving import writes
 from tests.orchestrators.crossroads import Step

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.errors import Code, Problem
-from shared.runs.expiries import Expiry, Rewarm
-from shared.runs.identity import lease_key
-from shared.runs.shard import Inspected
-from shared.runs.warmup import Applied, Planned, WarmReading
+from shared.runs.ids import lease_key
+from shared.runs.shard.payloads import Inspected
+from shared.runs.warmup.expiry import Expiry, Rewarm
+from shared.runs.warmup.payloads import Applied, Planned, WarmReading
 from tests.orchestrators.nodes import CURRENT, LOADING, PLAN, WARM, Nodes, until
 
 STALE = WarmReading(status="Stale", nodes_ready=1, nodes_total=2, nodes_stale=1)

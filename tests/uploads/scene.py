@@ -6,8 +6,8 @@ import asyncio
 
 from durabletask.entities import EntityInstanceId
 
-from shared.runs.identity import UPLOAD_ENTITY, lease_key, operation_id
-from shared.runs.uploads import Upload
+from shared.runs.ids import UPLOAD_ENTITY, lease_key, operation_id
+from shared.runs.upload.transitions import Upload
 from tests.builders import database
 from tests.driving import ENDED
 from tests.orchestrators.scene import ACCOUNT, Scene, until

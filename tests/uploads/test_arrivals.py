@@ -6,7 +6,7 @@ import random
 import pytest
 
 from orchestrators.settle import _ROUNDS
-from shared.runs.identity import lease_key
+from shared.runs.ids import lease_key
 from tests.builders import database, statistics_file
 from tests.driving import sent, writes
 from tests.orchestrators.crossroads import Step

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.runs.identity import lease_key
+from shared.runs.ids import lease_key
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.scene import ACCOUNT
 from tests.storage_events import event

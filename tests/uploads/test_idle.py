@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 from durabletask.entities import EntityInstanceId
 
-from activities.purge_runs import purge_runs
+from activities.reconcile import purge_runs
 from shared.azure import hub as hub_module
 from shared.azure.hub import Hub
-from shared.runs.identity import UPLOAD_ENTITY, lease_key
-from shared.runs.reconcile import PurgeRuns
-from shared.runs.uploads import Upload
+from shared.runs.ids import UPLOAD_ENTITY, lease_key
+from shared.runs.reconcile.payloads import PurgeRuns
+from shared.runs.upload.transitions import Upload
 from tests.builders import database
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.scene import ACCOUNT, until

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from durabletask.entities import EntityInstanceId
 
-from shared.runs.identity import UPLOAD_ENTITY
-from shared.runs.shard import ShardRun
-from shared.runs.uploads import Arrive, Mark, SettleRun, Upload
+from shared.runs.ids import UPLOAD_ENTITY
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.upload.transitions import Arrive, Mark, SettleRun, Upload
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.reconciling import actions, is_idle
 from tests.orchestrators.scene import ACCOUNT, until

@@ -17,11 +17,11 @@ from local.demo.databases import Search, Specimen, make
 from local.demo.proof import Comparison, compare
 from local.demo.sequences import Recipe
 from local.demo.storage import Shard
+from shared.agent.assignment import ASSIGNMENT_FILE
 from shared.blastdb.alias import LOCAL_FOLDER
 from shared.kube.manifests import database_hash, object_name
-from shared.runs.assignment import ASSIGNMENT_FILE
-from shared.runs.clusters import ClusterRef
-from shared.runs.identity import lease_key, operation_id
+from shared.runs.ids import lease_key, operation_id
+from shared.runs.warmup.clusters import ClusterRef
 from tests.builders import alias
 from tests.builders import database as synthetic
 from tests.driving import Api, Blobs

@@ -3,7 +3,7 @@
 import pytest
 
 from local.cluster.manifests import NAMESPACE
-from shared.runs.identity import operation_id
+from shared.runs.ids import operation_id
 from tests.orchestrators.crossroads import Step
 from tests.warmups.scene import eventually
 

@@ -1,6 +1,6 @@
 """A warmup that finds a shard run under way, or one that fails."""
 
-from shared.runs.identity import operation_id
+from shared.runs.ids import operation_id
 from tests.warmups.scene import eventually, held
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.runs.identity import lease_key
+from shared.runs.ids import lease_key
 from tests.warmups.scene import eventually
 
 TTL_SECONDS = 5

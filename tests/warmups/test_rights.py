@@ -12,12 +12,12 @@ import pytest
 from local.cluster.api import APPLY, ApiError
 from local.cluster.api import Api as Kubernetes
 from local.cluster.manifests import NAMESPACE
+from shared.agent.assignment import AssignmentDocument
 from shared.errors import Misconfigured
+from shared.kube.agents import Warming
 from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec, config_map, daemon_set
-from shared.kube.warming import Warming
-from shared.runs.assignment import AssignmentDocument
-from shared.runs.clusters import Access
+from shared.runs.warmup.clusters import Access
 
 SPEC = WarmerSpec(
     namespace=NAMESPACE,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
-from shared.runs.prepare import (
+from shared.runs.prepare.payloads import (
     CheckCopy,
     Checked,
     Cleared,
@@ -24,8 +24,8 @@ from shared.runs.prepare import (
     Stage,
     VerifiedParts,
 )
-from shared.runs.rounds import Round
-from shared.runs.shard import RetrySteering, ShardRun
+from shared.runs.prepare.rounds import Round
+from shared.runs.shard.payloads import RetrySteering, ShardRun
 
 RUN = "prepare-core-nt-47bd9f1d3b2a5c60-7"
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -3,12 +3,9 @@
 from datetime import UTC, datetime
 
 from shared.errors import Code, Problem
-from shared.runs.clusters import ClusterRef
-from shared.runs.expiries import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 from shared.runs.operations import ReconcileProgress
-from shared.runs.passes import Action, Count, ReconcileResult
-from shared.runs.prepare import CopySteering
-from shared.runs.reconcile import (
+from shared.runs.prepare.payloads import CopySteering
+from shared.runs.reconcile.payloads import (
     AccountSurvey,
     CheckWarmup,
     Corrected,
@@ -28,9 +25,12 @@ from shared.runs.reconcile import (
     WarmDatabase,
     Warmth,
 )
-from shared.runs.shard import Inspected, RecordFailure, RetrySteering, ShardRun
-from shared.runs.uploads import SettleRun
-from shared.runs.warmup import WarmRun
+from shared.runs.reconcile.result import Action, Count, ReconcileResult
+from shared.runs.shard.payloads import Inspected, RecordFailure, RetrySteering, ShardRun
+from shared.runs.upload.transitions import SettleRun
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Rewarmed, Unreleased
+from shared.runs.warmup.payloads import WarmRun
 
 RUN = "reconcile-all-47bd9f1d3b2a5c60-7"
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)

@@ -6,6 +6,7 @@ is never changed once its release is out; a release that adds a field gets a fol
 
 import json
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,15 @@ from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import VolumeSet
 from shared.errors import Code, Problem
-from shared.runs import callbacks, expiries, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire
+from shared.runs import leases
 from shared.runs.callbacks import Callback, CallbackState, Notice, PostCallback, Posted
-from shared.runs.clusters import ClusterRef
-from shared.runs.expiries import Expire, Expiry
+from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.operations import Progress, SettleProgress, WarmProgress
-from shared.runs.prepare import PrepareResult
-from shared.runs.restore import LayoutRecord
-from shared.runs.shard import (
+from shared.runs.payload import RetrySteering
+from shared.runs.prepare.payloads import PrepareResult
+from shared.runs.reconcile import result
+from shared.runs.shard.payloads import (
     BlobIndices,
     CommitMetadata,
     Inspect,
@@ -41,7 +42,7 @@ from shared.runs.shard import (
     UploadSet,
     Written,
 )
-from shared.runs.uploads import (
+from shared.runs.upload.transitions import (
     Answer,
     Arrive,
     End,
@@ -56,7 +57,9 @@ from shared.runs.uploads import (
     UploadSeen,
     Waiting,
 )
-from shared.runs.warmup import (
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.expiry import Expire, Expiry
+from shared.runs.warmup.payloads import (
     Applied,
     ApplyWarmup,
     Marked,
@@ -72,7 +75,6 @@ from shared.runs.warmup import (
     WarmRun,
     Watch,
 )
-from shared.runs.wire import RetrySteering
 from shared.version import VERSION
 from tests.wire import reconciling
 from tests.wire.preparing import PREPARING
@@ -446,12 +448,28 @@ MEANING = {
 }
 MEANING["0.1.0"] |= reconciling.MEANING
 EVERY = [(release, name) for release, meaning in MEANING.items() for name in meaning]
-WRITTEN_WHOLE = (ShardResult, WarmResult, PrepareResult, SettleResult, passes.ReconcileResult)
+WRITTEN_WHOLE = (ShardResult, WarmResult, PrepareResult, SettleResult, result.ReconcileResult)
 WRITTEN_WHOLE += (leases.Holding, leases.Lease, leases.Acquire, leases.Renew, leases.RaiseEpoch, leases.NamedRun, leases.Reply)
 WRITTEN_WHOLE += (Look, End, Answer, Tidy)
 """What a run's output, the lease's entity and those who ask one write with all fields; everything else leaves defaults out."""
 
-MODULES = (callbacks, expiries, leases, passes, prepare, reconcile, restore, rounds, shard, uploads, warmup, wire)
+MODULES = [
+    import_module(f"shared.runs.{name}")
+    for name in (
+        "callbacks",
+        "database.layout_history",
+        "leases",
+        "payload",
+        "prepare.payloads",
+        "prepare.rounds",
+        "reconcile.payloads",
+        "reconcile.result",
+        "shard.payloads",
+        "upload.transitions",
+        "warmup.expiry",
+        "warmup.payloads",
+    )
+]
 
 every_payload = pytest.mark.parametrize(("release", "name"), EVERY, ids=map(" ".join, EVERY))
 

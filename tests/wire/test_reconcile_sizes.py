@@ -4,9 +4,9 @@ import pytest
 
 from shared.blastdb.blobs import PRESETS
 from shared.errors import Code, Problem
-from shared.runs.cures import prepare_run, shard_run
-from shared.runs.passes import Action, ReconcileResult
-from shared.runs.reconcile import AccountSurvey, Drifted
+from shared.runs.reconcile.children import prepare_run, shard_run
+from shared.runs.reconcile.payloads import AccountSurvey, Drifted
+from shared.runs.reconcile.result import Action, ReconcileResult
 from shared.settings import Settings
 from shared.storage.survey import DETAIL_LENGTH, TOLD
 from tests.wire import reconciling

@@ -12,13 +12,13 @@ from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import MAX_VOLUMES, VolumeSet
 from shared.errors import Code, Problem
 from shared.runs.callbacks import LONGEST_URL, Callback
-from shared.runs.identity import operation_id
+from shared.runs.ids import operation_id
 from shared.runs.leases import Acquire, Holding, Lease, Reply
 from shared.runs.operations import PrepareProgress, Progress
-from shared.runs.outcomes import partial, progress, result
-from shared.runs.prepare import CopyFiles, CopyReceipt, MarkUpdate, PrepareRun, Stage
-from shared.runs.rounds import add_up, given_up
-from shared.runs.shard import (
+from shared.runs.prepare.payloads import CopyFiles, CopyReceipt, MarkUpdate, PrepareRun, Stage
+from shared.runs.prepare.rounds import add_up, given_up
+from shared.runs.shard.outcome import partial, progress, result
+from shared.runs.shard.payloads import (
     BlobIndices,
     CommitMetadata,
     Inspect,

@@ -5,18 +5,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.read_warmup import in_short
-from orchestrators.watching import not_warm, progress_of
+from orchestrators.warmup_watch import not_warm, progress_of
+from shared.agent.assignment import AssignmentDocument
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code
-from shared.runs.assignment import AssignmentDocument
-from shared.runs.clusters import ClusterRef
-from shared.runs.expiries import Expire
-from shared.runs.identity import operation_id
-from shared.runs.readings import NodeFacts, PodFacts, Readings, RolloutFacts
-from shared.runs.shard import ShardRun
-from shared.runs.warm import status_of
-from shared.runs.warmup import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, Watch
+from shared.runs.ids import operation_id
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.expiry import Expire
+from shared.runs.warmup.facts import NodeFacts, PodFacts, Readings, RolloutFacts
+from shared.runs.warmup.payloads import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, Watch
+from shared.runs.warmup.reading import in_short
+from shared.runs.warmup.status import status_of
 
 STEP_BYTES = 4096
 STATUS_BYTES = 2048

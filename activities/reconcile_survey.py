@@ -1,0 +1,136 @@
+"""A reconcile pass's looks: at the task hub, and at every database of an account."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from activities.binding import answering
+from shared.allowed import ANY
+from shared.azure.hub import Hub
+from shared.clients import Clients
+from shared.inputs import settle_input
+from shared.runs.ids import EXPIRY_ENTITY, LEASE_ENTITY, UPLOAD_ENTITY
+from shared.runs.leases import Lease
+from shared.runs.operations import operation_of
+from shared.runs.reconcile.payloads import (
+    SCOPE,
+    AccountSurvey,
+    DeadHolder,
+    DeadSettle,
+    Drifted,
+    HubSurvey,
+    SurveyAccount,
+    SurveyHub,
+    WarmDatabase,
+)
+from shared.runs.upload.transitions import Upload
+from shared.runs.warmup.expiry import Expiry, overdue
+from shared.runs.warmup.payloads import WarmRun
+from shared.storage.survey import survey
+
+_MOST_SETTLES = 200
+
+
+async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurvey:
+    """List the entities and ask after the holders. Reads only.
+
+    One query for each hundred entities, for each holder and for each upload under way, of which a pass asks after some.
+
+    Raises:
+        TransientFailure: the hub does not answer; a retry helps.
+    """
+    leases = {key: Lease.model_validate(state) for key, state in (await hub.entities(LEASE_ENTITY)).items()}
+    held = {key: lease.holding.run for key, lease in sorted(leases.items()) if lease.holding is not None}
+    over = {key for key, run in held.items() if await hub.is_over(run)}
+    expiries = {key: Expiry.model_validate(state) for key, state in (await hub.entities(EXPIRY_ENTITY)).items()}
+    # Where a run is under way it sees to the nodes itself.
+    idle = [(key, state) for key, state in sorted(expiries.items()) if key not in held or key in over]
+    warm = [_warm(key, state, state.warm) for key, state in idle if state.warm is not None]
+    return HubSurvey(
+        accounts=_accounts(request, clients, leases),
+        leases=len(leases),
+        dead=tuple(DeadHolder(key=key, run=held[key]) for key in sorted(over))[: request.most],
+        settles=await _dead_settles(request, clients, hub),
+        warm=tuple(_window(warm, request.turn, request.most)),
+    )
+
+
+async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple[DeadSettle, ...]:
+    if clients.settings.upload_events == "off":
+        return ()
+    uploads = {key: Upload.model_validate(state) for key, state in (await hub.entities(UPLOAD_ENTITY)).items()}
+    under_way = [(key, upload, upload.run) for key, upload in sorted(uploads.items()) if upload.run is not None]
+    dead: list[DeadSettle] = []
+    for key, upload, run in _window(under_way, request.turn, _MOST_SETTLES):
+        if len(dead) < request.most and not await has_living_settle(upload, hub):
+            account, _, db = key.partition(":")
+            dead.append(DeadSettle(run=run, settle=settle_input(clients.settings, account, db)))
+    return tuple(dead)
+
+
+async def has_living_settle(upload: Upload, hub: Hub) -> bool:
+    """Whether a settle is under way that the engine does not know to be over."""
+    if upload.run is None:
+        return False
+    state = await hub.find(upload.run)
+    if state is not None:
+        return not operation_of(state).has_ended
+    # One that was only just started is not known yet.
+    return upload.alive_until is not None and datetime.now(UTC) <= upload.alive_until
+
+
+def _window[Item](items: Sequence[Item], turn: int, most: int) -> Sequence[Item]:
+    """So many, from another place in each turn: after some turns everything had one."""
+    start = turn * most % max(1, len(items))
+    return [*items[start:], *items[:start]][:most]
+
+
+def _warm(key: str, state: Expiry, warm: WarmRun) -> WarmDatabase:
+    return WarmDatabase(
+        key=key,
+        run=state.run,
+        cluster=warm.cluster,
+        account=warm.account,
+        db=warm.db,
+        shard_count=warm.shard_count,
+        replicas=warm.replicas,
+        overdue=overdue(state),
+    )
+
+
+def _accounts(request: SurveyHub, clients: Clients, leases: dict[str, Lease]) -> tuple[str, ...]:
+    """Those that the settings name; where they allow any, those on which there ever was a run, too."""
+    if ANY not in clients.settings.accounts:
+        return request.accounts
+    seen = {key.partition(":")[0] for key in leases}
+    # A cluster's key has a hyphen, an account's name has none.
+    return tuple(sorted({*request.accounts, *(account for account in seen if "-" not in account and account != SCOPE)}))
+
+
+@answering(AccountSurvey)
+async def survey_account(request: SurveyAccount, clients: Clients, hub: Hub) -> AccountSurvey:
+    """List the container once and compare each database with what it must be. Reads only.
+
+    What a living settle waits for is left to that settle: a pass is less patient, and would take an upload that pauses for one
+    that has ended. Two queries of the hub for each database that is to be sharded or pruned.
+
+    Raises:
+        TransientFailure: storage or the hub was busy; a retry helps.
+    """
+    container = clients.accounts.container(request.account)
+    seen = await survey(container, clients.control, request.terms, turn=request.turn, initial=request.initial)
+
+    async def is_settling(found: Drifted) -> bool:
+        if not (found.shard or found.prune):
+            return False
+        return await has_living_settle(await hub.upload(request.account, found.db), hub)
+
+    settling = await asyncio.gather(*map(is_settling, seen.to_heal))
+    to_heal, to_tell = list[Drifted](), list(seen.to_tell)
+    for found, waits in zip(seen.to_heal, settling, strict=True):
+        left = found.model_copy(update={"shard": False, "prune": False}) if waits else found
+        if left.can_be_healed:
+            to_heal.append(left)
+        if waits:
+            to_tell.append(Drifted(db=found.db, reason="settling", detail=f"its upload is waited for; {found.reason}"))
+    return seen.model_copy(update={"to_heal": tuple(to_heal), "to_tell": tuple(to_tell)})

@@ -1,0 +1,72 @@
+"""An upload's step: whether the files that arrived are a complete database."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from shared.blastdb.blobs import folder, published_metadata_file, statistics_file
+from shared.blastdb.completeness import PAPERS_LIMIT_BYTES, Papers, parse_papers, refuse_incomplete
+from shared.blastdb.generations import Generation, digest_of
+from shared.blastdb.listings import ListedBlob, inventory_of
+from shared.blastdb.volumes import Inventory
+from shared.clients import Clients
+from shared.errors import Code, NotFound, ShardwarmError, TransientFailure, Unusable
+from shared.runs.database import metadata
+from shared.runs.database.state import is_current, recorded_statistics
+from shared.runs.database.unfinished import refuse_unfinished_work
+from shared.runs.upload.transitions import InspectUpload, UploadSeen
+from shared.storage.container import Container
+
+
+async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen:
+    """See whether every file of a database is there and whole.
+
+    Reads only: one listing, the metadata, and the database's own papers if it has any.
+
+    Raises:
+        TransientFailure: storage was busy; a retry helps.
+    """
+    try:
+        return await _inspect(request, clients)
+    except TransientFailure:
+        raise
+    except NotFound as error:
+        return UploadSeen(state="absent", problem=error.problem)
+    except Unusable as error:
+        # What is only an alias may be waiting for its volumes; these will be told of when they come.
+        state = "absent" if error.problem.code is Code.ALIAS_ONLY else "incomplete"
+        return UploadSeen(state=state, problem=error.problem)
+    except ShardwarmError as error:
+        return UploadSeen(state="busy", problem=error.problem)
+
+
+async def _inspect(request: InspectUpload, clients: Clients) -> UploadSeen:
+    db, container = request.db, clients.accounts.container(request.account)
+    control, listing = await asyncio.gather(
+        clients.control.read(container, db), container.list(f"{folder(db)}{db}", in_full=True)
+    )
+    blobs = {blob.name: blob for blob in listing}
+    known = metadata.fields(db, control.document)
+    refuse_unfinished_work(db, known, datetime.now(UTC))
+    inventory = inventory_of(db, listing)
+    _refuse_unfinished_copies(inventory, blobs)
+    refuse_incomplete(inventory, await _papers(container, inventory, blobs))
+    generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
+    return UploadSeen(state="unchanged" if is_current(known, generation, inventory, recorded_statistics(known)) else "complete")
+
+
+def _refuse_unfinished_copies(inventory: Inventory, blobs: Mapping[str, ListedBlob]) -> None:
+    db = inventory.volumes.db
+    for file in inventory.files:
+        if blobs[f"{folder(db)}{file.leaf}"].copying:
+            message = f"'{file.leaf}' is still being copied. Wait for the copy, or start it anew."
+            raise Unusable(Code.UPLOAD_INCOMPLETE, message, target=file.leaf)
+
+
+async def _papers(container: Container, inventory: Inventory, blobs: Mapping[str, ListedBlob]) -> Papers | None:
+    db, molecule = inventory.volumes.db, inventory.volumes.molecule
+    for name in (statistics_file(db, molecule), f"{folder(db)}{published_metadata_file(db, molecule)}"):
+        content = await container.read(name, limit_bytes=PAPERS_LIMIT_BYTES) if name in blobs else None
+        if content is not None:
+            return parse_papers(name, content.data)
+    return None

@@ -1,0 +1,136 @@
+"""A warmup's steps: plan, apply, read, label nodes, evict, remove."""
+
+from datetime import UTC, datetime
+
+from activities.binding import answering
+from activities.warmup_plan import decide
+from shared.agent.assignment import AssignmentDocument
+from shared.agent.report import parse_report
+from shared.clients import Clients
+from shared.errors import Code, Problem, ShardwarmError, TransientFailure
+from shared.kube.agents import Look
+from shared.kube.manifests import WarmerSpec
+from shared.runs.warmup.facts import Readings
+from shared.runs.warmup.labels import labels_of
+from shared.runs.warmup.payloads import (
+    Applied,
+    ApplyWarmup,
+    Marked,
+    MarkNodes,
+    ReadWarmup,
+    RemoveWarmup,
+    WarmReading,
+)
+from shared.runs.warmup.reading import REASON_LENGTH, in_short
+from shared.runs.warmup.status import status_of
+from shared.sanitise import sanitised_line
+
+
+@answering(Applied)
+async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
+    """Write the assignment over the version that was read, and apply the DaemonSet on the server's side.
+
+    Safe to repeat: what is as it should be is not written. Decides anew for nodes that came or went since the plan, but keeps
+    to its N and generation; when they cannot be kept, that is the reply's problem.
+
+    Raises:
+        TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
+    """
+    plan = request.plan
+    choice, document = await decide(
+        clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=request.replicas
+    )
+    if document.digest != plan.digest:
+        message = f"'{request.db}' changed while its warmup was being planned. Start again."
+        return Applied(problem=Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
+    warming = await clients.warming(request.cluster)
+    await warming.mark_nodes(request.db, labels_of(document), may_add=False)
+    wrote = await warming.write_assignment(document.model_copy(update={"run": request.run}))
+    stored = await warming.assignment(request.db)
+    assigned = wrote or (stored is not None and stored.run == request.run)
+    # A request that changes restarts every agent: it is raised for a node that has to hold more, and not lowered again.
+    node_bytes = max(plan.node_bytes, choice.node_bytes)
+    rolled = await warming.apply(_spec(request, clients, document.digest, node_bytes, warming.namespace))
+    return Applied(changed=assigned or rolled, assigned=assigned, node_bytes=node_bytes)
+
+
+def _spec(request: ApplyWarmup, clients: Clients, digest: str, node_bytes: int, namespace: str) -> WarmerSpec:
+    settings = clients.settings
+    return WarmerSpec(
+        namespace=namespace,
+        db=request.db,
+        account=request.account,
+        shard_count=request.plan.shard_count,
+        digest=digest,
+        image=settings.warmer_image,
+        memory_request_bytes=node_bytes,
+        sas_secret=settings.warmer_sas_secret,
+        client_id=settings.warmer_client_id,
+        environment=dict(settings.warmer_environment),
+    )
+
+
+async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
+    """One look: DaemonSet, pods and nodes. Trouble with the cluster is `Unknown`, never warm and never cold."""
+    try:
+        look = await (await clients.warming(request.cluster)).look(request.db)
+    except TransientFailure as error:
+        return WarmReading(status="Unknown", trouble=sanitised_line(error.problem.message, REASON_LENGTH))
+    except ShardwarmError as error:
+        return WarmReading(status="Failed", reasons=(error.problem,))
+    if look is None:
+        return WarmReading(status="Absent")
+    if look.document.mode == "evict":
+        return _eviction(*look)
+    return in_short(status_of(*look, datetime.now(UTC)), request.run)
+
+
+def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:
+    """While a database is being released: `nodes_ready` are those that have given it up."""
+    reports = [parse_report(pod.report) if pod.report else None for pod in readings.pods]
+    done = sum(
+        1 for report in reports if report and (report.db, report.mode, report.phase) == (document.db, "evict", "completed")
+    )
+    return WarmReading(status="Stale", nodes_ready=done, nodes_total=len(reports))
+
+
+@answering(Marked)
+async def mark_nodes(request: MarkNodes, clients: Clients) -> Marked:
+    """Look once more, and label by what is seen: labels of other nodes, N or generations go. Safe to repeat.
+
+    Raises:
+        TransientFailure: Kubernetes was busy; a retry helps.
+    """
+    warming = await clients.warming(request.cluster)
+    look = await warming.look(request.db)
+    return Marked(marked=await warming.mark_nodes(request.db, _marks(look) if look is not None else {}))
+
+
+def _marks(look: Look) -> dict[str, dict[str, str]]:
+    nodes = status_of(*look, datetime.now(UTC)).nodes
+    return {node: marks for node, marks in labels_of(look.document).items() if node in nodes and nodes[node].state == "warm"}
+
+
+@answering(Applied)
+async def evict_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
+    """Set the assignment's mode to `evict`. Safe to repeat; nothing is assigned, nothing is changed.
+
+    Raises:
+        TransientFailure: Kubernetes was busy, or somebody else wrote the assignment; a retry helps.
+    """
+    warming = await clients.warming(request.cluster)
+    await warming.mark_nodes(request.db, {})
+    return Applied(changed=await warming.evict(request.db))
+
+
+@answering(Applied)
+async def remove_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
+    """Remove labels, DaemonSet and ConfigMap. Safe to repeat: what is gone counts as removed.
+
+    Raises:
+        TransientFailure: Kubernetes was busy; a retry helps.
+    """
+    warming = await clients.warming(request.cluster)
+    await warming.mark_nodes(request.db, {})
+    await warming.remove(request.db)
+    return Applied(changed=True)

@@ -1,0 +1,69 @@
+"""Bringing a database's layouts up to date from within another run: look, and let a child shard run do what is to be done."""
+
+from typing import Literal, NamedTuple
+
+from orchestrators.lease import now
+from orchestrators.steps import Context, StepFailedError, Steps, ask, call, run
+from shared.errors import Code, Problem
+from shared.runs.ids import LEASE_ENTITY
+from shared.runs.leases import Renew, Reply, is_held
+from shared.runs.payload import RetrySteering
+from shared.runs.shard.payloads import Inspect, Inspected, ShardResult, ShardRun
+from shared.runs.upload.transitions import InspectUpload, UploadSeen
+from shared.sanitise import sanitised_line
+
+
+class Held(NamedTuple):
+    """Another run holds the database, and is to be waited for; `by` is its id where that is known."""
+
+    by: str
+
+
+type State = ShardResult | Held | Literal["current"]
+"""What a run has done; or there was nothing to do; or somebody else is at work."""
+
+
+def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[State]:
+    """One try, by a child of the id that `shard` has; safe to repeat with another id.
+
+    Raises:
+        StepFailedError: the database is refused, or the child failed.
+    """
+    look = Inspect(account=shard.account, db=shard.db, presets=shard.presets, legacy_alias=shard.legacy_alias)
+    inspected = yield from run(ctx, "inspect_database", look, Inspected, shard.retry)
+    if inspected.problem is not None:
+        raise StepFailedError(inspected.problem)
+    if inspected.inspection is not None and inspected.inspection.is_done:
+        return "current"
+    return (yield from run_child(ctx, shard))
+
+
+def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | Held]:
+    """Run a shard run to its end, unless another run holds the database.
+
+    Raises:
+        StepFailedError: it failed.
+    """
+    # Who does not hold a lease cannot renew it, and is told who does: a child that must fail need not be started.
+    peek = Renew(run=shard.run, now=now(ctx), ttl_seconds=shard.lease_seconds)
+    reply = yield from ask(ctx, LEASE_ENTITY, shard.claim.key, "renew", peek, Reply)
+    holding = reply.lease.holding
+    if holding is not None and is_held(reply.lease, now(ctx)):
+        return Held(holding.run)
+    end = yield from call(ctx, "shard", shard, shard.run, ShardResult)
+    if isinstance(end, ShardResult):
+        return end
+    if end.code is Code.LEASE_HELD:
+        return Held("another run")
+    message = sanitised_line(f"Sharding failed: {end.message}")
+    raise StepFailedError(end.model_copy(update={"message": message, "target": shard.db}))
+
+
+def refusal_of(ctx: Context, account: str, db: str, retry: RetrySteering) -> Steps[Problem | None]:
+    """Why the files of a database are no whole upload, as a settle would see it; whoever shards unasked asks first."""
+    try:
+        seen = yield from run(ctx, "inspect_upload", InspectUpload(account=account, db=db), UploadSeen, retry)
+    except StepFailedError as error:
+        return error.problem
+    # What is busy refuses the run by itself, and only for as long as it is.
+    return seen.problem if seen.state == "incomplete" else None

@@ -1,0 +1,166 @@
+"""The writes of one shard run, as steps: mark, upload, commit, remove orphans, record a failure.
+
+Keeps what has been written so far, so that whatever ends the run can be recorded truthfully.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrators.lease import Tenure, now
+from orchestrators.steps import Board, Context, StepFailedError, Steps, run, run_all
+from shared.errors import Code, Problem
+from shared.runs.operations import Progress
+from shared.runs.shard.outcome import Upload, flat, progress
+from shared.runs.shard.payloads import (
+    CommitMetadata,
+    Inspection,
+    MarkStarted,
+    RecordFailure,
+    Removed,
+    RemoveOrphans,
+    SetReceipt,
+    ShardRun,
+    UploadSet,
+    Written,
+)
+
+_REFUSALS = frozenset(
+    {
+        Code.VOLUME_GAP,
+        Code.GHOST_VOLUMES,
+        Code.VOLUMES_MISSING,
+        Code.TOO_MANY_VOLUMES,
+        Code.MIXED_MOLECULE_TYPES,
+        Code.MIXED_VOLUME_NAMES,
+        Code.MISSING_DATABASE_FILE,
+        Code.NO_PRESET_FITS,
+        Code.UPLOAD_INCOMPLETE,
+    }
+)
+"""The database is not what its listed sets were made for."""
+
+
+class Writes:
+    """One run's writes. `is_marked` says that the metadata shows the run in progress."""
+
+    def __init__(self, ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Progress]) -> None:
+        self._ctx = ctx
+        self._request = request
+        self._tenure = tenure
+        self._board = board
+        self._etag: str | None = None
+        self._touched: tuple[int, ...] = ()
+        self.is_marked = False
+        self.refused: str | None = None
+        """The digest of the listing that was refused, once one was."""
+
+    @property
+    def has_touched(self) -> bool:
+        """Whether blobs of some shard set were written that no commit has made public yet."""
+        return bool(self._touched)
+
+    def mark(self, inspection: Inspection) -> Steps[None]:
+        """Say in the metadata that the run has begun.
+
+        Raises:
+            StepFailedError: as every step here, when it cannot be done.
+        """
+        request = MarkStarted(**self._claim(), started=now(self._ctx), if_match=inspection.metadata_etag)
+        self._etag = yield from self._metadata("mark_started", request)
+        self.is_marked = True
+
+    def upload(self, inspection: Inspection) -> Steps[dict[int, Upload]]:
+        """Write every set that lacks something, all at once; what became of each, by shard count."""
+        plans = [plan for plan in inspection.sets if plan.writes]
+        self._touched = tuple(sorted({*self._touched, *(plan.shard_count for plan in plans)}))
+        ended: list[Upload] = []
+
+        def show_end_of(outcome: Upload) -> None:
+            ended.append(flat(outcome))
+            self._board.show(progress("uploading", inspection, ended))
+
+        self._board.show(progress("uploading", inspection, ended))
+        requests = [
+            UploadSet(
+                **self._place(),
+                plan=plan,
+                volumes=inspection.volumes,
+                statistics=None if self._legacy_alias(inspection) else inspection.statistics,
+                last_change=inspection.last_change,
+                write_before=self._tenure.write_before,
+            )
+            for plan in plans
+        ]
+        outcomes = yield from run_all(
+            self._ctx, "upload_shard_set", requests, SetReceipt, self._request.retry, on_done=show_end_of
+        )
+        return {plan.shard_count: flat(outcome) for plan, outcome in zip(plans, outcomes, strict=True)}
+
+    def commit(self, inspection: Inspection, uploads: Mapping[int, Upload], problem: Problem | None) -> Steps[bool]:
+        """Make the result public; False when the database changed meanwhile and nothing was written."""
+        self._board.show(progress("committing", inspection, uploads.values()))
+        good = [plan.layout for plan in inspection.sets if not isinstance(uploads.get(plan.shard_count), Problem)]
+        request = CommitMetadata(
+            **self._claim(),
+            finished=now(self._ctx),
+            generation=inspection.generation,
+            volumes=inspection.volumes,
+            statistics=inspection.statistics,
+            total_bytes=inspection.total_bytes,
+            file_count=inspection.file_count,
+            good_sets=tuple(layout.shard_count for layout in good),
+            problem=problem,
+            etag=self._etag,
+            layouts=tuple(good),
+            restored=inspection.restored,
+            legacy_alias=self._legacy_alias(inspection),
+            restored_version=inspection.restored_version,
+        )
+        try:
+            self._etag = yield from self._metadata("commit_metadata", request)
+        except StepFailedError as error:
+            if error.problem.code is Code.DATABASE_CHANGED:
+                return False
+            raise
+        self.is_marked, self._touched = False, ()
+        return True
+
+    def remove_orphans(self, inspection: Inspection) -> Steps[int]:
+        """Remove what no set has any more; how many blobs that were."""
+        if not inspection.orphans:
+            return 0
+        self._board.show(Progress(phase="cleaning"))
+        request = RemoveOrphans(
+            **self._place(),
+            volumes=inspection.volumes,
+            shard_counts=inspection.orphans,
+            kept=tuple(plan.shard_count for plan in inspection.sets),
+            write_before=self._tenure.write_before,
+        )
+        removed = yield from run(self._ctx, "remove_orphans", request, Removed, self._request.retry)
+        if removed.problem is not None:
+            raise StepFailedError(removed.problem)
+        return removed.blobs
+
+    def record_failure(self, problem: Problem | None) -> Steps[None]:
+        """Say in the metadata that the run ended without a result; no problem means that it was cancelled."""
+        database_refused = problem is not None and problem.code in _REFUSALS
+        request = RecordFailure(
+            **self._claim(), damaged_sets=self._touched, database_refused=database_refused, refused=self.refused, problem=problem
+        )
+        yield from self._metadata("record_failure", request)
+
+    def _legacy_alias(self, inspection: Inspection) -> bool:
+        return inspection.legacy_alias if inspection.restored else self._request.legacy_alias
+
+    def _place(self) -> dict[str, Any]:
+        return {"account": self._request.account, "db": self._request.db}
+
+    def _claim(self) -> dict[str, Any]:
+        return {**self._place(), "run": self._request.run, "epoch": self._tenure.epoch}
+
+    def _metadata(self, activity: str, request: MarkStarted | CommitMetadata | RecordFailure) -> Steps[str | None]:
+        written = yield from run(self._ctx, activity, request, Written, self._request.retry)
+        if written.problem is not None:
+            raise StepFailedError(written.problem)
+        return written.etag

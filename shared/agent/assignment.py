@@ -1,0 +1,85 @@
+"""`assignment.json`: which node holds which shards, as the app writes it and the node agents read it."""
+
+import json
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.blastdb.blobs import MAX_SHARDS
+from shared.blastdb.volumes import Molecule
+
+type Mode = Literal["hot", "disk", "evict"]
+
+
+type Shards = tuple[Annotated[int, Field(ge=0)], ...]
+
+
+ASSIGNMENT_FILE = "assignment.json"
+"""The key in the ConfigMap, and so the file that the agents see."""
+
+
+class Assignment(BaseModel):
+    """The shards of each node that has any, in order. Equal assignments are equal texts, too."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shard_count: int = Field(ge=1)
+    nodes: dict[str, Shards]
+
+    @model_validator(mode="after")
+    def _names_shards_that_exist_once(self) -> Self:
+        for node, shards in self.nodes.items():
+            if list(shards) != sorted(set(shards)) or any(shard >= self.shard_count for shard in shards):
+                raise ValueError(f"the shards of {node} are not distinct, in order and below {self.shard_count}")
+        return self
+
+    def holders(self, shard: int) -> tuple[str, ...]:
+        """The nodes of a shard, by name."""
+        return tuple(sorted(node for node, shards in self.nodes.items() if shard in shards))
+
+    @property
+    def uncovered(self) -> tuple[int, ...]:
+        """The shards that no node has."""
+        covered = {shard for shards in self.nodes.values() for shard in shards}
+        return tuple(shard for shard in range(self.shard_count) if shard not in covered)
+
+
+class AssignmentDocument(BaseModel):
+    """`assignment.json`: an assignment, and what an agent needs besides to carry it out. Unknown fields are passed over.
+
+    `run` is the warmup that wrote it: agents count what they move by it. A warmup that finds nothing to change writes nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Literal[1] = 1
+    account: str
+    container_url: str
+    db: str
+    molecule: Molecule
+    source_version: str | None
+    digest: str = Field(pattern=r"^[0-9a-f]{32}$")
+    shard_count: int = Field(ge=1, le=MAX_SHARDS)
+    mode: Mode
+    nodes: dict[str, Shards]
+    run: str = ""
+
+    @model_validator(mode="after")
+    def _holds_an_assignment(self) -> Self:
+        Assignment(shard_count=self.shard_count, nodes=self.nodes)
+        return self
+
+    @property
+    def assignment(self) -> Assignment:
+        """The assignment alone."""
+        return Assignment(shard_count=self.shard_count, nodes=self.nodes)
+
+    def asks_the_same_as(self, other: "AssignmentDocument | None") -> bool:
+        """Whether agents have nothing else to do by the other one, whichever run wrote it."""
+        return other is not None and other.model_copy(update={"run": self.run}) == self
+
+    def render(self) -> str:
+        """The text to store: the same for equal documents, nodes by name, so that a comparison of texts shows a change."""
+        fields = self.model_dump(mode="json")
+        fields["nodes"] = dict(sorted(fields["nodes"].items()))
+        return json.dumps(fields, separators=(",", ":")) + "\n"

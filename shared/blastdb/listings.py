@@ -1,0 +1,48 @@
+"""Listed blobs as values: what a listing of storage says of a database's files."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import md5
+from typing import NamedTuple
+
+from shared.blastdb.blobs import files_prefix, folder
+from shared.blastdb.volumes import Inventory, ListedFile, take_inventory
+
+
+class ListedBlob(NamedTuple):
+    """One blob as a listing gives it; `md5` is hex, None where the service keeps none; `modified` is to the second.
+
+    `copying` says that a copy onto it has not ended; only listings that ask for copies know.
+    """
+
+    name: str
+    size_bytes: int
+    md5: str | None
+    etag: str
+    modified: datetime
+    metadata: dict[str, str]
+    copying: bool = False
+
+    def as_file(self, prefix: str) -> ListedFile:
+        """The same, as a file of the database whose folder is `prefix`."""
+        return ListedFile(self.name.removeprefix(prefix), self.size_bytes, self.md5 or self.etag)
+
+
+def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:
+    """The inventory of a database's folder; what lies in folders below it is staging and not the database.
+
+    Raises:
+        NotFound, Unusable: as `take_inventory`.
+    """
+    return take_inventory(db, listed_files(db, listing))
+
+
+def listed_files(db: str, listing: Iterable[ListedBlob]) -> list[ListedFile]:
+    """The files in a listing that are the database's own, whether or not they make a database."""
+    files = (blob.as_file(folder(db)) for blob in listing if blob.name.startswith(files_prefix(db)))
+    return [file for file in files if "/" not in file.leaf]
+
+
+def md5_hex(data: bytes) -> str:
+    """The MD5 by which storage tells contents apart; not a matter of security."""
+    return md5(data, usedforsecurity=False).hexdigest()

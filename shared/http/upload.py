@@ -1,0 +1,36 @@
+"""Events of storage: what was uploaded or deleted is noted, and everything else is dropped and counted.
+
+Counted are log lines: each begins with `Event dropped` and carries its reason, which is what a query groups by.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from shared import telemetry
+from shared.http.ports import Backing
+from shared.inputs import settle_input
+from shared.runs.upload.events import Drop, read_event
+from shared.runs.upload.transitions import arrival
+
+_LOG = telemetry.logger(__name__)
+_SURPRISING = frozenset({Drop.MALFORMED, Drop.UNKNOWN_TYPE, Drop.ACCOUNT_NOT_ALLOWED})
+"""What a subscription that is set up right never delivers."""
+
+
+async def take_event(body: Any, received: datetime, backing: Backing) -> None:
+    """Note one event for its database; costs one signal and waits for nothing.
+
+    Raises:
+        TransientFailure: the task hub does not answer; the event is to be delivered again.
+    """
+    settings = backing.settings
+    changed = read_event(body, accounts=settings.accounts, container=settings.container)
+    if isinstance(changed, Drop) or settings.upload_events == "off":
+        _count(changed if isinstance(changed, Drop) else Drop.SWITCHED_OFF)
+        return
+    await backing.hub.note_arrival(arrival(changed, received, settle_input(settings, changed.account, changed.db)))
+
+
+def _count(reason: Drop) -> None:
+    with telemetry.context(reason=reason.value):
+        (_LOG.warning if reason in _SURPRISING else _LOG.info)("Event dropped.")

@@ -1,0 +1,222 @@
+"""What warms databases in one cluster: the objects of each, read and brought to what they are to be.
+
+The ConfigMap tells the agents their shards and is what the next assignment starts from. The DaemonSet carries a copy for
+those who look.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import batched
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from shared.agent.assignment import ASSIGNMENT_FILE, AssignmentDocument
+from shared.errors import Misconfigured
+from shared.kube import parsing
+from shared.kube.api import ApiServer, Json
+from shared.kube.errors import GoneError
+from shared.kube.manifests import ASSIGNMENT_ANNOTATION, NAME_LABEL, WarmerSpec, config_map, daemon_set
+from shared.kube.parsing import WORKLOAD_SELECTOR, WorkloadNode
+from shared.kube.servers import ArmPort, Servers
+from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
+from shared.runs.warmup.facts import Readings
+from shared.runs.warmup.labels import DATABASE_LABEL, database_hash, database_label_prefix, object_name
+from shared.runs.warmup.status import WarmStatus, status_of
+
+_NODES = "/api/v1/nodes"
+_AT_ONCE = 8
+_OURS = f"app.kubernetes.io/name={NAME_LABEL}"
+
+
+class Look(NamedTuple):
+    """A warmed database as the cluster shows it at one moment."""
+
+    document: AssignmentDocument
+    readings: Readings
+
+
+class Warming:
+    """The warmed databases of one cluster. Errors come out as ours; see `ApiServer`."""
+
+    def __init__(self, api: ApiServer, namespace: str) -> None:
+        self._api = api
+        self.namespace = namespace
+        self._core = f"/api/v1/namespaces/{namespace}"
+        self._apps = f"/apis/apps/v1/namespaces/{namespace}"
+
+    async def nodes(self) -> tuple[WorkloadNode, ...]:
+        """The nodes of the workload pool, by name."""
+        items = await self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR)
+        return tuple(sorted(map(parsing.workload_node, items), key=lambda node: node.facts.name))
+
+    async def assignment(self, db: str) -> AssignmentDocument | None:
+        """What the ConfigMap says; None when there is none, or none that can be read: it is then written anew."""
+        document, _ = await self._assignment(db)
+        return document
+
+    async def look(self, db: str) -> Look | None:
+        """One look in three calls, whatever the number of nodes (up to a page of each); None when nothing is assigned.
+
+        A fourth asks for the ConfigMap where the DaemonSet is gone.
+        """
+        daemon, pods, nodes = await asyncio.gather(
+            self._daemon_set(db),
+            self._api.list(f"{self._core}/pods", labelSelector=f"{DATABASE_LABEL}={database_hash(db)}"),
+            self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR),
+        )
+        document = (_announced(daemon) if daemon is not None else None) or await self.assignment(db)
+        return Look(document, _readings(daemon, pods, nodes)) if document is not None else None
+
+    async def look_at_all(self) -> tuple[Look, ...]:
+        """A look at every database that is warmed here, in four calls, whatever their number (up to a page of each)."""
+        maps, daemons, pods, nodes = await asyncio.gather(
+            self._api.list(f"{self._core}/configmaps", labelSelector=_OURS),
+            self._api.list(f"{self._apps}/daemonsets", labelSelector=_OURS),
+            self._api.list(f"{self._core}/pods", labelSelector=_OURS),
+            self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR),
+        )
+        by_name = {daemon["metadata"]["name"]: daemon for daemon in daemons}
+        documents = [found for item in maps if (found := _parsed(item)) is not None]
+        return tuple(
+            Look(document, _readings(by_name.get(object_name(document.db)), _of(document.db, pods), nodes))
+            for document in documents
+        )
+
+    async def mark_nodes(self, db: str, wanted: Mapping[str, Mapping[str, str]], *, may_add: bool = True) -> bool:
+        """Bring the labels that tell where a database's shards are to `wanted`, by node; whether the app may do that.
+
+        Safe to repeat: only nodes that differ are written, and a node that is gone is passed over. Without `may_add` only what
+        is not wanted goes.
+        """
+        changes: dict[str, dict[str, str | None]] = {}
+        for node in await self.nodes():
+            has = {mark: value for mark, value in node.marks.items() if mark.startswith(database_label_prefix(db))}
+            wants = wanted.get(node.facts.name, {})
+            kept = {mark: value for mark, value in wants.items() if may_add or has.get(mark) == value}
+            if kept != has:
+                changes[node.facts.name] = dict.fromkeys(has) | kept
+        try:
+            for batch in batched(changes.items(), _AT_ONCE, strict=False):
+                await asyncio.gather(*(self._mark(name, labels) for name, labels in batch))
+        except Misconfigured:
+            return False
+        return True
+
+    async def write_assignment(self, document: AssignmentDocument) -> bool:
+        """Bring the ConfigMap to a document, over the version that was read; whether anything had to be written.
+
+        What asks the same of the agents stays, with the run that wrote it.
+
+        Raises:
+            TransientFailure: somebody else wrote at the same time; read and decide again.
+        """
+        found, version = await self._assignment(document.db)
+        if document.asks_the_same_as(found):
+            return False
+        body = config_map(self.namespace, document.db, document.render())
+        if version is None:
+            await self._api.create(f"{self._core}/configmaps", body)
+        else:
+            body["metadata"]["resourceVersion"] = version
+            await self._api.replace(f"{self._core}/configmaps/{object_name(document.db)}", body)
+        return True
+
+    async def apply(self, spec: WarmerSpec) -> bool:
+        """Bring the DaemonSet to a spec and to what the ConfigMap says; whether that rolls its pods. Safe to repeat."""
+        before, document = await asyncio.gather(self._daemon_set(spec.db), self.assignment(spec.db))
+        body = daemon_set(spec, document.render() if document is not None else "")
+        after = await self._api.apply(f"{self._apps}/daemonsets/{object_name(spec.db)}", body)
+        return before is None or before["metadata"].get("generation") != after["metadata"].get("generation")
+
+    async def evict(self, db: str) -> bool:
+        """Have the agents of a database give up its memory and its files; whether anything had to be written.
+
+        Safe to repeat. Nothing assigned, nothing changed.
+
+        Raises:
+            TransientFailure: somebody else wrote at the same time; read and decide again.
+        """
+        document = await self.assignment(db)
+        if document is None:
+            return False
+        leaving = document.model_copy(update={"mode": "evict"})
+        wrote = await self.write_assignment(leaving)
+        told = {"metadata": {"annotations": {ASSIGNMENT_ANNOTATION: leaving.render()}}}
+        with suppress(GoneError):
+            await self._api.merge(f"{self._apps}/daemonsets/{object_name(db)}", told)
+        return wrote
+
+    async def remove(self, db: str) -> None:
+        """Remove DaemonSet and ConfigMap; what is gone already counts as removed."""
+        for path in (f"{self._apps}/daemonsets", f"{self._core}/configmaps"):
+            try:
+                await self._api.delete(f"{path}/{object_name(db)}")
+            except GoneError:
+                continue
+
+    async def _mark(self, node: str, labels: Mapping[str, str | None]) -> None:
+        with suppress(GoneError):
+            await self._api.merge(f"{_NODES}/{node}", {"metadata": {"labels": dict(labels)}})
+
+    async def _daemon_set(self, db: str) -> Json | None:
+        try:
+            return await self._api.get(f"{self._apps}/daemonsets/{object_name(db)}")
+        except GoneError:
+            return None
+
+    async def _assignment(self, db: str) -> tuple[AssignmentDocument | None, str | None]:
+        try:
+            found = await self._api.get(f"{self._core}/configmaps/{object_name(db)}")
+        except GoneError:
+            return None, None
+        return _parsed(found), str(found["metadata"]["resourceVersion"])
+
+
+def _parsed(config_map: Json) -> AssignmentDocument | None:
+    return _document(parsing.part(config_map, "data").get(ASSIGNMENT_FILE, ""))
+
+
+def _announced(daemon_set: Json) -> AssignmentDocument | None:
+    return _document(parsing.part(parsing.part(daemon_set, "metadata"), "annotations").get(ASSIGNMENT_ANNOTATION, ""))
+
+
+def _document(text: str) -> AssignmentDocument | None:
+    try:
+        return AssignmentDocument.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _readings(daemon_set: Json | None, pods: Sequence[Json], nodes: Sequence[Json]) -> Readings:
+    return Readings(
+        rollout=parsing.rollout(daemon_set) if daemon_set is not None else None,
+        pods=tuple(map(parsing.pod, pods)),
+        nodes=tuple(parsing.workload_node(node).facts for node in nodes),
+    )
+
+
+def _of(db: str, pods: Sequence[Json]) -> list[Json]:
+    return [pod for pod in pods if parsing.part(parsing.part(pod, "metadata"), "labels").get(DATABASE_LABEL) == database_hash(db)]
+
+
+class Warmth:
+    """Reads only."""
+
+    def __init__(self, servers: Servers, arm: ArmPort, namespace: str) -> None:
+        self._servers = servers
+        self._arm = arm
+        self._namespace = namespace
+
+    async def require(self, cluster: ClusterRef) -> None:
+        """That the cluster is one that the app may touch, that runs and has a pool for searches; raises what ARM says."""
+        refuse_unfit(cluster, await self._arm.facts(cluster))
+
+    async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
+        """Every database that is warmed there, by name; raises what ARM or Kubernetes say."""
+        warming = Warming(await self._servers.of(cluster, self._arm), self._namespace)
+        looks = await warming.look_at_all()
+        now = datetime.now(UTC)
+        return sorted((status_of(*look, now) for look in looks), key=lambda status: status.name)

@@ -1,0 +1,108 @@
+"""Kubernetes' JSON as facts. Pure: what is missing or odd in an object is taken for the least that it can mean."""
+
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+from shared.agent.report import REPORT_ANNOTATION
+from shared.runs.warmup.clusters import WORKLOAD_LABEL
+from shared.runs.warmup.facts import NodeFacts, PodFacts, RolloutFacts
+from shared.runs.warmup.labels import PREFIX
+
+type Json = dict[str, Any]
+
+WORKLOAD_SELECTOR = "=".join(WORKLOAD_LABEL)
+_TYPE_LABEL = "node.kubernetes.io/instance-type"
+_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "": 1}
+
+
+class WorkloadNode(NamedTuple):
+    """A node of the workload pool with its own memory, None where the node does not say, and the labels that we gave it."""
+
+    facts: NodeFacts
+    memory_bytes: int | None
+    machine: str | None
+    marks: dict[str, str]
+
+
+def rollout(daemon_set: Json) -> RolloutFacts:
+    """The DaemonSet's counts."""
+    status = part(daemon_set, "status")
+    return RolloutFacts(
+        generation=int(daemon_set["metadata"].get("generation", 0)),
+        observed_generation=int(status.get("observedGeneration", 0)),
+        desired=int(status.get("desiredNumberScheduled", 0)),
+        updated=int(status.get("updatedNumberScheduled", 0)),
+        ready=int(status.get("numberReady", 0)),
+    )
+
+
+def pod(item: Json) -> PodFacts:
+    """One pod."""
+    metadata, spec, status = part(item, "metadata"), part(item, "spec"), part(item, "status")
+    conditions = _conditions(status)
+    container = (parts(status, "containerStatuses") or [{}])[0]
+    state = part(container, "state")
+    waiting = part(state, "waiting")
+    ended = part(state, "terminated") or part(part(container, "lastState"), "terminated")
+    scheduled = conditions.get("PodScheduled", {})
+    refused = scheduled.get("message") if scheduled.get("reason") == "Unschedulable" else None
+    return PodFacts(
+        name=metadata["name"],
+        node=spec.get("nodeName") or _wanted_node(spec),
+        phase=str(status.get("phase", "Unknown")),
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        deleting="deletionTimestamp" in metadata,
+        reason=status.get("reason"),
+        message=status.get("message"),
+        waiting_reason=waiting.get("reason"),
+        waiting_message=waiting.get("message"),
+        terminated_reason=ended.get("reason"),
+        exit_code=ended.get("exitCode"),
+        restarts=int(container.get("restartCount", 0)),
+        unschedulable=refused,
+        started_at=datetime.fromisoformat(status["startTime"]) if status.get("startTime") else None,
+        report=part(metadata, "annotations").get(REPORT_ANNOTATION),
+    )
+
+
+def workload_node(item: Json) -> WorkloadNode:
+    """One node of the workload pool."""
+    status = part(item, "status")
+    facts = NodeFacts(
+        name=item["metadata"]["name"],
+        ready=_conditions(status).get("Ready", {}).get("status") == "True",
+        schedulable=not part(item, "spec").get("unschedulable", False),
+    )
+    memory, labels = part(status, "capacity").get("memory"), part(part(item, "metadata"), "labels")
+    marks = {name: value for name, value in labels.items() if name.startswith(PREFIX)}
+    return WorkloadNode(facts, quantity(memory) if memory else None, labels.get(_TYPE_LABEL), marks)
+
+
+def quantity(text: str) -> int | None:
+    """A Kubernetes quantity of bytes; None when it is not one of the forms that nodes report."""
+    digits = text.rstrip("KMGTik")
+    unit = text.removeprefix(digits)
+    return int(digits) * _UNITS[unit] if digits.isdigit() and unit in _UNITS else None
+
+
+def part(item: Json, name: str) -> Json:
+    """An object inside an object; empty where there is none."""
+    return cast("Json", item.get(name) or {})
+
+
+def parts(item: Json, name: str) -> list[Json]:
+    """The objects of a list inside an object; empty where there is none."""
+    return cast("list[Json]", item.get(name) or [])
+
+
+def _conditions(status: Json) -> dict[str, Json]:
+    return {condition["type"]: condition for condition in parts(status, "conditions")}
+
+
+def _wanted_node(spec: Json) -> str | None:
+    required = part(part(part(spec, "affinity"), "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution")
+    for term in parts(required, "nodeSelectorTerms"):
+        for field in parts(term, "matchFields"):
+            if field.get("key") == "metadata.name" and field.get("values"):
+                return str(field["values"][0])
+    return None

@@ -1,0 +1,1 @@
+"""Prepare runs: what travels between their steps, and their rounds of copying."""

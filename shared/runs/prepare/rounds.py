@@ -1,0 +1,98 @@
+"""What the lanes of one round of copies add up to, and when it is time to give up."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from shared.errors import Code, Problem
+from shared.runs.prepare.payloads import CopyReceipt, CopySteering, Stage
+from shared.runs.shard.payloads import Wire
+from shared.sanitise import sanitised_line
+
+_DETAILS = 5
+_DETAIL_LENGTH = 120
+
+
+class Round(Wire):
+    """All lanes together. `failures` are some of those `failed`; storage is still at `pending` files."""
+
+    is_done: bool = False
+    files_done: int = 0
+    bytes_done: int = 0
+    failed: int = 0
+    failures: tuple[Problem, ...] = ()
+    pending: int = 0
+
+
+def lane_count(stage: Stage, steering: CopySteering) -> int:
+    """As many lanes as the settings allow; never more than there are blocks to copy."""
+    return max(1, min(steering.lanes, stage.files_total + stage.bytes_total // steering.block_bytes))
+
+
+def add_up(receipts: Iterable[CopyReceipt], *, files_kept: int = 0, bytes_kept: int = 0) -> Round:
+    """The sums over all lanes, and what no lane has to do because it is in place."""
+    every = tuple(receipts)
+    failures = tuple(failure for receipt in every for failure in receipt.failures)
+    return Round(
+        is_done=bool(every) and all(receipt.is_done for receipt in every),
+        files_done=files_kept + sum(receipt.files_done for receipt in every),
+        bytes_done=bytes_kept + sum(receipt.bytes_done for receipt in every),
+        failed=sum(receipt.failed for receipt in every),
+        failures=failures[:_DETAILS],
+        pending=sum(receipt.pending for receipt in every),
+    )
+
+
+def left_over(receipts: Mapping[int, CopyReceipt], lanes: int) -> list[int]:
+    """The lanes that have something to do: all of them once a file failed.
+
+    A file that was removed, as it arrived as another one, has to be staged anew by every lane that has a piece of it.
+    """
+    has_failed = any(receipt.failed for receipt in receipts.values())
+    return [lane for lane in range(lanes) if has_failed or lane not in receipts or not receipts[lane].is_done]
+
+
+def advanced(stage: Stage, before: Round | None, done: Round, lately: Iterable[CopyReceipt], moment: datetime) -> Stage:
+    """How far the run is after a round, whose own receipts are `lately`.
+
+    `before` is None in the first round of an execution, which has nothing to compare with and is no standstill. Nor is one
+    in which storage is at copies of its own: these have a bound of their own.
+    """
+    every = tuple(lately)
+    moved = before is not None and (done.bytes_done > before.bytes_done or done.files_done > before.files_done)
+    is_new = moved or done.is_done or before is None or any(receipt.bytes_verified for receipt in every)
+    return stage.model_copy(
+        update={
+            "files_done": done.files_done,
+            "bytes_done": done.bytes_done,
+            "bytes_copied": stage.bytes_copied + sum(receipt.bytes_copied for receipt in every),
+            "stuck": 0 if is_new or done.pending else stage.stuck + 1,
+            "pending_since": None if moved or not done.pending else stage.pending_since or moment,
+        }
+    )
+
+
+def why_to_end(db: str, stage: Stage, done: Round, steering: CopySteering, attempts: int, moment: datetime) -> Problem | None:
+    """The problem of a run that has no reason to go on; None while it has one."""
+    since = stage.pending_since
+    if since is not None and moment - since >= timedelta(seconds=steering.pending_seconds):
+        message = (
+            f"Storage has been copying {done.pending} files of '{db}' into place since {since.isoformat(timespec='seconds')} and "
+            "ended none of them. Start again: the run goes on from there, without NCBI."
+        )
+        return Problem(code=Code.STORAGE_UNAVAILABLE, message=message, target=db)
+    return given_up(db, done) if stage.stuck >= attempts else None
+
+
+def given_up(db: str, done: Round) -> Problem:
+    """The problem of a run whose last rounds achieved nothing; short enough for a custom status."""
+    code = done.failures[0].code if done.failures else Code.SOURCE_UNAVAILABLE
+    reason = sanitised_line(done.failures[0].message, _DETAIL_LENGTH) if done.failures else "no copy ended in its time."
+    details = tuple(
+        Problem(code=failure.code, message=sanitised_line(failure.message, _DETAIL_LENGTH), target=failure.target)
+        for failure in done.failures
+    )
+    message = (
+        f"{done.failed} files of '{db}' could not be copied however often it was tried: {reason} Start again later; what is "
+        "copied is kept."
+    )
+    return Problem(code=code, message=message, target=db, details=details)

@@ -1,0 +1,182 @@
+"""Whether one database is as it must be, judged by its part of a listing. From values to values; nothing is read here."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from shared.blastdb.generations import Generation, digest_of
+from shared.blastdb.listings import ListedBlob, listed_files
+from shared.blastdb.volumes import Inventory, take_inventory
+from shared.errors import Code, NotFound, Unusable
+from shared.runs.database.layout_history import LayoutRecord
+from shared.runs.database.layouts import StoredSet, is_orphan
+from shared.runs.database.metadata import ShardFields
+from shared.runs.database.staleness import is_copy_given_up, is_sharding_given_up
+from shared.runs.database.state import expected, metadata_findings, recorded_statistics
+from shared.runs.database.updates import is_promotion_lost, is_whole
+from shared.runs.reconcile.payloads import Drifted, Reason, Terms
+
+_NOT_RECORDED = frozenset({Code.ALIAS_ONLY, Code.NO_VOLUMES})
+"""A run that meets these leaves no trace in metadata, so a run cannot take back what metadata claims."""
+
+
+class Stored(NamedTuple):
+    """One database's part of a listing.
+
+    `known` is None without metadata; `is_described` says that its headers told it. `record` is the layout that was put back, if
+    one was: then it is the right one as long as it is of this generation.
+    """
+
+    db: str
+    files: Sequence[ListedBlob]
+    layouts: Sequence[ListedBlob]
+    known: ShardFields | None
+    described_at: datetime | None
+    is_described: bool
+    record: LayoutRecord | None = None
+
+
+def judge(stored: Stored, terms: Terms, now: datetime) -> Drifted | None:
+    """What is wrong with a database and what may be done about it; None when it is well or is being worked on."""
+    db, known = stored.db, stored.known or ShardFields()
+    if known.sharding_in_progress:
+        # Of our own marks only the engine knows whether their run lives; of others', the clock.
+        if known.is_marked_by_another and not is_sharding_given_up(known, now):
+            return None
+        return _after_correction(stored, terms, now, "mark", f"marked as being sharded since {known.sharding_started_at}")
+    if known.promoting_source_version is not None:
+        return _half_in_place(stored, known, terms, now)
+    if is_copy_given_up(known, now):
+        return _after_correction(stored, terms, now, "copy", f"marked as being copied since {known.update_started_at}")
+    if known.update_in_progress:
+        return None
+    if not is_whole(known):
+        phase = str((known.copy_status or {}).get("phase") or "")
+        return Drifted(db=db, reason="refused", detail=f"{Code.DATABASE_NOT_READY.value}: its copy is {phase}")
+    return _of_a_quiet_one(stored, known, terms, now)
+
+
+def _after_correction(stored: Stored, terms: Terms, now: datetime, reason: Literal["mark", "copy"], detail: str) -> Drifted:
+    """Metadata that is to be corrected first; what else is wrong is judged as if it were already."""
+    known = stored.known or ShardFields()
+    cleared = {"mark": "sharding_in_progress", "copy": "update_in_progress"}[reason]
+    without = stored._replace(known=known.model_copy(update={cleared: False}), is_described=True)
+    after = judge(without, terms, now)
+    more = after.model_dump(include={"shard", "molecule", "presets"}) if after is not None else {}
+    return Drifted(db=stored.db, reason=reason, detail=detail, correct=True, **more)
+
+
+def _half_in_place(stored: Stored, known: ShardFields, terms: Terms, now: datetime) -> Drifted:
+    """Two generations lie in the folder. Whether somebody is at it only the engine knows; what failed is not repeated at once.
+
+    What is lost is not tried again at all: a person has to ask for a snapshot that there is.
+    """
+    version = known.promoting_source_version
+    if is_promotion_lost(known):
+        return Drifted(db=stored.db, reason="promotion", detail=f"part of {version} is lost: prepare-db with the newest snapshot")
+    if not known.update_in_progress and _is_fresh(stored, terms, now):
+        return Drifted(db=stored.db, reason="failed", detail=f"{version} is half in place, and the last run did not finish it")
+    return Drifted(
+        db=stored.db,
+        reason="promotion",
+        detail=f"{version} is half in place",
+        correct=True,
+        prepare=True,
+        source_version=version,
+        presets=terms.presets,
+    )
+
+
+def _is_fresh(stored: Stored, terms: Terms, now: datetime) -> bool:
+    """Whether the last run described the database too short a while ago to be repeated."""
+    return stored.described_at is not None and now - stored.described_at < timedelta(seconds=terms.again_seconds)
+
+
+def _of_a_quiet_one(stored: Stored, known: ShardFields, terms: Terms, now: datetime) -> Drifted | None:
+    db = stored.db
+    files = listed_files(db, stored.files)
+    youngest = max((blob.modified for blob in stored.files), default=None)
+    if youngest is not None and now - youngest < timedelta(seconds=terms.quiet_seconds):
+        return None
+    if any(blob.copying for blob in stored.files):
+        return None
+    try:
+        inventory = take_inventory(db, files)
+    except NotFound as error:
+        return _gone(stored, known, error)
+    except Unusable as error:
+        return _refused(db, known, error, digest_of(files), stored)
+    if known.shard_refused is not None and known.shard_refused == digest_of(files):
+        return _refused_before(stored, known, terms)
+    found = _drift_of(stored, known, inventory, terms)
+    if found is None:
+        return _described(stored)
+    reason, detail = found
+    presets = terms.presets
+    if reason in {"missing", "damaged", "orphans"} and not known.sharding_error:
+        presets = known.shard_sets
+    if not any(count <= inventory.volumes.count for count in presets):
+        return Drifted(db=db, reason="refused", detail=f"{Code.NO_PRESET_FITS.value}: {inventory.volumes.count} volumes")
+    if known.sharding_error and _is_fresh(stored, terms, now):
+        return Drifted(db=db, reason="failed", detail=known.sharding_error)
+    return Drifted(db=db, reason=reason, detail=detail, shard=True, molecule=inventory.volumes.molecule, presets=presets)
+
+
+def _refused_before(stored: Stored, known: ShardFields, terms: Terms) -> Drifted:
+    """What a run refused, and what has not changed since: no run would end otherwise."""
+    told = Drifted(db=stored.db, reason="refused", detail=known.sharding_error or "")
+    if terms.prune_ghosts and told.detail.startswith(Code.GHOST_VOLUMES.value):
+        return told.model_copy(update={"prune": True, "refused": known.shard_refused, "shard": True, "presets": terms.presets})
+    return _described(stored) or told
+
+
+def _drift_of(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[Reason, str] | None:
+    if stored.known is None or (known.shard_generation is None and not known.sharded):
+        return "never", f"{inventory.volumes.count} volumes"
+    generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
+    findings = metadata_findings(known, generation, inventory, recorded_statistics(known))
+    if findings:
+        first = findings[0]
+        return ("stale" if first.fault == "generation" else "metadata"), f"{first.target} {first.message}"
+    return _layouts(stored, known, inventory, terms)
+
+
+def _layouts(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[Reason, str] | None:
+    statistics, record = recorded_statistics(known), stored.record
+    target = expected(inventory, statistics, known.shard_sets, legacy_alias=terms.legacy_alias, record=record)
+    sets = {count: StoredSet(stored.db, count, stored.layouts) for count in target.shard_counts}
+    for plan in target.differences(sets):
+        if len(plan.absent):
+            return "missing", f"{len(plan.absent)} blobs of N = {plan.shard_count}"
+        if len(plan.differing):
+            return "damaged", f"{len(plan.differing)} blobs of N = {plan.shard_count}"
+    orphan = is_orphan(inventory.volumes, target.shard_counts)
+    strays = [name for one in sets.values() for name in one.blobs if orphan(name)]
+    return ("orphans", strays[0]) if strays else None
+
+
+def _gone(stored: Stored, known: ShardFields, error: NotFound) -> Drifted | None:
+    if not stored.layouts and not known.sharded and stored.known is None:
+        return None
+    if known.sharded:
+        return Drifted(db=stored.db, reason="gone", detail=error.problem.message, correct=True)
+    return Drifted(db=stored.db, reason="gone", detail=error.problem.message)
+
+
+def _refused(db: str, known: ShardFields, error: Unusable, digest: str, stored: Stored) -> Drifted | None:
+    code = error.problem.code
+    if stored.known is None and code in _NOT_RECORDED:
+        # Any folder of any files looks so; nobody ever called it a database.
+        return None
+    if known.sharded and code in _NOT_RECORDED:
+        return Drifted(db=db, reason="gone", detail=error.problem.message, correct=True)
+    if known.sharded and known.shard_refused != digest:
+        # The run is refused too; it says so in the metadata and takes the sets back.
+        return Drifted(db=db, reason="metadata", detail=error.problem.message, shard=True, presets=known.shard_sets or (1,))
+    return _described(stored) or Drifted(db=db, reason="refused", detail=error.problem.message)
+
+
+def _described(stored: Stored) -> Drifted | None:
+    if stored.is_described:
+        return None
+    return Drifted(db=stored.db, reason="headers", detail="its metadata was written by something else", correct=True)

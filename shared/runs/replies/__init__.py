@@ -1,0 +1,1 @@
+"""The API's reply models, and how stored databases are shown in them."""

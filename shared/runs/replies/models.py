@@ -1,0 +1,238 @@
+"""What the routes answer with. What the replaced system had too keeps its name and form."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.blastdb.generations import Generation
+from shared.blastdb.statistics import Statistics
+from shared.errors import Problem
+from shared.runs.operations import AnyProgress, Operation
+from shared.runs.warmup.places import WarmPlace
+from shared.runs.warmup.status import WarmStatus
+
+
+class Document(BaseModel):
+    """A reply's body. Frozen; absent values are null, never missing."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Health(Document):
+    """Liveness."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class Probe(Document):
+    """One thing that was tried for readiness."""
+
+    name: str
+    ok: bool
+    milliseconds: int
+    message: str | None = None
+
+
+class Readiness(Document):
+    """Whether the app can work, and what stands in its way."""
+
+    status: Literal["ok", "unavailable"]
+    version: str
+    probes: tuple[Probe, ...]
+    versions: dict[str, str]
+
+
+class DatabaseRow(Document):
+    """One database in a listing. `warm` is null where the task hub did not tell."""
+
+    name: str
+    source_version: str | None = None
+    file_count: int | None = None
+    total_bytes: int | None = None
+    sharded: bool = False
+    shard_sets: tuple[int, ...] = ()
+    shard_source_version: str | None = None
+    shards_stale: bool = False
+    sharding_in_progress: bool = False
+    sharding_started_at: str | None = None
+    sharding_error: str | None = None
+    update_in_progress: bool = False
+    updates_available: bool | Literal["unknown"] = "unknown"
+    copy_status: dict[str, Any] | None = None
+    warm: tuple[WarmPlace, ...] | None = None
+    problem: str | None = None
+
+
+class DatabasePage(Document):
+    """A page of a listing; `nextLink` is there while more is to come."""
+
+    value: tuple[DatabaseRow, ...]
+    nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name
+
+
+class Volume(Document):
+    """One volume: its base name and the bytes of all its files."""
+
+    name: str
+    size_bytes: int
+
+
+class LayoutDocument(Document):
+    """One shard set in short. `state` compares storage with what this generation's layout is to be.
+
+    `generation` is the digest of the one that it was made for: the database's own while it is current, else what the metadata
+    says if it lists the set. `imbalance` is the largest shard over the average one; 1 is even.
+    """
+
+    shard_count: int
+    listed: bool
+    state: Literal["current", "incomplete", "differs"]
+    generation: str | None = None
+    shard_bytes: tuple[int, ...]
+    imbalance: float
+
+
+class LeaseDocument(Document):
+    """Who holds the database; all null when nobody does."""
+
+    epoch: int = 0
+    operation_id: str | None = None
+    kind: str | None = None
+    since: str | None = None
+    expires: str | None = None
+
+
+class PreviousLayout(Document):
+    """A layout that another one replaced. It can be put back while `restorable`: the volumes are as they were then."""
+
+    digest: str
+    source_version: str | None
+    sharded_at: str
+    operation_id: str
+    volume_count: int
+    shard_sets: tuple[int, ...]
+    restorable: bool
+
+
+class DatabaseDocument(DatabaseRow):
+    """One database in full.
+
+    When it cannot be sharded as it stands, `problem` says why; the volumes are not known then, unless only its copy is to blame,
+    but all that the metadata says is. `operations` are the runs that last wrote the metadata, newest first.
+    """
+
+    molecule_type: Literal["nucl", "prot"] | None = None
+    generation: Generation | None = None
+    shard_generation: str | None = None
+    statistics: Statistics | None = None
+    volume_count: int | None = None
+    volumes: tuple[Volume, ...] = ()
+    layouts: tuple[LayoutDocument, ...] = ()
+    shard_restored: bool = False
+    previous_layouts: tuple[PreviousLayout, ...] = ()
+    lease: LeaseDocument = LeaseDocument()
+    operations: tuple[Operation, ...] = ()
+
+
+class ShardDocument(Document):
+    """One shard: its name (also BLAST's), its texts as stored, and the bytes of its volumes."""
+
+    index: int
+    name: str
+    manifest: str
+    alias: str
+    size_bytes: int | None
+
+
+class ShardSetDocument(Document):
+    """One shard set as stored, and what a consumer needs to use it."""
+
+    db_name: str
+    shard_count: int
+    listed: bool
+    partition_prefix: str
+    shards: tuple[ShardDocument, ...]
+
+
+class ShardAccepted(Document):
+    """A shard run was started; the first four fields are the replaced system's."""
+
+    accepted: bool = True
+    db_name: str
+    sharding_started_at: str
+    output: str
+    operation_id: str
+
+
+class RestoreAccepted(Document):
+    """A restore was started: of the layout of which generation."""
+
+    accepted: bool = True
+    db_name: str
+    digest: str
+    operation_id: str
+
+
+class PrepareAccepted(Document):
+    """A prepare-db run was started, or asked to stop; the first six fields are the replaced system's."""
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
+
+    ok: bool = True
+    db_name: str
+    files_copied: int = 0
+    source_version: str | None = None
+    output: str
+    is_async: bool = Field(default=True, serialization_alias="async")
+    accepted: bool = True
+    operation_id: str
+
+
+class OperationPage(Document):
+    """A page of operations, newest first; `nextLink` is there while more of the time asked for is to come."""
+
+    value: tuple[Operation, ...]
+    nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name
+
+
+class WarmupAccepted(Document):
+    """A warmup, or its release, was started; the first five fields are the replaced system's."""
+
+    id: str
+    instance_id: str
+    db: str
+    statusQueryGetUri: str  # noqa: N815 - the replaced system's name
+    status: Literal["queued"] = "queued"
+    operation_id: str
+
+
+class WarmupStatus(Document):
+    """A warmup in the durable style of the replaced system."""
+
+    instance_id: str
+    runtime_status: Literal["Pending", "Running", "Completed", "Failed", "Terminated"]
+    custom_status: AnyProgress | None = None
+    output: dict[str, Any] | None = None
+    error: Problem | None = None
+
+
+class ActiveWarmups(Document):
+    """The warmups under way; the first one besides on its own, as the replaced system gave it."""
+
+    active: bool
+    instance_id: str | None = None
+    warmup: WarmupStatus | None = None
+    warmups: tuple[WarmupStatus, ...] = ()
+
+
+class WarmSummary(Document):
+    """Every warmed database of a cluster. With `error` nothing was seen: neither warm nor cold."""
+
+    warm: bool = False
+    workspace_ready: int = 0
+    workspace_desired: int = 0
+    databases: tuple[WarmStatus, ...] = ()
+    vmtouch_ready: int = 0
+    namespaces: tuple[str, ...] = ()
+    error: str | None = None

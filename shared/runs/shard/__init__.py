@@ -1,0 +1,1 @@
+"""Shard runs: what travels between their steps, and what came of them."""

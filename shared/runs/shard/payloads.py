@@ -1,0 +1,249 @@
+"""What travels between the steps of a shard run. Plain JSON on the wire, under 4 KB for 1,024 volumes and 32 shards.
+
+A layout travels as its cut points, and what is to be written as shard indices: the names follow from both. Fields are only
+ever added, with defaults: a run in flight is replayed by the next release (tests/wire keeps what past releases wrote).
+"""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from shared.blastdb.generations import Generation
+from shared.blastdb.layout import Layout
+from shared.blastdb.statistics import Statistics
+from shared.blastdb.volumes import Molecule, VolumeSet
+from shared.errors import Problem
+from shared.runs.callbacks import Callback
+from shared.runs.ids import lease_key
+from shared.runs.leases import Claim
+from shared.runs.payload import RetrySteering, Wire
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ShardRun(Wire):
+    """The input of a shard run; `restore` puts that kept layout back, a `refusal` is only told, in metadata and as its end."""
+
+    run: str
+    number: int
+    account: str
+    db: str
+    presets: tuple[int, ...]
+    force: bool = False
+    legacy_alias: bool = False
+    molecule: Molecule | None = None
+    presumed_dead: str | None = None
+    lease_seconds: float = 1800.0
+    retry: RetrySteering = RetrySteering()
+    callback: Callback | None = None
+    restore: str | None = None
+    refusal: Problem | None = None
+
+    @property
+    def claim(self) -> Claim:
+        """What the run has to hold."""
+        key = lease_key(self.account, self.db)
+        kind = "restore" if self.restore else "shard"
+        return Claim(key, self.run, kind, self.number, self.db, self.lease_seconds, self.presumed_dead)
+
+
+class BlobIndices(Wire):
+    """Some manifests and some aliases of one shard set, as shard indices."""
+
+    manifests: tuple[int, ...] = ()
+    aliases: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        """How many blobs."""
+        return len(self.manifests) + len(self.aliases)
+
+
+class SetPlan(Wire):
+    """One shard set: its layout, and the blobs that are absent from storage or differ there."""
+
+    layout: Layout
+    absent: BlobIndices = BlobIndices()
+    differing: BlobIndices = BlobIndices()
+
+    @property
+    def shard_count(self) -> int:
+        """N."""
+        return self.layout.shard_count
+
+    @property
+    def writes(self) -> int:
+        """How many blobs are to be written."""
+        return len(self.absent) + len(self.differing)
+
+
+class Inspect(Wire):
+    """Look at one database: everything that decides what a run has to do, in one round trip."""
+
+    account: str
+    db: str
+    presets: tuple[int, ...]
+    force: bool = False
+    legacy_alias: bool = False
+    molecule: Molecule | None = None
+    restore: str | None = None
+
+
+class Inspection(Wire):
+    """What a database looks like and what differs from what it should be.
+
+    `last_change` is when the youngest of the layout blobs was changed: what changes later is not overwritten. `metadata_etag` is
+    None when there is no metadata yet; `epoch` is the one found in it. `skipped` are presets with more shards than there
+    are volumes. `marked` says that metadata still shows a run in progress; `current`, that it describes this generation
+    and these sets. `orphans` are shard counts in whose folders blobs lie that no layout of this generation has. `restored` says
+    that the sets, `statistics` and `legacy_alias` are those of a layout that is, or is to be, put back; `restored_version` is
+    what its content was called, where metadata calls it something else.
+    """
+
+    volumes: VolumeSet
+    generation: Generation
+    statistics: Statistics | None
+    total_bytes: int
+    file_count: int
+    sets: tuple[SetPlan, ...]
+    skipped: tuple[int, ...] = ()
+    orphans: tuple[int, ...] = ()
+    metadata_etag: str | None = None
+    epoch: int = 0
+    marked: bool = False
+    current: bool = False
+    last_change: datetime
+    restored: bool = False
+    legacy_alias: bool = False
+    restored_version: str | None = None
+
+    @property
+    def writes(self) -> int:
+        """How many layout blobs are to be written."""
+        return sum(plan.writes for plan in self.sets)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to do: no blob to write or remove, and metadata that already says so."""
+        return self.current and not self.marked and not self.writes and not self.orphans
+
+
+class Inspected(Wire):
+    """The outcome of looking: an inspection, or the problem that forbids a run. `refused` is the digest of what was refused."""
+
+    inspection: Inspection | None = None
+    problem: Problem | None = None
+    refused: str | None = None
+
+
+class MarkStarted(Wire):
+    """Say in the metadata that a run has begun. `if_match` is the ETag that was inspected, None to create."""
+
+    account: str
+    db: str
+    run: str
+    epoch: int
+    started: datetime
+    if_match: str | None
+
+
+class UploadSet(Wire):
+    """Write what one shard set lacks. Nothing is written after `write_before`: by then another run may hold the lease.
+
+    `statistics` go into the aliases; None gives the two-line form.
+    """
+
+    account: str
+    db: str
+    plan: SetPlan
+    volumes: VolumeSet
+    statistics: Statistics | None
+    last_change: datetime
+    write_before: datetime
+
+
+class SetReceipt(Wire):
+    """What became of one shard set: complete and verified, unless there is a problem."""
+
+    shard_count: int
+    written: int = 0
+    already_right: int = 0
+    problem: Problem | None = None
+
+
+class CommitMetadata(Wire):
+    """Make a run's result public, after comparing the generation once more. `layouts` are those of the good sets."""
+
+    account: str
+    db: str
+    run: str
+    epoch: int
+    finished: datetime
+    generation: Generation
+    volumes: VolumeSet
+    statistics: Statistics | None
+    total_bytes: int
+    file_count: int
+    good_sets: tuple[int, ...]
+    problem: Problem | None = None
+    etag: str | None = None
+    layouts: tuple[Layout, ...] = ()
+    restored: bool = False
+    legacy_alias: bool = False
+    restored_version: str | None = None
+
+
+class RecordFailure(Wire):
+    """Say in the metadata that a run ended without a result.
+
+    `damaged_sets` may have been written to. `database_refused` says that the database lacks or mixes volumes: none of its
+    sets can be searched without losing sequences. `refused` is the digest of the listing that was refused: until it changes,
+    no run would end otherwise.
+    """
+
+    account: str
+    db: str
+    run: str
+    epoch: int
+    damaged_sets: tuple[int, ...] = ()
+    database_refused: bool = False
+    refused: str | None = None
+    problem: Problem | None = None
+
+
+class RemoveOrphans(Wire):
+    """Remove blobs that none of the `kept` sets has, from the folders of these shard counts."""
+
+    account: str
+    db: str
+    volumes: VolumeSet
+    shard_counts: tuple[int, ...]
+    kept: tuple[int, ...]
+    write_before: datetime
+
+
+class Written(Wire):
+    """The outcome of a step that writes metadata: its new ETag, or the problem that kept it from writing."""
+
+    etag: str | None = None
+    problem: Problem | None = None
+
+
+class Removed(Wire):
+    """How many orphans were removed, or the problem that kept them from being removed."""
+
+    blobs: int = 0
+    problem: Problem | None = None
+
+
+class ShardResult(Wire):
+    """What a shard run achieved; the operation's `result`."""
+
+    outcome: Literal["sharded", "restored", "unchanged", "canceled"]
+    db: str
+    volumes: int = 0
+    shard_sets: tuple[int, ...] = ()
+    skipped: tuple[int, ...] = ()
+    blobs_written: int = 0
+    blobs_unchanged: int = 0
+    orphans_removed: int = 0
+    statistics: Literal["njs", "index", "absent"] = "absent"
+    generation: Generation | None = None

@@ -1,0 +1,112 @@
+"""What would hold a database that the nodes cannot: more of them, or larger ones. Never smaller or fewer."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
+from operator import itemgetter
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.errors import Code, Problem
+from shared.runs.warmup.capacity import load, room, shards_per_node
+from shared.runs.warmup.vm_sizes import GIBIBYTE, cheapest_with, machine
+
+
+class Trial(NamedTuple):
+    """One shard set tried on nodes: the bytes of each shard, and what each node may fill."""
+
+    shard_count: int
+    shard_bytes: tuple[int, ...]
+    companion_bytes: int
+    replicas: int
+    budgets: tuple[int, ...]
+
+    def rooms(self) -> list[int]:
+        """How many of the shards each node has room for."""
+        by_budget = {budget: room(self.shard_bytes, budget, self.companion_bytes) for budget in set(self.budgets)}
+        return [by_budget[budget] for budget in self.budgets]
+
+
+class Advice(BaseModel):
+    """One arrangement that would do: so many nodes, so many shards.
+
+    `memory_bytes` is what each node's own capacity must be, None when the nodes stay as they are; `machine` a type that
+    has it, None when no known one is so large.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    nodes: int
+    shard_count: int
+    memory_bytes: int | None = None
+    machine: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The advice for a person."""
+        nodes = counted(self.nodes)
+        if self.memory_bytes is None:
+            return f"N = {self.shard_count} fits {nodes} like these."
+        by_type = f", such as {self.machine}" if self.machine else ""
+        return f"N = {self.shard_count} fits {nodes} with {gibibytes_up(self.memory_bytes)} each{by_type}."
+
+
+def counted(number: int, noun: str = "node") -> str:
+    """A number of things for a person."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def gibibytes_up(size: int) -> str:
+    """A size for a person that is not shown smaller than it is."""
+    return f"{ceil(Fraction(size * 100, GIBIBYTE)) / 100:.2f} GiB"
+
+
+def gibibytes_down(size: int) -> str:
+    """A limit for a person that is not shown larger than it is."""
+    return f"{size * 100 // GIBIBYTE / 100:.2f} GiB"
+
+
+def advise(trials: Sequence[Trial], memory_bytes: Sequence[int], safe: Fraction, machine_name: str | None) -> tuple[Advice, ...]:
+    """The least number of further nodes like the smallest one, and the least memory for as many nodes, that would do."""
+    # The trials come by N: of equal ones the first puts the fewest shards on a node.
+    nodes = len(memory_bytes)
+    advice: list[Advice] = []
+    more = [(nodes + extra, trial) for trial in trials if (extra := _nodes_missing(trial)) is not None]
+    if more:
+        count, trial = min(more, key=itemgetter(0))
+        advice.append(Advice(nodes=count, shard_count=trial.shard_count))
+    memory, trial = min(((_memory_needed(trial, safe), trial) for trial in trials), key=itemgetter(0))
+    # Not less than there is: where the machines differ, the others could have done with less.
+    memory = max(memory, *memory_bytes)
+    fitting = cheapest_with(memory, at_least=machine(machine_name) if machine_name else None)
+    name = fitting.name if fitting else None
+    return (*advice, Advice(nodes=nodes, shard_count=trial.shard_count, memory_bytes=memory, machine=name))
+
+
+def too_small(trials: Sequence[Trial], nearest: Trial, memory_bytes: Sequence[int], advice: Sequence[Advice]) -> Problem:
+    """The problem of nodes that hold none of the sets tried, told by the one that came nearest."""
+    least, most = min(memory_bytes), max(memory_bytes)
+    memory = gibibytes_down(least) if least == most else f"{gibibytes_down(least)} to {gibibytes_down(most)}"
+    replicas = f", {nearest.replicas} times" if nearest.replicas > 1 else ""
+    message = (
+        f"{counted(nearest.shard_count, 'shard')} of up to {gibibytes_up(max(nearest.shard_bytes))}{replicas}, and "
+        f"{gibibytes_up(nearest.companion_bytes)} for every node, do not fit: of {memory} memory a node, shards may fill "
+        f"{gibibytes_down(max(nearest.budgets))}; {counted(len(nearest.budgets))} can take {sum(nearest.rooms())} of "
+        f"{nearest.shard_count * nearest.replicas}. {' '.join(one.sentence for one in advice)}"
+    )
+    holds_one = any(any(trial.rooms()) for trial in trials)
+    return Problem(code=Code.CLUSTER_TOO_SMALL if holds_one else Code.MACHINE_TOO_SMALL, message=message)
+
+
+def _nodes_missing(trial: Trial) -> int | None:
+    each = room(trial.shard_bytes, min(trial.budgets), trial.companion_bytes)
+    if not each:
+        return None
+    missing = trial.shard_count * trial.replicas - sum(trial.rooms())
+    return -(-missing // each)
+
+
+def _memory_needed(trial: Trial, safe: Fraction) -> int:
+    per_node = shards_per_node(trial.shard_count, len(trial.budgets), trial.replicas)
+    return ceil(load(trial.shard_bytes, per_node, trial.companion_bytes) / safe)
