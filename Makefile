@@ -2,8 +2,8 @@
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
-COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --allow-unsafe --no-header --no-annotate
+# Versions and hashes that a lock file already has stay, unless pyproject.toml asks for others. By default uv writes no index's address.
+COMPILE := $(BIN)/uv pip compile --quiet --python $(PYTHON) --generate-hashes --no-header --no-annotate
 
 # More arguments for run, test, dev and bench: make test ARGS="-k proxy".
 ARGS ?=
@@ -55,7 +55,7 @@ cluster: setup ## a local Kubernetes cluster, stays up until Ctrl-C; built once,
 bench: setup ## measured ratios against the replaced system's way and the physical limit
 	@$(PYTHON) -m benchmarks $(ARGS)
 
-lock: setup ## compile the lock files anew from pyproject.toml and local/package.json
+lock: setup ## compile the lock files from pyproject.toml, the .in files and local/package.json
 	@$(COMPILE) -o requirements.txt pyproject.toml
 	@$(COMPILE) -c requirements.txt -o warmer/requirements.txt warmer/requirements.in
 	@$(COMPILE) -o local/s3/requirements.txt local/s3/requirements.in

@@ -1,7 +1,11 @@
-"""Do the lock files still say what pyproject.toml and local/package.json ask for? Reads files only, so it is quick.
+"""Check the lock files: do they say what pyproject.toml, the .in files and local/package.json ask for?
 
-Every direct dependency is pinned exactly, so a lock is up to date when it holds the same pins. What the pins drag in is
-pip's and npm's affair: both refuse to install from a lock whose hashes or versions do not fit.
+This reads files and nothing else, so it needs no network and its result never depends on what was released today. `uv pip
+compile`, which writes the locks, cannot check them offline: it needs the metadata of every package. uv's own lock format can
+be checked offline, but it holds the address of a package index.
+
+Every direct dependency is pinned exactly, so a lock is up to date when it holds the same pins. Pip and npm guard the rest:
+both refuse to install from a lock in which a package or a hash is missing.
 """
 
 from __future__ import annotations
@@ -35,23 +39,20 @@ def differences(wanted: dict[str, str], locked: dict[str, str], lock: str) -> It
 def python_findings() -> Iterable[str]:
     """What is wrong with the requirements files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    production = pins((ROOT / "requirements.txt").read_text())
-    development = pins((ROOT / "local/requirements.txt").read_text())
-    yield from differences(pins("\n".join(project["dependencies"])), production, "requirements.txt")
-    yield from differences(production, development, "local/requirements.txt")
-    yield from differences(
-        pins((ROOT / "local/s3/requirements.in").read_text()),
-        pins((ROOT / "local/s3/requirements.txt").read_text()),
-        "local/s3/requirements.txt",
-    )
-    extra = pins("\n".join(project["optional-dependencies"]["dev"]))
-    yield from differences(extra, development, "local/requirements.txt")
+    dependencies, dev = "\n".join(project["dependencies"]), "\n".join(project["optional-dependencies"]["dev"])
+    for lock, wanted in (
+        ("requirements.txt", dependencies),
+        ("local/requirements.txt", f"{dependencies}\n{dev}\n{_read('requirements.txt')}"),
+        ("warmer/requirements.txt", _read("warmer/requirements.in")),
+        ("local/s3/requirements.txt", _read("local/s3/requirements.in")),
+    ):
+        yield from differences(pins(wanted), pins(_read(lock)), lock)
 
 
 def node_findings() -> Iterable[str]:
     """What is wrong with npm's lock file."""
-    wanted = json.loads((ROOT / "local/package.json").read_text())["dependencies"]
-    packages = json.loads((ROOT / "local/package-lock.json").read_text())["packages"]
+    wanted = json.loads(_read("local/package.json"))["dependencies"]
+    packages = json.loads(_read("local/package-lock.json"))["packages"]
     locked = {name: packages.get(f"node_modules/{name}", {}).get("version", "not at all") for name in wanted}
     yield from differences(wanted, locked, "local/package-lock.json")
     for path, package in packages.items():
@@ -60,6 +61,10 @@ def node_findings() -> Iterable[str]:
             yield f"local/package-lock.json has an address for {path}; run 'make lock'"
         if path and "integrity" not in package:
             yield f"local/package-lock.json has no checksum for {path}"
+
+
+def _read(file: str) -> str:
+    return (ROOT / file).read_text()
 
 
 def main() -> int:
