@@ -1,50 +1,51 @@
-"""NCRONTAB schedules: six fields (second minute hour day month weekday), or five without seconds; all in UTC."""
+"""NCRONTAB schedules: six fields (second minute hour day month weekday), or five without seconds; all in UTC.
+
+croniter finds the firings. It reads several dialects of cron, so this module first refuses what the Functions host would
+refuse: years, `L`, `W`, `#`, `?`, `@daily`, random and hashed fields, and 7 for Sunday. A range that runs backwards (`22-2`)
+is refused too, because libraries disagree on what it means.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime
 from typing import NamedTuple
+
+from croniter import croniter
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_LIMITS = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-_NAMES: tuple[dict[str, int], ...] = (
-    {},
-    {},
-    {},
-    {},
-    {m: n for n, m in enumerate(_MONTHS, 1)},
-    {d: n for n, d in enumerate(_DAYS)},
-)
-_LONGEST_SEARCH = timedelta(days=366 * 8)
+_NUMBERS = {name: number for names, first in ((_MONTHS, 1), (_DAYS, 0)) for number, name in enumerate(names, first)}
+_VALUES = (r"\d+", r"\d+", r"\d+", r"\d+", "|".join((r"\d+", *_MONTHS)), "|".join(("[0-6]", *_DAYS)))
 
 
 class Schedule(NamedTuple):
-    """When a timer fires: allowed values per field. Day and weekday must both agree, as in NCRONTAB."""
+    """When a timer fires. Day and weekday must both agree, as in NCRONTAB and unlike in Unix cron."""
 
-    seconds: frozenset[int]
-    minutes: frozenset[int]
-    hours: frozenset[int]
-    days: frozenset[int]
-    months: frozenset[int]
-    weekdays: frozenset[int]
+    expression: str
 
     @classmethod
     def parse(cls, text: str) -> Schedule:
-        """Read an expression with `*`, lists, ranges, steps and English names of months and weekdays.
+        """Read an expression with `*`, lists, ranges, steps and three-letter English names of months and weekdays.
 
         Raises:
-            ValueError: the expression is not one.
+            ValueError: the text is not such an expression.
         """
         fields = text.lower().split()
-        if len(fields) == len(_LIMITS) - 1:
+        if len(fields) == len(_VALUES) - 1:
             fields.insert(0, "0")
-        if len(fields) != len(_LIMITS):
+        if len(fields) != len(_VALUES):
             raise ValueError(f"'{text}' is not a schedule of five or six fields")
+        for field, value in zip(fields, _VALUES, strict=True):
+            for part in field.split(","):
+                if not _is_part(part, value):
+                    raise ValueError(f"'{text}' is not a schedule: '{part}' is not a value, range or step")
+        schedule = cls(" ".join(fields))
         try:
-            return cls(*(_field(field, *limits, names) for field, limits, names in zip(fields, _LIMITS, _NAMES, strict=True)))
+            schedule._firings(datetime.now(UTC))
         except ValueError as error:
             raise ValueError(f"'{text}' is not a schedule: {error}") from error
+        return schedule
 
     def after(self, moment: datetime) -> datetime:
         """The first firing later than that moment, which must be in UTC.
@@ -52,34 +53,19 @@ class Schedule(NamedTuple):
         Raises:
             ValueError: the schedule never fires (30 February, say).
         """
-        at = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
-        last = at + _LONGEST_SEARCH
-        while at < last:
-            if at.month not in self.months or at.day not in self.days or at.isoweekday() % 7 not in self.weekdays:
-                at = at.replace(hour=0, minute=0, second=0) + timedelta(days=1)
-            elif at.hour not in self.hours:
-                at = at.replace(minute=0, second=0) + timedelta(hours=1)
-            elif at.minute not in self.minutes:
-                at = at.replace(second=0) + timedelta(minutes=1)
-            elif at.second not in self.seconds:
-                at += timedelta(seconds=1)
-            else:
-                return at
-        raise ValueError("the schedule never fires")
+        try:
+            return self._firings(moment).get_next(datetime)
+        except ValueError as error:
+            raise ValueError(f"the schedule '{self.expression}' never fires") from error
+
+    def _firings(self, moment: datetime) -> croniter:
+        return croniter(self.expression, moment, day_or=False, second_at_beginning=True)
 
 
-def _field(text: str, low: int, high: int, names: dict[str, int]) -> frozenset[int]:
-    values: set[int] = set()
-    for part in text.split(","):
-        span, _, step = part.partition("/")
-        first, dash, last = span.partition("-")
-        start = low if span == "*" else _number(first, names)
-        end = high if span == "*" or (step and not dash) else _number(last if dash else first, names)
-        if not (low <= start <= end <= high and int(step or 1) >= 1):
-            raise ValueError(f"'{part}' is outside {low}-{high}")
-        values.update(range(start, end + 1, int(step or 1)))
-    return frozenset(values)
+def _is_part(text: str, value: str) -> bool:
+    found = re.fullmatch(rf"(?:\*|(?P<first>{value})(?:-(?P<last>{value}))?)(?:/\d+)?", text)
+    return found is not None and (found["last"] is None or _number(found["first"]) <= _number(found["last"]))
 
 
-def _number(text: str, names: dict[str, int]) -> int:
-    return names[text] if text in names else int(text)
+def _number(text: str) -> int:
+    return _NUMBERS[text] if text in _NUMBERS else int(text)

@@ -1,11 +1,6 @@
 """Event Grid and timer triggers."""
 
 import asyncio
-from datetime import UTC, datetime
-
-import pytest
-
-from local.functions.cron import Schedule
 
 WEBHOOK = "/runtime/webhooks/EventGrid?functionName="
 NOTIFICATION = {"aeg-event-type": "Notification"}
@@ -59,31 +54,3 @@ async def test_timer_function_fires_on_its_schedule(start_sample):
     sample = await start_sample(more_env={"NIGHTLY": "* * * * * *"})
     async with asyncio.timeout(10):
         await sample.wait_for_effects(1, "nightly")
-
-
-@pytest.mark.parametrize(
-    ("text", "moment", "expected"),
-    [
-        ("0 */10 * * * *", "2026-01-01T00:03:00", "2026-01-01T00:10:00"),
-        ("*/30 * * * * *", "2026-01-01T00:00:00", "2026-01-01T00:00:30"),
-        ("0 0 3 * * *", "2026-12-31T03:00:00", "2027-01-01T03:00:00"),
-        ("15 5,35 9-17 * * Mon-Fri", "2026-01-02T17:35:15", "2026-01-05T09:05:15"),
-        ("0 0 0 29 2 *", "2026-03-01T00:00:00", "2028-02-29T00:00:00"),
-        ("5/20 * * * * *", "2026-01-01T00:00:30", "2026-01-01T00:00:45"),
-        ("0 12 1 jan *", "2026-06-01T00:00:00", "2027-01-01T12:00:00"),
-    ],
-)
-def test_schedule_finds_its_next_firing(text, moment, expected):
-    at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-    assert Schedule.parse(text).after(at) == datetime.fromisoformat(expected).replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize("text", ["", "* * * *", "60 * * * * *", "* * * * * Any", "*/0 * * * * *", "5-1 * * * * *"])
-def test_text_that_is_no_schedule_is_refused(text):
-    with pytest.raises(ValueError, match="not a schedule"):
-        Schedule.parse(text)
-
-
-def test_schedule_that_never_fires_says_so():
-    with pytest.raises(ValueError, match="never"):
-        Schedule.parse("0 0 0 30 2 *").after(datetime(2026, 1, 1, tzinfo=UTC))
