@@ -19,7 +19,7 @@ from aiohttp import web
 
 from local.cluster.arm_documents import ManagedCluster, Power, agent_pool, managed_cluster, same
 from local.cluster.arm_operations import Missing, Operations, error_reply
-from local.cluster.certificates import self_signed
+from local.cluster.certificates import server_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,8 +58,8 @@ class Arm:
 
     @property
     def certificate(self) -> Path:
-        """PEM file to check its TLS by."""
-        return self.folder / "arm.pem"
+        """PEM file of the authority that clients must trust."""
+        return self.folder / "arm-ca.pem"
 
     def fail(self, status: int, code: str, *, times: int = 1) -> None:
         """Answer the next requests with an error of ARM's form."""
@@ -67,7 +67,7 @@ class Arm:
 
     async def __aenter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        made = self_signed(self.folder, "arm")
+        made = server_certificate(self.folder, "arm")
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(made.certificate, made.key)
 

@@ -129,7 +129,7 @@ class Cluster(Together):
 
     @property
     def arm_certificate(self) -> Path:
-        """PEM file to check ARM's TLS by."""
+        """PEM file of the authority that vouches for ARM's stand-in."""
         return self.arm.certificate
 
     @property

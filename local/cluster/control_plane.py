@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from local.cluster.access import Access
 from local.cluster.api import Api
-from local.cluster.certificates import self_signed, signing_key
+from local.cluster.certificates import server_certificate, signing_key
 from local.processes import Child, ProcessFailed, free_port, port_open
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class ControlPlane:
         self._children[program] = await Child.start(program, [str(self._programs / program), *arguments], log=log)
 
     def _make_keys(self) -> None:
-        self._authority = self_signed(self._folder, "kube-apiserver").certificate.read_bytes()
+        self._authority = server_certificate(self._folder, "kube-apiserver").authority.read_bytes()
         signing_key(self._folder / "service-accounts.key")
         tokens = self._folder / "tokens.csv"
         tokens.touch(mode=0o600)
@@ -200,7 +200,7 @@ class ControlPlane:
         return [
             f"--controllers={_CONTROLLERS}",
             f"--service-account-private-key-file={self._folder / 'service-accounts.key'}",
-            f"--root-ca-file={self._folder / 'kube-apiserver.pem'}",
+            f"--root-ca-file={self._folder / 'kube-apiserver-ca.pem'}",
             f"--node-monitor-period={self._timing.heartbeat_seconds}s",
             f"--node-monitor-grace-period={self._timing.grace_seconds}s",
             *("--node-startup-grace-period=60s", "--node-eviction-rate=100", "--secondary-node-eviction-rate=100"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from aiohttp import web
 
-from local.cluster.certificates import self_signed
+from local.cluster.certificates import server_certificate
 from tests.orchestrators.crossroads import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Receiver:
     """Answers each path by its own script, the last entry for ever; 204 where there is none."""
 
     def __init__(self, folder: Path) -> None:
-        self._certificate = self_signed(folder, "receiver")
+        self._certificate = server_certificate(folder, "receiver")
         self._deliveries: dict[str, list[Delivery]] = defaultdict(list)
         self._scripts: dict[str, list[int]] = {}
         self._came = asyncio.Condition()
@@ -40,7 +40,7 @@ class Receiver:
     @property
     def certificate(self) -> Path:
         """What vouches for it."""
-        return self._certificate.certificate
+        return self._certificate.authority
 
     async def __aenter__(self) -> Self:
         app = web.Application()
