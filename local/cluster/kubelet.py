@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
-from local.cluster.mirror import Mirror
+from local.cluster.informer import Informer
 from local.cluster.node import Node, World
 
 if TYPE_CHECKING:
@@ -55,21 +55,21 @@ class Kubelet:
             heartbeat_seconds: between two signs of life of a node.
         """
         self.nodes: dict[str, Node] = {}
-        self.node_objects = Mirror(api, "/api/v1/nodes")
-        self.pod_objects = Mirror(api, "/api/v1/pods", self._pod_changed)
+        self.node_objects = Informer(api, "/api/v1/nodes")
+        self.pod_objects = Informer(api, "/api/v1/pods", self._pod_changed)
         self._content = {
-            "configMap": Mirror(api, "/api/v1/configmaps", self._content_changed),
-            "secret": Mirror(api, "/api/v1/secrets", self._content_changed),
+            "configMap": Informer(api, "/api/v1/configmaps", self._content_changed),
+            "secret": Informer(api, "/api/v1/secrets", self._content_changed),
         }
         self._world = World(api, root, logs, images, self._find, variables, heartbeat_seconds)
         self._api = api
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        mirrors = [self.node_objects, self.pod_objects, *self._content.values()]
-        self._tasks = [asyncio.create_task(mirror.run()) for mirror in mirrors]
+        informers = [self.node_objects, self.pod_objects, *self._content.values()]
+        self._tasks = [asyncio.create_task(informer.run()) for informer in informers]
         async with asyncio.timeout(START_SECONDS):
-            await asyncio.gather(*(mirror.is_synced.wait() for mirror in mirrors))
+            await asyncio.gather(*(informer.is_synced.wait() for informer in informers))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -118,7 +118,7 @@ class Kubelet:
     def _find(self, kind: str, namespace: str, name: str) -> Object | None:
         return self._content[kind].get(namespace, name)
 
-    def _pod_changed(self, pod: Object, is_there: bool) -> None:  # noqa: FBT001 - a mirror's callback
+    def _pod_changed(self, pod: Object, is_there: bool) -> None:  # noqa: FBT001 - an informer's callback
         node = self.nodes.get(pod["spec"].get("nodeName", ""))
         if node is None or not node.is_running:
             return
@@ -127,6 +127,6 @@ class Kubelet:
         else:
             node.forget(pod["metadata"]["uid"])
 
-    def _content_changed(self, item: Object, is_there: bool) -> None:  # noqa: FBT001, ARG002 - a mirror's callback
+    def _content_changed(self, item: Object, is_there: bool) -> None:  # noqa: FBT001, ARG002 - an informer's callback
         for node in self.nodes.values():
             node.refresh(item["metadata"]["namespace"])

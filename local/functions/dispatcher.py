@@ -16,8 +16,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from local.functions.items import Observer, Verdict, WorkItem, WorkItemNote, read_item
-from local.functions.link import WorkerLost
 from local.functions.wire import Answer, Failure
+from local.functions.worker_connection import WorkerLost
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.functions.link import WorkerLost
 from local.functions.wire import Value
+from local.functions.worker_connection import WorkerLost
 
 if TYPE_CHECKING:
     from starlette.requests import Request

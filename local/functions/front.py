@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as HostRoute
 from starlette.routing import Router
 
-from local.functions.link import WorkerLost
 from local.functions.wire import HttpCall, HttpReply, Value
+from local.functions.worker_connection import WorkerLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

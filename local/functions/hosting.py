@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from local.functions.items import Observer
-    from local.functions.link import WorkerLink
+    from local.functions.worker_connection import WorkerConnection
 
 _LOG = logging.getLogger(__name__)
 _REPOSITORY = Path(__file__).parents[2]
@@ -139,7 +139,7 @@ class FunctionsHost(Together):
         await server.start(front.application)
         self._exit.push_async_callback(server.stop)
 
-    async def _start_children(self, supervisor: WorkerSupervisor) -> WorkerLink:
+    async def _start_children(self, supervisor: WorkerSupervisor) -> WorkerConnection:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_backend())

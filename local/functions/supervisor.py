@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from local.functions.link import WorkerLink
+from local.functions.worker_connection import WorkerConnection
 from local.processes import ProcessFailed
 
 if TYPE_CHECKING:
@@ -25,22 +25,22 @@ class WorkerSupervisor:
         self._app = app
         self._env = env
         self._log = log
-        self._worker: WorkerLink | None = None
+        self._worker: WorkerConnection | None = None
         self._up = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
-    async def start(self) -> WorkerLink:
+    async def start(self) -> WorkerConnection:
         """Start the first worker and keep it replaced from then on.
 
         Raises:
             ProcessFailed: the app cannot be loaded; nothing is left running.
         """
-        first = await WorkerLink.start(self._app, self._env, self._log)
+        first = await WorkerConnection.start(self._app, self._env, self._log)
         self._take(first)
         self._watching = asyncio.create_task(self._watch(first))
         return first
 
-    async def ready(self) -> WorkerLink:
+    async def ready(self) -> WorkerConnection:
         """The worker that takes invocations; waits while one is being started."""
         while True:
             await self._up.wait()
@@ -50,7 +50,7 @@ class WorkerSupervisor:
             self._up.clear()
 
     @property
-    def latest(self) -> WorkerLink | None:
+    def latest(self) -> WorkerConnection | None:
         """The worker that was started last, which may have ended; None before the first."""
         return self._worker
 
@@ -62,11 +62,11 @@ class WorkerSupervisor:
         if self._worker:
             await self._worker.close()
 
-    def _take(self, worker: WorkerLink) -> None:
+    def _take(self, worker: WorkerConnection) -> None:
         self._worker = worker
         self._up.set()
 
-    async def _watch(self, worker: WorkerLink) -> None:
+    async def _watch(self, worker: WorkerConnection) -> None:
         while True:
             await worker.lost()
             await worker.close()
@@ -75,11 +75,11 @@ class WorkerSupervisor:
             _LOG.info("The language worker runs again, as process %s.", worker.child.pid)
             self._take(worker)
 
-    async def _restart(self) -> WorkerLink:
+    async def _restart(self) -> WorkerConnection:
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
             try:
-                return await WorkerLink.start(self._app, self._env, self._log)
+                return await WorkerConnection.start(self._app, self._env, self._log)
             except ProcessFailed as error:
                 _LOG.error("%s\nNext attempt in %.1f s.", error, pause_seconds)
                 await asyncio.sleep(pause_seconds)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from local.functions.cron import Schedule
 from local.functions.environment import resolve
-from local.functions.link import WorkerLost
 from local.functions.wire import Value
+from local.functions.worker_connection import WorkerLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

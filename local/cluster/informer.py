@@ -19,11 +19,11 @@ _PAUSE_SECONDS = 0.1
 _GONE = 410
 
 
-class Mirror:
+class Informer:
     """The objects at one path, by namespace and name; `run` keeps them up to date until it is cancelled."""
 
     def __init__(self, api: Api, path: str, changed: Callable[[Object, bool], None] | None = None) -> None:
-        """Describe a mirror.
+        """Describe an informer.
 
         Args:
             api: whom to ask.
@@ -57,7 +57,7 @@ class Mirror:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def wait_for(self, says_yes: Callable[[], bool]) -> None:
-        """Wait until something holds; it is asked again after each change in this mirror."""
+        """Wait until something holds; it is asked again after each change in this informer."""
         async with self._condition:
             await self._condition.wait_for(says_yes)
 

@@ -24,7 +24,7 @@ class WorkerLost(Exception):  # noqa: N818 - named for what happened, as the hou
     """The worker ended before it answered; whether the function had its effect is unknown."""
 
 
-class WorkerLink:
+class WorkerConnection:
     """A worker that has loaded the app."""
 
     def __init__(self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,13 +48,13 @@ class WorkerLink:
             command = [sys.executable, "-m", "local.functions.worker"]
             command += ["--app", str(app), "--socket", str(theirs.fileno())]
             child = await Child.start("language worker", command, log=log, env=env, cwd=_REPOSITORY, pass_fds=[theirs.fileno()])
-        link = cls(child, *await asyncio.open_connection(sock=ours))
+        connection = cls(child, *await asyncio.open_connection(sock=ours))
         try:
-            await link._load()
+            await connection._load()
         except BaseException:
-            await link.close()
+            await connection.close()
             raise
-        return link
+        return connection
 
     async def _load(self) -> None:
         try:
