@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,14 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from local.demo.databases import Search
-
 OUTPUT = "6 std score"
 MAX_TARGETS = 20_000
 
 
 class ProgramError(Exception):
     """A BLAST+ program ended with an error; the message carries what it printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One way to search a database: a program and its task."""
+
+    program: str
+    task: str
 
 
 class Hit(NamedTuple):

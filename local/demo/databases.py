@@ -10,20 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.demo import sequences
-from local.demo.blast import ProgramError, run_program
+from local.demo.blast import ProgramError, Search, run_program
 from local.demo.sequences import Generator as SequenceGenerator
 from local.demo.sequences import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """One way to search a database: a program and its task."""
-
-    program: str
-    task: str
 
 
 @dataclass(frozen=True, slots=True)

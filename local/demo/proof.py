@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from local.demo.blast import Hit
-    from local.demo.databases import Database, Search
+    from local.demo.blast import Hit, Search
+    from local.demo.databases import Database
     from local.demo.storage import BlobStore, Shard
 
 

@@ -6,7 +6,8 @@ from itertools import count
 
 import pytest
 
-from local.demo.databases import Search, Specimen, make
+from local.demo.blast import Search
+from local.demo.databases import Specimen, make
 from local.demo.sequences import Recipe
 from tests.warmer.scene import Scene, Store
 

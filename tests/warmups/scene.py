@@ -13,7 +13,8 @@ from local.cluster.api import STRATEGIC_MERGE, ApiError
 from local.cluster.api import Api as Kubernetes
 from local.cluster.manifests import NAMESPACE
 from local.demo import blast
-from local.demo.databases import Search, Specimen, make
+from local.demo.blast import Search
+from local.demo.databases import Specimen, make
 from local.demo.proof import Comparison, compare
 from local.demo.sequences import Recipe
 from local.demo.storage import Shard
