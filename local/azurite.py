@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Self
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient
 
+from local import ROOT
 from local.processes import Child, ProcessFailed, free_port, port_open
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).parent.parent
 DEFAULT_ACCOUNT = "devstoreaccount1"
 CONTAINER = "blast-db"
 """Where Shardwarm keeps databases."""

@@ -14,31 +14,16 @@ Application Insights. A work item that kills every worker it meets is delivered 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import logging
 import sys
 from pathlib import Path
 
-from local.functions.dispatcher import BackendLost
 from local.functions.hosting import FunctionsHost
 from local.functions.items import Verdict, WorkItemNote
-from local.processes import ProcessFailed
-from local.upkeep import until_asked
+from local.ports import port_number
+from local.upkeep import Command
 
 __all__ = ["FunctionsHost", "Verdict", "WorkItemNote"]
-
-
-async def _serve(host: FunctionsHost, state: Path) -> int:
-    try:
-        await until_asked(_run(host, state))
-    except (ProcessFailed, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except BackendLost as error:
-        print(f"The host cannot go on: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 async def _run(host: FunctionsHost, state: Path) -> None:
@@ -59,9 +44,9 @@ def _print_functions(host: FunctionsHost, state: Path) -> None:
 
 
 def main() -> int:
-    """Run a host until SIGTERM or Ctrl-C; 1 if the app cannot be loaded."""
+    """Run a host until SIGTERM or Ctrl-C; the exit status is that of `Command.run`."""
     parser = argparse.ArgumentParser(prog="local.host", description="Runs an Azure Functions app on this machine.")
-    parser.add_argument("--port", type=int, default=7071, help="0 takes a free one")
+    parser.add_argument("--port", type=port_number, default=7071, help="0 takes a free one (default: 7071)")
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py (default: here)")
     parser.add_argument("--state", type=Path, help="folder for logs (default: <app>/.local/functions)")
     parser.add_argument("--deliver-twice", action="store_true", help="run every activity twice")
@@ -70,9 +55,8 @@ def main() -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     state = (arguments.state or arguments.app / ".local" / "functions").resolve()
     host = FunctionsHost(arguments.app, state=state, port=arguments.port, deliver_twice=arguments.deliver_twice)
-    return asyncio.run(_serve(host, state))
+    return Command("host", state, "python -m local.host --port 0").run(_run(host, state))
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
+    sys.exit(main())

@@ -16,7 +16,7 @@ import sys
 import tomllib
 from typing import TYPE_CHECKING
 
-from local.azurite import ROOT
+from local import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import httpx
 
-from local.azurite import ROOT
+from local import ROOT
 from local.processes import Child, ProcessFailed, free_port, port_open
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import json
 
-from local.azurite import ROOT
+from local import ROOT
 from shared.http.openapi import document
 from shared.http.routes import ROUTES
 

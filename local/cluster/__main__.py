@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import os
 import shutil
 import sys
 from pathlib import Path
 
-from local.azurite import ROOT
-from local.cluster.binaries import ClusterUnavailable
+from local import ROOT
 from local.cluster.cluster import Cluster
 from local.cluster.images import MACHINE, project_python
-from local.processes import ProcessFailed
-from local.upkeep import announced, only_one, until_asked
+from local.upkeep import Command, announced
 
 DEFAULT_ROOT = ROOT / ".local"
 
 
 async def _run(cluster: Cluster, addresses_file: Path) -> None:
+    # What a killed cluster has left.
+    shutil.rmtree(cluster.root, ignore_errors=True)
     print("Joining the cluster of KUBECONFIG …" if cluster.is_given else "Starting Kubernetes …", flush=True)
     async with cluster:
         with announced(_addresses(cluster), addresses_file):
@@ -64,7 +63,7 @@ Ctrl-C ends it. {"The roles that were applied stay." if cluster.is_given else "N
 
 
 def main() -> int:
-    """Keep a cluster up until asked to end; 0 then, 1 when it failed, 2 when there can be none on this machine."""
+    """Keep a cluster up until a signal asks for the end; the exit status is that of `Command.run`."""
     parser = argparse.ArgumentParser(prog="local.cluster", description="Keeps a local cluster up until Ctrl-C.")
     parser.add_argument("--nodes", type=int, default=3, help="in the workload pool (default: 3)")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for cluster.json and all files (default: .local)")
@@ -72,22 +71,8 @@ def main() -> int:
     root: Path = arguments.root.resolve()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     images = {"shardwarm-warmer:local": project_python(), "machine:local": MACHINE}
-    try:
-        with only_one(root / "cluster.lock"):
-            shutil.rmtree(root / "cluster", ignore_errors=True)
-            cluster = Cluster(root / "cluster", nodes=arguments.nodes, images=images)
-            asyncio.run(until_asked(_run(cluster, root / "cluster.json")))
-    except BlockingIOError:
-        print(f"A cluster is already up under {root}; its addresses are in {root / 'cluster.json'}.", file=sys.stderr)
-        return 1
-    except ClusterUnavailable as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (ProcessFailed, OSError) as error:
-        print(f"The cluster ended: {error}\nLogs: {root / 'cluster/logs'}", file=sys.stderr)
-        return 1
-    print("The cluster has ended.")
-    return 0
+    cluster = Cluster(root / "cluster", nodes=arguments.nodes, images=images)
+    return Command("cluster", cluster.logs).keep_up(root, lambda addresses_file: _run(cluster, addresses_file))
 
 
 if __name__ == "__main__":

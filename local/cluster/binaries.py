@@ -7,11 +7,13 @@ import os
 import signal
 from pathlib import Path
 
+from local.upkeep import Unavailable
+
 VERSION = "1.20.2"
 _BUILD = Path(__file__).parent / "build"
 
 
-class ClusterUnavailable(Exception):  # noqa: N818 - named for what is, as the house style asks
+class ClusterUnavailable(Unavailable):
     """There can be no local cluster on this machine; the message says what is missing and what to do instead."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local.azurite import ROOT
+from local import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
-from local.azurite import ROOT
+from local import ROOT
 from local.cluster.api import APPLY, Api
 
 if TYPE_CHECKING:

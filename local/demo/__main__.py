@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from local.azurite import ROOT
+from local import ROOT
 from local.demo.api import ApiError
 from local.demo.blast import ProgramError
 from local.demo.ground import only_one

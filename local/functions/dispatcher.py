@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from local.functions.items import Observer, Verdict, WorkItem, WorkItemNote, read_item
 from local.functions.wire import Answer, Failure
 from local.functions.worker_connection import WorkerLost
+from local.processes import ProcessFailed
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -32,7 +33,7 @@ _ATTEMPTS = 3
 _STREAM_ITEMS = 10_000
 
 
-class BackendLost(Exception):  # noqa: N818 - named for what happened, as the house style asks
+class BackendLost(ProcessFailed):
     """The backend is gone, and with it the state of every run."""
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, override
 
 import uvicorn
 
+from local.ports import take_port
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -26,16 +28,9 @@ class HttpServer:
         """Take the port; 0 takes a free one.
 
         Raises:
-            OSError: the port is in use.
+            PortTaken: another process has the port.
         """
-        # asyncio sets TCP_NODELAY only where the protocol is spelled out; without it a reply waits 40 ms for an ACK.
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind(("127.0.0.1", port))
-        except OSError:
-            self._socket.close()
-            raise
+        self._socket = take_port(port)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None

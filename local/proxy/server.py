@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Self
 
+from local.ports import take_port
 from local.proxy.exchange import Exchange, Upstream
 from local.proxy.pipe import Pipe
 from local.proxy.rules import CarriedOut, Fault, Held, Rule, Shortened
@@ -22,17 +23,18 @@ class Proxy:
     It lives in the event loop that started it: a loop that is blocked for long blocks the requests too.
     """
 
-    def __init__(self, upstream_port: int, *, round_trip_seconds: float = 0.0) -> None:
+    def __init__(self, upstream_port: int, *, port: int = 0, round_trip_seconds: float = 0.0) -> None:
         """Describe a proxy; nothing listens before `start`.
 
         Args:
             upstream_port: may change between requests (`proxy.upstream_port = …`) when the upstream is restarted.
+            port: to listen on; 0 takes a free one at `start`.
             round_trip_seconds: added to every request, half in each direction, and once more to the first one of a
                 connection. May change at any time.
         """
         self.upstream_port = upstream_port
         self.round_trip_seconds = round_trip_seconds
-        self.port = 0
+        self.port = port
         self.records: list[Record] = []
         """Every request that has ended, in the order of the ends."""
         self._rules: list[Rule] = []
@@ -40,8 +42,12 @@ class Proxy:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Listen on a free port."""
-        self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0, limit=HEAD_LIMIT_BYTES)
+        """Listen; `port` says where from then on.
+
+        Raises:
+            PortTaken: another process has the port.
+        """
+        self._server = await asyncio.start_server(self._accepted, sock=take_port(self.port), limit=HEAD_LIMIT_BYTES)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

@@ -9,22 +9,23 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from local.azurite import ROOT
-from local.cluster.binaries import ClusterUnavailable
-from local.processes import ProcessFailed
+from local import ROOT
+from local.ports import port_number, require_free
 from local.stack.greeting import greeting
 from local.stack.stack import DEFAULT_ROOT, Stack
 from local.stack.warm import WarmStack
-from local.upkeep import announced, first_cause, only_one, until_asked
+from local.upkeep import Command, announced
 
 if TYPE_CHECKING:
     from local.cluster import Cluster
 
 _SCHEDULE = "0 */10 * * * *"
-"""Of the passes that heal: as in a deployed app."""
+"""When reconcile passes start: as in a deployed app."""
 
 
-async def _run(embedded: Stack | WarmStack, addresses_file: Path) -> None:
+async def _run(embedded: Stack | WarmStack, port: int, addresses_file: Path) -> None:
+    # Before anything starts: a cluster takes a minute.
+    require_free(port)
     cluster = embedded.cluster if isinstance(embedded, WarmStack) else None
     print(f"Starting {'Kubernetes, ' if cluster else ''}storage emulator and app …", flush=True)
     async with embedded:
@@ -53,9 +54,9 @@ def _cluster_addresses(cluster: Cluster) -> dict[str, str]:
 
 
 def main() -> int:
-    """Keep a stack up until asked to end; 0 then, 1 when it failed."""
+    """Keep a stack up until a signal asks for the end; the exit status is that of `Command.run`."""
     parser = argparse.ArgumentParser(prog="local.stack", description="Keeps the local stack up until Ctrl-C.")
-    parser.add_argument("--port", type=int, default=7071, help="of the app; 0 takes a free one (default: 7071)")
+    parser.add_argument("--port", type=port_number, default=7071, help="of the app; 0 takes a free one (default: 7071)")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder for logs and stack.json (default: .local)")
     parser.add_argument("--app", type=Path, default=ROOT, help="folder with function_app.py (default: this project)")
     parser.add_argument("--cluster", action="store_true", help="with a Kubernetes cluster, for warmups; takes longer to start")
@@ -65,19 +66,11 @@ def main() -> int:
     # Beside the files of `make cluster`, which may be up as well.
     folder = root / "dev" if arguments.cluster else root
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        with only_one(root / "stack.lock"):
-            settings = {"SHARDWARM_RECONCILE_SCHEDULE": _SCHEDULE}
-            stack = embedded(folder, app=arguments.app, port=arguments.port, settings=settings, events=True)
-            asyncio.run(until_asked(_run(stack, root / "stack.json")))
-    except BlockingIOError:
-        print(f"A stack is already up under {root}; its addresses are in {root / 'stack.json'}.", file=sys.stderr)
-        return 1
-    except (ProcessFailed, ClusterUnavailable, RuntimeError, OSError, ExceptionGroup) as error:
-        print(f"The stack ended: {first_cause(error)}\nLogs: {folder}", file=sys.stderr)
-        return 1
-    print("The stack has ended.")
-    return 0
+    settings = {"SHARDWARM_RECONCILE_SCHEDULE": _SCHEDULE}
+    stack = embedded(folder, app=arguments.app, port=arguments.port, settings=settings, events=True)
+    same = "--cluster " if arguments.cluster else ""
+    command = Command("stack", folder, f'make dev ARGS="{same}--port 0"')
+    return command.keep_up(root, lambda addresses_file: _run(stack, arguments.port, addresses_file))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from local.azurite import DEFAULT_ACCOUNT, ROOT, Azurite
+from local import ROOT
+from local.azurite import DEFAULT_ACCOUNT, Azurite
 from local.events import Subscription
 from local.host import FunctionsHost
 from local.proxy import Proxy

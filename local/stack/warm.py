@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-from local.azurite import CONTAINER, ROOT
+from local import ROOT
+from local.azurite import CONTAINER
 from local.cluster import Cluster, Timing, project_python
 from local.cluster.api import Api
 from local.stack.stack import Stack

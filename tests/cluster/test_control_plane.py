@@ -10,7 +10,7 @@ import pytest
 from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
 
-from local.azurite import ROOT
+from local import ROOT
 from local.cluster import Cluster
 from local.cluster.api import Api, ApiError
 from local.cluster.binaries import programs

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from local.azurite import ROOT
+from local import ROOT
 from local.cluster import Cluster
 from local.cluster.given import given_kubeconfig
 from shared.runs.warmup.facts import Limits

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.azurite import DEFAULT_ACCOUNT, ROOT, Azurite
+from local import ROOT
+from local.azurite import DEFAULT_ACCOUNT, Azurite
 from local.demo.blast import run_program
 from local.demo.databases import PROTEIN, make
 from local.demo.proof import Proof

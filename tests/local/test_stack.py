@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.azurite import ROOT
+from local import ROOT
 from local.processes import Child, port_open
 from local.stack import Stack
 
