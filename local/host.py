@@ -4,11 +4,7 @@ It loads the app with Microsoft's Python worker library, runs durable functions 
 backend, and answers HTTP where the Functions host would. The same app starts under `func start` unchanged. Other
 programs and tests embed it: `async with FunctionsHost(app, state=folder) as host`.
 
-What it does not imitate: storage behind durable runs (everything is forgotten at the end; `functions/engine.py` lists
-what is left of the backend's own deviations); function keys; triggers and bindings other than HTTP, timer, Event Grid,
-the durable ones and the durable client; output bindings; streamed HTTP bodies; `functionTimeout`; retry policies of
-functions; scale-out; the webhooks that `functions/management.py` does not list; CloudEvents in binary mode;
-Application Insights. A work item that kills every worker it meets is delivered for ever.
+`functions/README.md` says what it does not imitate.
 """
 
 from __future__ import annotations
