@@ -18,7 +18,7 @@ help: ## this menu
 	@printf 'Shardwarm. Usage: make TARGET [ARGS="..."]\n\n'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## .venv, Azurite, an S3 server, pyright, BLAST+ and vmtouch; quick when all is there
+setup: ## install .venv, Azurite, an S3 server, pyright, BLAST+ and vmtouch; quick when nothing is missing
 	@local/setup
 
 run: setup ## the main job: shard and warm two real databases and prove that nothing was lost
@@ -29,7 +29,7 @@ test: setup ## all tests
 
 check: locks lint types layers test ## what CI runs, in CI's order
 
-fmt: setup ## format and mend what ruff can mend
+fmt: setup ## format, and fix what ruff can fix
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
@@ -43,7 +43,7 @@ types: setup ## pyright, strict
 layers: setup ## who may import whom
 	@$(BIN)/lint-imports
 
-locks: setup ## do the lock files say what pyproject.toml and package.json say?
+locks: setup ## check that the lock files hold the versions that pyproject.toml and package.json ask for
 	@$(PYTHON) -m local.locks
 
 dev: setup ## the local stack, stays up until Ctrl-C; addresses in .local/stack.json; ARGS=--cluster for warmups
@@ -62,7 +62,7 @@ lock: setup ## compile the lock files from pyproject.toml, the .in files and loc
 	@$(COMPILE) --extra dev -c requirements.txt -o local/requirements.txt pyproject.toml
 	@npm install --prefix local --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
-openapi: setup ## write docs/openapi.json anew from the models
+openapi: setup ## write docs/openapi.json from the models
 	@$(PYTHON) -m local.openapi
 
 clean: ## remove everything that the other targets made

@@ -1,8 +1,7 @@
 """Azurite, the storage emulator, as one child process with its own accounts, folder and port.
 
-Serves blobs only: nothing local needs queues or tables, since the local host keeps its runs in memory.
-Azurite writes its index some seconds after the data, so a killed one loses its last writes: it is no test bed for
-durability.
+It serves blobs only. The local host keeps its runs in memory, so nothing local needs queues or tables. Azurite writes its
+index some seconds after the data and loses its last writes when it is killed: do not test durability with it.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _STARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A storage account and the loopback port where it is reached: Azurite's own, or that of a proxy in front."""
+    """A storage account and a port of 127.0.0.1 that leads to it: Azurite's own, or a proxy's."""
 
     name: str
     key: str
@@ -53,7 +52,7 @@ class Account:
         return f"DefaultEndpointsProtocol=http;AccountName={self.name};AccountKey={self.key};BlobEndpoint={self.blob_endpoint};"
 
     def at(self, port: int) -> Account:
-        """The same account, reached through another port; signatures stay valid."""
+        """The same account at another port; signatures stay valid."""
         return Account(self.name, self.key, port)
 
 
@@ -66,13 +65,14 @@ class Azurite:
         """Describe an emulator; nothing runs before `start`.
 
         Args:
-            folder: for its log, and for its data unless `in_memory`; made when absent.
-            accounts: their names; the first is the one that the short properties speak of. Keys are new in each run.
+            folder: for its log, and for its data unless `in_memory`; created when absent.
+            accounts: their names; `account_name`, `blob_endpoint` and `connection_string` are the first one's. Their keys
+                are new in each run.
             in_memory: keep nothing on disk.
-            access_log: write a line a request into the log, which `local.events` reads.
+            access_log: log one line for each request; `local.events` reads them.
 
         Raises:
-            ValueError: an account name that Azure would refuse.
+            ValueError: Azure would refuse an account name.
         """
         for name in accounts:
             if not _ACCOUNT_NAME.fullmatch(name):
@@ -90,7 +90,7 @@ class Azurite:
         """Start on a free port and wait until it accepts connections.
 
         Raises:
-            ProcessFailed: it ended or did not answer; the message carries the end of its log.
+            ProcessFailed: Azurite ended or did not answer; the message carries the end of its log.
         """
         for attempt in range(1, _STARTS + 1):
             self.port = free_port()
@@ -100,27 +100,27 @@ class Azurite:
             except ProcessFailed:
                 port_was_taken = self._child.returncode is not None
                 await self.stop()
-                # Another process may take the port between our look and Azurite's: then a new one is tried.
+                # Another process may take the port after we have found it free: try a new one.
                 if attempt == _STARTS or not port_was_taken:
                     raise
             else:
                 return
 
     async def stop(self) -> None:
-        """End it; data on disk stays, data in memory is gone. Safe to repeat."""
+        """End Azurite; data on disk stays, data in memory is gone. Safe to repeat."""
         if self._child is not None:
             await self._child.stop()
             self._child = None
 
     async def create_containers(self, name: str = CONTAINER) -> None:
-        """Create a container in every account, as the templates in infra/ do on Azure; one that is there is kept."""
+        """Create a container in every account, as the templates in infra/ do on Azure. Keeps a container that exists."""
         for account in self._names:
             async with BlobServiceClient.from_connection_string(self.account(account).connection_string) as service:
                 with contextlib.suppress(ResourceExistsError):
                     await service.get_container_client(name).create_container()
 
     async def failed(self) -> None:
-        """Wait for an end that nobody asked for, and raise ProcessFailed with the end of the log."""
+        """Wait until Azurite ends without `stop`, and raise ProcessFailed with the end of the log."""
         if self._child is None:
             raise RuntimeError("Azurite was not started")
         raise self._child.failure(f"ended with status {await self._child.wait()}")
@@ -133,7 +133,7 @@ class Azurite:
         await self.stop()
 
     def account(self, name: str) -> Account:
-        """One of the accounts; KeyError for a name that was not asked for."""
+        """The account of that name; KeyError when the emulator was not given it."""
         return Account(name, self._keys[name], self.port)
 
     @property

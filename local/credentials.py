@@ -1,6 +1,6 @@
 """Credentials with a fixed token, in place of Microsoft Entra ID, for use on one machine.
 
-The app's own code does not import this: whoever starts the app locally hands one over.
+The app does not import this module. The local stack names it in the setting SHARDWARM_CREDENTIAL.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class StaticCredential:
     """Answers every scope with the same token; a credential of the synchronous Azure SDK."""
 
     def __init__(self, token: str, lifetime_seconds: int = LIFETIME_SECONDS) -> None:
-        """Take the token as it is.
+        """Keep the token, unchanged.
 
         Args:
-            token: what every call is given.
-            lifetime_seconds: how long each answer claims to be valid, from the moment of asking. Short ones show
-                whether a client asks again before its token expires: see `requests`.
+            token: what every call returns.
+            lifetime_seconds: how long each token claims to be valid, from the moment of the call. With a short time, `requests`
+                shows whether a client asks again before its token expires.
         """
         self.requests: list[tuple[str, ...]] = []
         """The scopes of every call, in order."""
@@ -53,7 +53,7 @@ class AsyncStaticCredential:
     """The same for the asynchronous Azure SDK."""
 
     def __init__(self, token: str, lifetime_seconds: int = LIFETIME_SECONDS) -> None:
-        """Take the token as it is; see `StaticCredential`."""
+        """Keep the token, unchanged; see `StaticCredential`."""
         self._credential = StaticCredential(token, lifetime_seconds)
         self.requests = self._credential.requests
 

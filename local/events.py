@@ -1,12 +1,13 @@
-"""Events of the local storage emulator, delivered to the app as Event Grid delivers those of a storage account.
+"""Blob events of the storage emulator, delivered to the app as Event Grid delivers those of a storage account.
 
-The emulator knows no events. Its access log has every request, whoever sent it; each successful write or deletion of a blob in
-it becomes one event, which is posted to the app's webhook and posted again, later and later, until it is taken.
+The emulator has no events, but its access log has every request of every client. Each successful write or deletion of a blob
+in the log becomes one event. This module posts it to the app's webhook and retries, with growing pauses, until the app
+accepts it.
 
-What it does not imitate: Event Grid's order, which is none (here events come in the log's order unless a delivery fails);
-doubled deliveries, dead-lettering, the validation handshake; a write's real ETag, which the log does not have: each write gets
-one of its own, as each gets a sequencer; `CopyBlob`, which the log does not tell from `PutBlob`. Events of Data Lake's API do
-not occur, since the emulator has no hierarchical namespace.
+What it does not imitate: Event Grid's lack of order (here events come in the log's order unless a delivery fails); repeated
+deliveries, dead-lettering, the validation handshake; a write's real ETag, which the log does not have (each write gets an
+invented one, like its sequencer); `CopyBlob`, which looks like `PutBlob` in the log. Events of Data Lake's API do not occur,
+because the emulator has no hierarchical namespace.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
 FUNCTION = "on_blob_event"
 BATCH = 50
-"""The most events in one request; a subscription's own default is 1, and its limit 5,000."""
+"""Events in one request, at most; a subscription's default is 1, and its limit 5,000."""
 ATTEMPTS = 30
-"""As many as Event Grid's."""
+"""Deliveries of one event before it is dropped; Event Grid tries as often."""
 _HOPELESS = frozenset({400, 401, 403, 413})
-"""Answers after which Event Grid does not try again."""
+"""Statuses after which Event Grid does not retry."""
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
@@ -40,7 +41,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Written(NamedTuple):
-    """One successful write or deletion of a blob, as the access log has it."""
+    """One successful write or deletion of a blob, from the access log."""
 
     account: str
     container: str
@@ -49,15 +50,15 @@ class Written(NamedTuple):
 
     @property
     def is_deletion(self) -> bool:
-        """Whether the blob is gone."""
+        """Whether the blob was deleted."""
         return self.api == "DeleteBlob"
 
 
 class Subscription:
-    """Delivers what happens in the emulator from now on; `async with` begins and ends it."""
+    """Delivers the emulator's events from now on; `async with` starts and ends the deliveries."""
 
     def __init__(self, access_log: Path, webhook: str, *, cloud_events: bool = False) -> None:
-        """Describe it; nothing is read or sent before `async with`.
+        """Describe a subscription; nothing is read or sent before `async with`.
 
         Args:
             access_log: the emulator's.
@@ -65,9 +66,9 @@ class Subscription:
             cloud_events: deliver in the CloudEvents schema and not in Event Grid's own.
         """
         self.seen = 0
-        """Events that there were to deliver."""
+        """Events found in the log."""
         self.delivered = 0
-        """Of these, the ones that the app has taken."""
+        """Events that the app has accepted."""
         self._access_log = access_log
         self._webhook = f"{webhook}?functionName={FUNCTION}"
         self._is_cloud = cloud_events
@@ -88,8 +89,8 @@ class Subscription:
         await self._exit.aclose()
 
     async def caught_up(self) -> None:
-        """Wait until everything that has happened so far was told and taken."""
-        while self._read_bytes < self._logged_bytes() or self.delivered < self.seen:  # noqa: ASYNC110 - a file gives no sign
+        """Wait until the app has accepted all events so far."""
+        while self._read_bytes < self._logged_bytes() or self.delivered < self.seen:  # noqa: ASYNC110 - a file cannot be awaited
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _cancel(self) -> None:
@@ -138,7 +139,7 @@ class Subscription:
 
 
 def written_by(line: str) -> Written | None:
-    """What a line of the access log says was written; None for everything else."""
+    """The write or deletion that a line of the access log describes; None for other requests."""
     match = _LINE.search(line)
     if match is None:
         return None
@@ -151,7 +152,7 @@ def written_by(line: str) -> Written | None:
 
 
 def event(written: Written, number: int, moment: datetime, *, cloud: bool) -> dict[str, object]:
-    """The event of a write, in either schema; `number` orders it among all."""
+    """The event of a write, in the CloudEvents or the Event Grid schema; `number` is its place in the order of all events."""
     topic = f"/subscriptions/local/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/{written.account}"
     subject = f"/blobServices/default/containers/{written.container}/blobs/{written.blob}"
     kind = f"Microsoft.Storage.Blob{'Deleted' if written.is_deletion else 'Created'}"

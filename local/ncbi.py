@@ -1,6 +1,7 @@
-"""NCBI's public bucket on one machine: moto's S3 server, with one bucket that anybody may list and read.
+"""NCBI's public bucket on one machine: moto's S3 server, with one public bucket.
 
-A real S3 API: pages with tokens, ranges, conditions, ETags that are MD5s or of parts. It keeps everything in memory.
+It is a real S3 API: listings in pages, ranges, conditions, ETags of whole objects and of uploads in parts. It keeps
+everything in memory.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class NcbiBucket:
     """The bucket; `async with` starts and stops its server. `url` is what SHARDWARM_NCBI_URL takes."""
 
     def __init__(self, folder: Path) -> None:
-        """Describe it; nothing runs before `start`. `folder` is for its log."""
+        """Describe the bucket; nothing runs before `start`. The server's log goes to `folder`."""
         self._folder = folder
         self._child: Child | None = None
         self._http = httpx.AsyncClient(timeout=30)
@@ -40,10 +41,10 @@ class NcbiBucket:
         return f"http://127.0.0.1:{port or self.port}/{BUCKET}"
 
     async def start(self) -> None:
-        """Start on a free port and make the empty bucket.
+        """Start the server on a free port and create the empty bucket.
 
         Raises:
-            ProcessFailed: it ended or did not answer; the message carries the end of its log.
+            ProcessFailed: the server ended or did not answer; the message carries the end of its log.
         """
         self.port = free_port()
         if not _PYTHON.exists():
@@ -53,11 +54,11 @@ class NcbiBucket:
         environment = {**os.environ, "S3_UPLOAD_PART_MIN_SIZE": "1"}  # noqa: TID251  what a child inherits is not a setting
         self._child = await Child.start("moto", command, log=self._folder / "moto.log", env=environment)
         await self._child.ready(lambda: port_open(self.port), START_SECONDS)
-        # moto lets anybody list; were the bucket public, every object in it would be.
+        # moto lets every client list. A public bucket would make every object in it public.
         await self._put("", is_public=False)
 
     async def stop(self) -> None:
-        """End it; everything in it is gone. Safe to repeat."""
+        """End the server; its objects are gone. Safe to repeat."""
         await self._http.aclose()
         if self._child is not None:
             await self._child.stop()
@@ -73,9 +74,9 @@ class NcbiBucket:
     async def publish(
         self, snapshot: str, files: Mapping[str, bytes], *, parts: Iterable[str] = (), part_bytes: int | None = None
     ) -> None:
-        """Put a snapshot's files, by leaf, and name it the newest.
+        """Upload a snapshot's files, by leaf, and name it the newest.
 
-        Those in `parts` are put in parts of that size, or in a single one: their ETags are no MD5s.
+        Files in `parts` are uploaded in parts of `part_bytes`, or in a single part: their ETags are no MD5s.
         """
         in_parts = set(parts)
         for leaf, data in files.items():
@@ -84,11 +85,11 @@ class NcbiBucket:
         await self.name_latest(snapshot)
 
     async def name_latest(self, snapshot: str) -> None:
-        """Say which snapshot is the newest."""
+        """Write which snapshot is the newest."""
         await self._put("latest-dir", snapshot.encode())
 
     async def put(self, key: str, data: bytes, *, is_public: bool = True) -> None:
-        """Put one object; one that is not public answers with 403."""
+        """Upload one object; reads of an object that is not public get a 403."""
         await self._put(key, data, is_public=is_public)
 
     async def delete(self, key: str) -> None:

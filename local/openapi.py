@@ -1,4 +1,4 @@
-"""`make openapi`: write docs/openapi.json anew from the models."""
+"""`make openapi`: write docs/openapi.json from the models."""
 
 import json
 

@@ -1,8 +1,8 @@
-"""Child processes of the local stack: start, wait until they answer, stop, and never leave one behind.
+"""Child processes: start them, wait until they answer, stop them, and leave none behind.
 
-A child gets its own session, so Ctrl-C reaches only the parent, which then stops its children in order. It is bound to
-its parent's life by the kernel (`setpriv --pdeathsig`), so that even a SIGKILL of the parent leaves nothing running.
-The binding is to the *thread* that started the child, and does not reach grandchildren: start programs, not wrappers.
+A child has its own session, so Ctrl-C reaches only the parent, which then stops its children in order. The kernel kills a
+child when its parent dies (`setpriv --pdeathsig`), so even a SIGKILL of the parent leaves nothing running. The kernel watches
+the *thread* that started the child, and does not kill grandchildren: start programs, not wrappers.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Child:
         """Start a program; returns before it is ready.
 
         Args:
-            name: how messages call it.
+            name: of the child in messages.
             command: program and arguments; the program is looked up on PATH.
             log: receives both output streams, appended.
             env: the child's whole environment; None inherits the parent's.
@@ -59,7 +59,7 @@ class Child:
             pass_fds: open descriptors that the child inherits under the same numbers.
 
         Raises:
-            ProcessFailed: the program is not there or cannot be executed.
+            ProcessFailed: the program does not exist or cannot be executed.
         """
         if shutil.which(command[0]) is None:
             raise ProcessFailed(f"{name} could not be started: no program {command[0]}")
@@ -92,14 +92,14 @@ class Child:
 
     @property
     def is_killed(self) -> bool:
-        """Whether `kill` was called; the end itself may still be on its way."""
+        """Whether `kill` was called; the process may not have ended yet."""
         return self._is_killed
 
     async def ready(self, probe: Callable[[], Awaitable[bool]], timeout_seconds: float) -> None:
         """Wait until the probe says yes.
 
         Raises:
-            ProcessFailed: the child ended first, or the time is up. The child is left as it is.
+            ProcessFailed: the child ended first, or the time is up. The child is not stopped.
         """
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while not await probe():
@@ -114,7 +114,7 @@ class Child:
         return ProcessFailed(f"{self.name} {what}; end of {self.log}:\n{log_tail(self.log)}")
 
     async def stop(self, grace_seconds: float = 5.0) -> None:
-        """Ask the child to end, then make it; returns when it is gone. Safe to repeat."""
+        """Send SIGTERM and, after the grace period, SIGKILL; returns when the child is gone. Safe to repeat."""
         self._signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(grace_seconds):
@@ -124,7 +124,7 @@ class Child:
             await self.wait()
 
     def kill(self) -> None:
-        """Send SIGKILL to the child and whatever it started; does not wait. Safe to repeat."""
+        """Send SIGKILL to the child and its process group; does not wait. Safe to repeat."""
         self._is_killed = True
         self._signal(signal.SIGKILL)
 
@@ -144,7 +144,7 @@ def _bound_to_parent(command: Sequence[str]) -> list[str]:
 
 
 def log_tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
-    """The last lines of a log file; a file that does not exist has none."""
+    """The last lines of a log file; empty when the file does not exist."""
     with contextlib.suppress(FileNotFoundError), log.open("rb") as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
         return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
@@ -152,7 +152,7 @@ def log_tail(log: Path, lines: int = LOG_TAIL_LINES) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago; another process may take it before you do."""
+    """A TCP port of 127.0.0.1 that is free now; another process may take it before you do."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -18,7 +18,7 @@ DEFAULT_ROOT = ROOT / ".local"
 
 
 async def _run(cluster: Cluster, addresses_file: Path) -> None:
-    # What a killed cluster has left.
+    # A cluster that was killed leaves files.
     shutil.rmtree(cluster.root, ignore_errors=True)
     print("Joining the cluster of KUBECONFIG …" if cluster.is_given else "Starting Kubernetes …", flush=True)
     async with cluster:
@@ -56,7 +56,7 @@ The cluster is up.
   Logs              {cluster.logs}
   All of this       {addresses_file}
 
-Ctrl-C ends it. {"The roles that were applied stay." if cluster.is_given else "Nothing is kept."}
+Ctrl-C ends it. {"The roles that it has applied stay." if cluster.is_given else "It keeps nothing but logs."}
 """,
         flush=True,
     )

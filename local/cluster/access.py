@@ -1,4 +1,4 @@
-"""Ways into an API server: who one is there, and the kubeconfig files that say so."""
+"""Access to an API server: address, identity, and kubeconfig files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AKS_SERVER_APPLICATION = "6dae42f8-4368-4678-94ff-3960e28e3630"
-"""The Entra application for whose audience AKS takes tokens; the same in every tenant."""
+"""The Entra application that AKS expects as a token's audience; the same in every tenant."""
 _KUBELOGIN_CLIENT = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 
 
@@ -22,7 +22,7 @@ class Access:
 
     server: str
     authority: bytes
-    """PEM of the certificates that the server's is checked against."""
+    """PEM of the certificate authorities that the server's certificate must come from."""
     token: str | None = None
     client_certificate: tuple[Path, Path] | None = None
 
@@ -34,11 +34,11 @@ class Access:
         return context
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig for this identity; only for one that has a token."""
+        """A kubeconfig for this identity, which must have a token."""
         return _kubeconfig(self, "shardwarm-local", "shardwarm-local", {"token": self.token})
 
     def entra_kubeconfig(self, resource_group: str, cluster_name: str, tenant_id: str) -> dict[str, Any]:
-        """The kubeconfig that AKS hands to users of a cluster with Entra: no secret, and kubelogin to run for one."""
+        """The kubeconfig that AKS hands to users of a cluster with Entra: it has no secret and runs kubelogin to get a token."""
         arguments = ["get-token", "--environment", "AzurePublicCloud", "--server-id", AKS_SERVER_APPLICATION]
         arguments += ["--client-id", _KUBELOGIN_CLIENT, "--tenant-id", tenant_id, "--login", "devicecode"]
         login = {
@@ -51,7 +51,7 @@ class Access:
         return _kubeconfig(self, cluster_name, f"clusterUser_{resource_group}_{cluster_name}", {"exec": login})
 
     def write_kubeconfig(self, path: Path) -> Path:
-        """Write the kubeconfig, readable by its owner alone. JSON is YAML."""
+        """Write the kubeconfig, readable by its owner alone; as JSON, which is valid YAML."""
         path.touch(mode=0o600)
         path.write_text(json.dumps(self.kubeconfig(), indent=2) + "\n")
         return path
@@ -71,7 +71,7 @@ def _kubeconfig(access: Access, cluster: str, user: str, identity: dict[str, Any
 
 
 def there[T](part: T | None) -> T:
-    """What a started cluster has; RuntimeError before."""
+    """The part of a started cluster; RuntimeError before the start."""
     if part is None:
         raise RuntimeError("the cluster was not started")
     return part

@@ -1,4 +1,4 @@
-"""The API server by raw HTTPS: what the kubelet and the set-up need, and no model of any object.
+"""Requests to the API server over HTTPS, as the kubelet and the set-up need them, without models of objects.
 
 Objects are dicts as the server sends them. Only the local cluster uses this; the app has its own client.
 """
@@ -65,15 +65,15 @@ class Api:
         return await self._ask("GET", path, query)
 
     async def create(self, path: str, body: Mapping[str, Any]) -> Object:
-        """Create an object in a collection; errors as of `get`."""
+        """Create an object in a collection; raises what `get` raises."""
         return await self._ask("POST", path, {}, body)
 
     async def patch(self, path: str, body: Mapping[str, Any], kind: str = MERGE, **query: str) -> Object:
-        """Change an object; `kind` is the media type that says how. Errors as of `get`."""
+        """Change an object; `kind` is the media type of the patch. Raises what `get` raises."""
         return await self._ask("PATCH", path, query, body, kind)
 
     async def delete(self, path: str, body: Mapping[str, Any] | None = None) -> None:
-        """Delete an object; one that is not there is no error. Other errors as of `get`."""
+        """Delete an object, if it exists; raises what `get` raises."""
         try:
             await self._ask("DELETE", path, {}, body)
         except ApiError as error:
@@ -106,9 +106,9 @@ class Api:
                 yield event
 
     async def persist(self, method: str, path: str, body: Mapping[str, Any] | None = None, kind: str | None = None) -> None:
-        """Repeat a write until the server has answered it in whatever way: it may be restarting.
+        """Repeat a write until the server answers; the server may be restarting.
 
-        Refusals are answers too: the object has gone or has changed meanwhile, and whoever watches will hear of it.
+        A refusal is an answer too: the object has gone or has changed, and watchers will hear of it.
         """
         while True:
             try:

@@ -1,9 +1,9 @@
-"""Azure Resource Manager, as much of it as finding and starting a managed cluster takes: a stand-in over TLS.
+"""A stand-in for Azure Resource Manager (ARM) over TLS: it finds, starts and stops managed clusters.
 
 Point the SDK at it with `ContainerServiceClient(credential, subscription, base_url=arm.url, connection_verify=arm.certificate)`;
-nothing else is overridden. Any bearer token will do. Creating, changing and deleting resources is not imitated, nor is
-any other resource than managed clusters and their pools; whether a cluster is stopped is its word alone, the API server
-runs on.
+it needs no other override. It accepts any bearer token. It does not imitate creating, changing and deleting resources, nor
+resources other than managed clusters and their pools. Stopping a cluster changes only what it reports: the API server
+keeps running.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Fault:
 
 @dataclass(slots=True)
 class Arm:
-    """The stand-in; `async with` starts and stops it. Its clusters may be changed at any time."""
+    """The stand-in; `async with` starts and stops it. You may change its clusters at any time."""
 
     folder: Path
     """For the certificate."""
@@ -51,7 +51,7 @@ class Arm:
     requests: list[str] = field(default_factory=list[str])
     """Method and path of every request, in order."""
     url: str = ""
-    """Where it is reached, once started; without a slash at the end."""
+    """Its URL, once started; without a slash at the end."""
     _operations: Operations = field(default_factory=Operations)
     _faults: list[_Fault] = field(default_factory=list[_Fault])
     _runner: web.AppRunner | None = None
@@ -62,7 +62,7 @@ class Arm:
         return self.folder / "arm-ca.pem"
 
     def fail(self, status: int, code: str, *, times: int = 1) -> None:
-        """Answer the next requests with an error of ARM's form."""
+        """Answer the next requests with an error in ARM's form."""
         self._faults.append(_Fault(status, code, times))
 
     async def __aenter__(self) -> Self:

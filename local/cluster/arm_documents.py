@@ -1,4 +1,4 @@
-"""What ARM says of managed clusters and their pools. Functions from values to values."""
+"""ARM's documents of managed clusters and their pools. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Pool:
 
 @dataclass(slots=True)
 class ManagedCluster:
-    """A managed cluster as ARM knows it."""
+    """A managed cluster in ARM."""
 
     subscription_id: str
     resource_group: str
     name: str
     pools: Callable[[], Sequence[Pool]]
-    """Its pools as they are now."""
+    """Its pools now."""
     kubeconfig: Callable[[], Object]
-    """What a user of the cluster is handed."""
+    """The kubeconfig that ARM gives to users of the cluster."""
     location: str = "koreacentral"
     power_state: Power = "Running"
     provisioning_state: str = "Succeeded"
@@ -47,18 +47,18 @@ class ManagedCluster:
         return f"{group}/providers/Microsoft.ContainerService/managedClusters/{self.name}"
 
     def is_at(self, subscription_id: str, resource_group: str, name: str) -> bool:
-        """Whether these words name this cluster; case does not count."""
+        """Whether these names are this cluster's, ignoring case."""
         pairs = ((self.subscription_id, subscription_id), (self.resource_group, resource_group), (self.name, name))
         return all(same(one, other) for one, other in pairs)
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two names of Azure resources are the same: case does not count."""
+    """Whether two names of Azure resources are equal, ignoring case."""
     return one.lower() == other.lower()
 
 
 def managed_cluster(cluster: ManagedCluster) -> Object:
-    """The resource."""
+    """The ARM resource of a managed cluster."""
     group = f"MC_{cluster.resource_group}_{cluster.name}_{cluster.location}"
     return {
         "id": cluster.id,
@@ -87,7 +87,7 @@ def managed_cluster(cluster: ManagedCluster) -> Object:
 
 
 def agent_pool(cluster: ManagedCluster, pool: Pool) -> Object:
-    """The resource of one pool."""
+    """The ARM resource of one pool."""
     return {
         "id": f"{cluster.id}/agentPools/{pool.name}",
         "name": pool.name,

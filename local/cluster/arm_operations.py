@@ -1,4 +1,4 @@
-"""ARM's long-running operations as the stand-in has them, and its errors."""
+"""Long-running operations and errors of ARM's stand-in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from local.cluster.arm_documents import ManagedCluster, Power
 
 POLLS = 2
-"""An operation is in progress for so many polls."""
+"""How many polls find an operation in progress."""
 _WAIT = {"Retry-After": "1"}
 
 
@@ -25,13 +25,13 @@ class _Operation:
 
 
 class Operations:
-    """Starts and stops of clusters; they take effect when they are seen to have ended."""
+    """Starts and stops of clusters; each takes effect when a poll finds it ended."""
 
     def __init__(self) -> None:
         self._begun: dict[str, _Operation] = {}
 
     def begin(self, cluster: ManagedCluster, to: Power, state: str, url: str, version: str) -> web.Response:
-        """Begin an operation; the reply says where to poll."""
+        """Start an operation; the reply says where to poll."""
         cluster.provisioning_state = state
         name = str(uuid.uuid4())
         self._begun[name] = _Operation(cluster, to)
@@ -44,7 +44,7 @@ class Operations:
         return web.Response(status=HTTPStatus.ACCEPTED, headers={**headers, **_WAIT})
 
     async def poll(self, request: web.Request) -> web.Response:
-        """How far it is."""
+        """Reply with the operation's status."""
         operation = self._find(request)
         name = request.match_info["operation"]
         if operation.polls_left > 0:
@@ -54,7 +54,7 @@ class Operations:
         return web.json_response({"name": name, "status": "Succeeded"})
 
     async def result(self, request: web.Request) -> web.Response:
-        """What came of it: nothing to read."""
+        """Reply with the operation's result, which is empty."""
         self._find(request)
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
@@ -66,7 +66,7 @@ class Operations:
 
 
 class Missing(Exception):  # noqa: N818 - named for what is, as the house style asks
-    """There is no such thing; answered with 404 and this code."""
+    """A resource or operation does not exist; the answer is 404 with this code."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -74,6 +74,6 @@ class Missing(Exception):  # noqa: N818 - named for what is, as the house style 
 
 
 def error_reply(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
-    """An error as ARM answers it."""
+    """An error in ARM's form."""
     body: dict[str, Any] = {"error": {"code": code, "message": message}}
     return web.json_response(body, status=status, headers={"x-ms-failure-cause": "gateway", **(headers or {})})

@@ -1,4 +1,4 @@
-"""The control plane's programs: built once per user by the script `build` beside this module, then found in the cache."""
+"""The control plane's programs: the script `build` compiles them once per user, then they are in the cache."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _BUILD = Path(__file__).parent / "build"
 
 
 class ClusterUnavailable(Unavailable):
-    """There can be no local cluster on this machine; the message says what is missing and what to do instead."""
+    """This machine cannot run a local cluster; the message says what is missing and what to do instead."""
 
 
 def programs() -> Path:
-    """The folder where the programs are, or will be."""
-    environment = os.environ  # noqa: TID251  where caches go is the user's setting, not the app's
+    """The folder for the programs, built or not."""
+    environment = os.environ  # noqa: TID251  the place of caches is the user's setting, not the app's
     cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / f"shardwarm/kubernetes-{VERSION}"
 
 
 async def obstacle() -> str | None:
-    """What stands in the way of a cluster, with advice; None when the programs are there or can be built."""
+    """Why the programs cannot be built, with advice; None when they exist or can be built."""
     process = await asyncio.create_subprocess_exec(str(_BUILD), "--check", stderr=asyncio.subprocess.PIPE)
     _, text = await process.communicate()
     return None if process.returncode == 0 else text.decode().strip().removeprefix("cluster: ")
 
 
 async def ensure_programs() -> Path:
-    """Build the programs unless they are there; says on stderr what it does, and that it takes minutes.
+    """Build the programs unless they exist; prints progress to stderr. A build takes minutes.
 
     Raises:
         ClusterUnavailable: they could not be built.
@@ -43,7 +43,7 @@ async def ensure_programs() -> Path:
         try:
             status = await process.wait()
         except asyncio.CancelledError:
-            # To its whole group: the script cleans up once the compiler has ended.
+            # The signal goes to the whole group: the script cleans up once the compiler has ended.
             os.killpg(process.pid, signal.SIGTERM)
             await process.wait()
             raise

@@ -1,4 +1,4 @@
-"""The cluster as a whole: control plane, nodes, the roles that ship, and ARM's stand-in, started and stopped together."""
+"""The whole cluster: control plane, nodes, the project's roles and ARM's stand-in, started and stopped together."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ CLUSTER_NAME = "aks-local"
 
 
 class Cluster(Together):
-    """A Kubernetes cluster and the ARM that tells of it; `async with` starts and stops both.
+    """A Kubernetes cluster and a stand-in for its ARM; `async with` starts and stops both.
 
-    Up when all nodes are Ready. To start it raises ClusterUnavailable where there can be none, with what to do about it, and
-    ProcessFailed when a part could not be started. Its end kills everything; files go, logs stay.
+    Starting returns when all nodes are Ready. It raises ClusterUnavailable, with advice, where this machine cannot run a
+    cluster, and ProcessFailed when a part could not be started. Stopping kills all processes and removes all files but logs.
 
-    With KUBECONFIG in the environment it is the user's cluster: nothing is built, nothing runs but ARM's stand-in, the
-    roles are applied and left there, and there are no node controls.
+    With KUBECONFIG in the environment this is the user's cluster. Then nothing is built, only ARM's stand-in runs, the roles are
+    applied and stay, and there are no node controls.
     """
 
     def __init__(
@@ -51,19 +51,19 @@ class Cluster(Together):
         """Describe a cluster; nothing runs before `start`.
 
         Args:
-            root: folder for everything, new or without these parts; one cluster at a time.
-            nodes: how many there are in the workload pool, or which.
-            system_nodes: how many there are in the system pool.
-            images: what each image name stands for.
+            root: folder for all files; holds one cluster at a time.
+            nodes: of the workload pool: how many, or their specs.
+            system_nodes: how many nodes the system pool has.
+            images: programs and environment by image name.
             may_label_nodes: apply the optional role as well.
             timing: of heartbeats.
-            kubeconfig: of a cluster to use instead; None looks for KUBECONFIG.
+            kubeconfig: of a cluster to use instead; None reads KUBECONFIG.
         """
         super().__init__()
         self.root = root
         self.logs = root / "logs"
         self.images: dict[str, Image] = dict(images or {})
-        """May gain entries while pods wait for them."""
+        """You may add images while pods wait for them."""
         self.cluster_name, self.resource_group, self.subscription_id = CLUSTER_NAME, RESOURCE_GROUP, SUBSCRIPTION_ID
         if (file := kubeconfig or given_kubeconfig()) is not None:
             self._kind = Given(file, may_label_nodes=may_label_nodes)
@@ -79,17 +79,17 @@ class Cluster(Together):
         self.managed_cluster = ManagedCluster(
             self.subscription_id, self.resource_group, self.cluster_name, self._kind.pools, self._user_kubeconfig
         )
-        """What ARM says of this cluster; `power_state` may be changed."""
+        """This cluster as ARM shows it; you may change `power_state`."""
         self.arm = Arm(root / "arm", [self.managed_cluster])
 
     @staticmethod
     async def obstacle() -> str | None:
-        """Why there can be no cluster on this machine, and what to do; None when there can, maybe after a build."""
+        """Why this machine cannot run a cluster, and what to do; None when it can, perhaps after a build."""
         return None if given_kubeconfig() is not None else await obstacle()
 
     @property
     def is_given(self) -> bool:
-        """Whether it is the user's own, by KUBECONFIG."""
+        """Whether this is the user's own cluster, from KUBECONFIG."""
         return isinstance(self._kind, Given)
 
     @property
@@ -114,7 +114,7 @@ class Cluster(Together):
 
     @property
     def app_token(self) -> str:
-        """The app's token for the API server; ARM takes it too, as it takes any."""
+        """The app's token for the API server; ARM's stand-in accepts it too, like any token."""
         return self.app.token or ""
 
     @property
@@ -134,15 +134,15 @@ class Cluster(Together):
 
     @property
     def nodes(self) -> Nodes:
-        """Controls of the nodes; RuntimeError for a given cluster, whose nodes are not ours."""
+        """Controls of the nodes; RuntimeError for the user's own cluster."""
         return self._ours.nodes
 
     async def restart_api_server(self, after_seconds: float = 0.0) -> None:
-        """Kill the API server, wait, start it again; returns when it is ready. Watches break, nodes and pods live on."""
+        """Kill the API server, wait, start it again; returns when it is ready. Watches break; nodes and pods keep running."""
         await self._ours.control_plane.restart_api_server(after_seconds)
 
     def controllers_paused(self) -> AbstractContextManager[None]:
-        """Let the controllers stand still for a moment: what is written is stored, and nobody acts on it."""
+        """Suspend the controllers: the API server stores writes, and no controller acts on them."""
         return self._ours.control_plane.controllers_paused()
 
     async def failed(self) -> None:
@@ -152,7 +152,7 @@ class Cluster(Together):
     @property
     def _ours(self) -> Ours:
         if isinstance(self._kind, Given):
-            raise RuntimeError("a given cluster has no controls")  # noqa: TRY004 - no wrong type, a wrong use
+            raise RuntimeError("a given cluster has no controls")  # noqa: TRY004 - a wrong call, not a wrong type
         return self._kind
 
     async def _start(self) -> None:

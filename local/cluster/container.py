@@ -1,4 +1,4 @@
-"""One container as a local process: started, probed, started again with back-off, stopped."""
+"""One container as a local process: start, probe, restart with back-off, stop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ type Object = dict[str, Any]
 
 FIRST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 5.0
-"""AKS begins with 10 s and ends at 300 s."""
+"""AKS starts with 10 s and ends at 300 s."""
 _FORGIVEN_AFTER_SECONDS = 10.0
 _RETRY_SECONDS = 0.2
 _CANNOT_START = 128
@@ -32,11 +32,11 @@ _MESSAGE_LENGTH = 2048
 
 
 class _Stopped(Exception):  # noqa: N818 - a signal between methods, not a fault
-    """The container is to end, and had no process at that moment."""
+    """The container must stop, and has no process at this moment."""
 
 
 class Container:
-    """One container of a pod; `run` lives as long as it, `stop` ends it."""
+    """One container of a pod; `run` returns when it has ended, `stop` ends it."""
 
     def __init__(self, spec: Object, around: Surroundings, *, is_init: bool) -> None:
         self.state = ContainerState(spec["name"], spec["image"])
@@ -52,28 +52,28 @@ class Container:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, and of its group, that runs now."""
+        """Id of the running process and of its group; None when none runs."""
         return None if self._child is None or self._child.returncode is not None else self._child.pid
 
     async def run(self) -> None:
-        """Run, and run again as the restart policy says; returns when it has ended for good."""
+        """Run, and restart by the restart policy; returns when the container has ended for good."""
         with contextlib.suppress(_Stopped):
             await self._run_again_and_again()
         self.state.is_final = True
         self._around.changed()
 
     async def stop(self, grace_seconds: float) -> None:
-        """End the process, gently at first, and do not start it again; `run` returns soon after."""
+        """Send SIGTERM, after the grace period SIGKILL, and do not restart; `run` returns soon after."""
         self._stopping.set()
         await self._end(grace_seconds)
 
     def kill(self) -> None:
-        """Kill the process and all that it has started; the restart policy decides what follows."""
+        """Kill the process and its group; the restart policy decides what follows."""
         if self.pid is not None and self._child is not None:
             kill_group(self._child)
 
     def take_over(self, before: Object) -> None:
-        """Count on from the status of an earlier life of the same pod, before its node was lost."""
+        """Continue the restart count of the same pod from before its node was lost."""
         if before.get("containerID"):
             self.state.restarts = before["restartCount"] + 1
             self.state.last_state = {"terminated": {"exitCode": 255, "reason": "Unknown", "finishedAt": now()}}
@@ -93,7 +93,7 @@ class Container:
             pause = min(max(2 * pause, FIRST_BACK_OFF_SECONDS), LONGEST_BACK_OFF_SECONDS)
 
     async def _prepared(self) -> Launch:
-        """Wait for the image and for what the environment refers to."""
+        """Wait for the image, and for ConfigMaps and Secrets of the environment."""
         image = await self._image()
         while True:
             try:
@@ -129,7 +129,7 @@ class Container:
             status = await child.wait()
         finally:
             watch.cancel()
-            # Whatever it has started goes with it, as with a container.
+            # Its child processes end too, as in a container.
             kill_group(child)
         code = status if status >= 0 else 128 - status
         use_log = code != 0 and self._spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
@@ -169,7 +169,7 @@ class Container:
         raise _Stopped
 
     async def _back_off(self, seconds: float) -> None:
-        """Wait before the next run; the first one follows at once."""
+        """Wait before the next run; the first restart is immediate."""
         self.state.last_state = self.state.state
         if seconds:
             name = self.state.name

@@ -1,4 +1,4 @@
-"""Folders whose content is swapped as a whole, as the kubelet does it for ConfigMaps and Secrets."""
+"""Write folders atomically, as the kubelet does for ConfigMaps and Secrets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILE_MODE = 0o644
 
 
 def write_atomically(folder: Path, content: Mapping[str, bytes]) -> None:
-    """Make a folder show these files; whoever reads sees all of the old or all of the new."""
+    """Replace a folder's files; readers see all of the old or all of the new files."""
     folder.mkdir(parents=True, exist_ok=True)
     current = folder / "..data"
     old = folder / current.readlink() if current.is_symlink() else None

@@ -1,6 +1,6 @@
 """The real control plane on loopback: etcd, API server with RBAC, controllers and scheduler, as child processes.
 
-Everything is kept under one folder and given up at the end, so the programs are killed rather than asked to finish.
+All files are in one folder that is deleted at the end, so the programs are killed and not asked to finish.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _CONTROLLERS = (
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How fast the cluster notices things; AKS takes 10 s between heartbeats and 40 s of grace."""
+    """Heartbeats of nodes; AKS has 10 s between heartbeats and a grace period of 40 s."""
 
     heartbeat_seconds: float = 1.0
     grace_seconds: float = 8.0
-    """Without a heartbeat for so long, a node is no longer Ready. An event loop that is blocked for as long, by a call
-    that does not await, loses all its nodes."""
+    """A node without a heartbeat for this time is no longer Ready. Code that blocks the event loop for as long loses all
+    nodes."""
 
 
 class ControlPlane:
@@ -66,7 +66,7 @@ class ControlPlane:
 
     @property
     def port(self) -> int:
-        """Of the API server."""
+        """The API server's port."""
         return self._port
 
     @property
@@ -76,7 +76,7 @@ class ControlPlane:
 
     @property
     def app(self) -> Access:
-        """The app's access: what the roles that ship give it."""
+        """The app's access, as the project's roles grant it."""
         return self._access(self._app_token)
 
     async def start(self) -> None:
@@ -94,7 +94,7 @@ class ControlPlane:
             except ProcessFailed:
                 port_was_taken = any(child.returncode is not None for child in self._children.values())
                 await self.stop()
-                # Another process may take a port between our look and the program's: then new ones are tried.
+                # Another process may take a port after we have found it free: try new ones.
                 if attempt == _STARTS or not port_was_taken:
                     raise
                 shutil.rmtree(self._folder / "etcd", ignore_errors=True)
@@ -118,9 +118,9 @@ class ControlPlane:
 
     @contextlib.contextmanager
     def controllers_paused(self) -> Generator[None]:
-        """Let the controllers stand still: what is written is stored, and nobody acts on it.
+        """Suspend the controllers: the API server stores writes, and no controller acts on them.
 
-        For less than the grace period: then they may take the nodes for lost before they see their heartbeats.
+        Resume within the grace period. Later, the controllers may declare nodes lost before they see the heartbeats.
         """
         controllers = self._children["kube-controller-manager"].pid
         os.kill(controllers, signal.SIGSTOP)
@@ -132,7 +132,7 @@ class ControlPlane:
     async def failed(self) -> None:
         """Wait until the datastore, the scheduler or the controllers end, and raise ProcessFailed with the log's end.
 
-        The API server may be restarted, so its end is not watched for.
+        The end of the API server does not count, because tests restart it.
         """
         watched = [child for name, child in self._children.items() if name != "kube-apiserver"]
         ends = {asyncio.create_task(child.wait()): child for child in watched}

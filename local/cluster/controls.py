@@ -1,4 +1,4 @@
-"""What tests do to nodes and pods: lose, replace, cordon, fill, kill. For the local cluster only."""
+"""Controls of nodes and pods for tests: lose, replace, cordon, fill, kill. For the local cluster only."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ WAIT_SECONDS = 60.0
 
 
 class Nodes:
-    """The nodes of the local cluster. Every method returns when the control plane has noticed, unless it says otherwise.
+    """The nodes of the local cluster. Methods return when the control plane has noticed, unless they say otherwise.
 
-    To slow a node's network, put a `local.proxy.Proxy` with a round trip in front of what its pods speak to.
+    To slow a node's network, put a `local.proxy.Proxy` with a round trip in front of the servers that its pods use.
     """
 
     def __init__(self, api: Api, kubelet: Kubelet, logs: Path) -> None:
@@ -34,16 +34,16 @@ class Nodes:
 
     @property
     def names(self) -> list[str]:
-        """Nodes of the workload pool, also lost ones, sorted."""
+        """Nodes of the workload pool, lost ones included, sorted."""
         return sorted(name for name, node in self._kubelet.nodes.items() if not node.spec.is_system)
 
     @property
     def specs(self) -> list[NodeSpec]:
-        """All nodes, also lost ones and those of the system pool."""
+        """All nodes, including lost ones and those of the system pool."""
         return [node.spec for node in self._kubelet.nodes.values()]
 
     def new_spec(self, pool: str = WORKLOAD_POOL) -> NodeSpec:
-        """A node with the next name that AKS would give in that pool, in the next of three zones."""
+        """A node with the next name in that pool, as AKS numbers them, in the next of three zones."""
         number = self._numbers.get(pool, 0)
         self._numbers[pool] = number + 1
         return NodeSpec(node_name(pool, number), pool=pool, zone=number % 3 + 1)
@@ -54,7 +54,7 @@ class Nodes:
         await self._until(lambda: all(self.is_ready(spec.name) for spec in specs))
 
     async def lose(self, name: str) -> None:
-        """Let a node lose its power: processes die at once, and after the grace period it is no longer Ready."""
+        """Cut a node's power: processes die at once, and after the grace period the node is no longer Ready."""
         await self._kubelet.lose(name)
         await self._until(lambda: not self.is_ready(name))
 
@@ -64,11 +64,11 @@ class Nodes:
         await self._until(lambda: self.is_ready(name))
 
     async def remove(self, name: str, *, collect_pods: bool = True) -> None:
-        """Take a node away with its disk and its object, as scaling in does.
+        """Remove a node with its disk and its object, as scaling in does.
 
         Args:
             name: of the node.
-            collect_pods: remove the pods it had as well; else the control plane does, after 40 to 60 s, as on AKS.
+            collect_pods: remove its pods too; else the control plane removes them after 40 to 60 s, as on AKS.
         """
         await self._kubelet.remove(name)
         await self._until(lambda: self._kubelet.node_objects.get("", name) is None)
@@ -86,13 +86,13 @@ class Nodes:
         return new.name
 
     async def cordon(self, name: str, *, is_cordoned: bool = True) -> None:
-        """Let no new pods be scheduled to a node (DaemonSets' go there all the same), or let them again."""
+        """Forbid or allow new pods on a node; pods of DaemonSets ignore that."""
         await self._api.patch(f"/api/v1/nodes/{name}", {"spec": {"unschedulable": is_cordoned or None}}, STRATEGIC_MERGE)
         nodes = self._kubelet.node_objects
         await self._until(lambda: (nodes.get("", name) or {"spec": {}})["spec"].get("unschedulable", False) is is_cordoned)
 
     def is_ready(self, name: str) -> bool:
-        """Whether the control plane holds the node for ready."""
+        """Whether the control plane reports the node as Ready."""
         item = self._kubelet.node_objects.get("", name)
         return item is not None and is_ready(item)
 
@@ -103,25 +103,25 @@ class Nodes:
     def fill_disk(self, name: str, leave_bytes: int = 0) -> Path:
         """Fill the disk of a node that has one of its own (`NodeSpec.disk_bytes`); remove the returned file to free it."""
         if self._kubelet.nodes[name].spec.disk_bytes is None:
-            raise ValueError(f"{name} shares the machine's disk, which is not to be filled")
+            raise ValueError(f"{name} shares the machine's disk, which must not be filled")
         return fill(self.folder(name), leave_bytes)
 
     async def drop_page_cache(self, name: str, host_path: str) -> int:
-        """Evict the files below a folder of the node from memory; returns how many there are."""
+        """Evict the files below a folder of the node from memory; returns their number."""
         return await asyncio.to_thread(drop_page_cache, self.folder(name) / host_path.lstrip("/"))
 
     def kill_pod(self, name: str, namespace: str = NAMESPACE) -> None:
-        """Kill all processes of a pod with SIGKILL, now; they are restarted as its policy says."""
+        """Kill all processes of a pod with SIGKILL; its restart policy decides what follows."""
         for container in self._kubelet.pod(namespace, name).containers:
             container.kill()
 
     def processes(self, name: str, namespace: str = NAMESPACE) -> list[int]:
-        """Ids of a pod's running processes, each also that of a process group."""
+        """Ids of a pod's running processes; each is also the id of a process group."""
         containers = self._kubelet.pod(namespace, name).containers
         return [container.pid for container in containers if container.pid is not None]
 
     def log(self, pod: str, container: str, namespace: str = NAMESPACE) -> str:
-        """What a container has written in all its runs; kept when the pod is gone."""
+        """Output of all runs of a container; kept after the pod is gone."""
         path = self._logs / "pods" / f"{namespace}_{pod}" / f"{container}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 

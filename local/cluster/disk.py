@@ -1,4 +1,4 @@
-"""A node's disk: the machine's own, or a small one of its own for what happens when disks are full; and its page cache."""
+"""A node's disk, which is the machine's or a small one of its own for tests of full disks; and its page cache."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Disk:
         """Describe a disk.
 
         Args:
-            folder: the node's root; its disk image lies beside it.
-            size_bytes: of an ext4 file system on a loop device, so that its pages are cached and dropped as those of
-                any disk (those of a tmpfs are not); needs root. None: the machine's disk, without a limit.
+            folder: the node's root; the disk image is beside it.
+            size_bytes: of an ext4 file system on a loop device, which needs root. Unlike a tmpfs, its pages are cached and
+                dropped as on any disk. None: the machine's disk, without a limit.
         """
         self._folder = folder
         self._image = folder.with_name(f"{folder.name}.ext4")
@@ -31,14 +31,14 @@ class Disk:
 
     @property
     def size_bytes(self) -> int:
-        """Of the disk; once mounted."""
+        """The disk's size, once mounted."""
         return self._limit_bytes or shutil.disk_usage(self._folder).total
 
     async def mount(self) -> None:
-        """Make the folder, with a disk of its own if that was asked for. Safe to repeat.
+        """Create the folder, and mount its own disk if it has one. Safe to repeat.
 
         Raises:
-            ProcessFailed: the disk could not be made or mounted: it needs root and loop devices.
+            ProcessFailed: the disk could not be created or mounted, which needs root and loop devices.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._limit_bytes is None or self._is_mounted:
@@ -51,7 +51,7 @@ class Disk:
         (self._folder / "lost+found").rmdir()
 
     async def unmount(self) -> None:
-        """Take a disk of its own away with all that is on it. Safe to repeat."""
+        """Delete the node's own disk with its files. Safe to repeat."""
         if self._is_mounted:
             await _run("umount", "-l", str(self._folder))
             self._image.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ class Disk:
 
 
 def fill(folder: Path, leave_bytes: int) -> Path:
-    """Fill the file system until only so much is free; returns the file that does it. For a disk of a node's own."""
+    """Fill the file system until `leave_bytes` are free; returns the file that fills it. For a node's own disk only."""
     filler = folder / ".filler"
     size = 0
     with filler.open("wb") as stream:
@@ -69,7 +69,7 @@ def fill(folder: Path, leave_bytes: int) -> Path:
             try:
                 os.posix_fallocate(stream.fileno(), size, piece)
             except OSError:
-                # Others write at the same time, and the file system's own notes take some blocks.
+                # Other processes write at the same time, and the file system's metadata takes some blocks.
                 piece //= 2
             else:
                 size += piece
@@ -77,15 +77,15 @@ def fill(folder: Path, leave_bytes: int) -> Path:
 
 
 def drop_page_cache(folder: Path) -> int:
-    """Let the kernel forget the files' content, as `vmtouch -e` does; returns how many files there were.
+    """Evict the files' pages from memory, as `vmtouch -e` does; returns the number of files.
 
-    What a process has locked in memory stays.
+    Pages that a process has locked stay.
     """
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     for path in files:
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            # Pages that are not on the disk yet cannot be dropped.
+            # The kernel cannot drop pages that are not on the disk yet.
             os.fsync(descriptor)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:

@@ -1,8 +1,8 @@
-"""What a container is given: environment, command and the places of its mounts. Functions from values to values.
+"""Environment, command and mounts of a container. Pure functions.
 
-A container has a file system of its own; a process has not. Therefore every environment value, command word and
-argument that is a mount path, or a path below one, is rewritten to the folder that really holds that volume. Paths in
-the middle of a word (`--data=/blast`) and in lists (`/a:/b`) are not.
+A container has its own file system; a process does not. So an environment value, command word or argument that is a mount
+path, or a path below one, is rewritten to the folder that holds the volume. Paths in the middle of a word (`--data=/blast`)
+and in lists (`/a:/b`) are not rewritten.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _LABEL = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
 
 
 class NotYet(Exception):  # noqa: N818 - named for what is, as the house style asks
-    """Something that the container needs is not there; the kubelet tries again."""
+    """The container needs something that does not exist yet; the kubelet retries."""
 
 
 class Mount(NamedTuple):
-    """A path that the container knows, and the folder or file that stands for it."""
+    """A path in the container, and the folder or file on this machine."""
 
     path: str
     place: Path
 
 
 def mounts_of(container: Object, volumes: Mapping[str, Path]) -> list[Mount]:
-    """The container's mounts, longest path first, so that the first match is the right one."""
+    """The container's mounts, longest path first, so that the first match is the innermost mount."""
     mounts = [
         Mount(mount["mountPath"].rstrip("/"), volumes[mount["name"]] / mount.get("subPath", ""))
         for mount in container.get("volumeMounts", [])
@@ -44,7 +44,7 @@ def mounts_of(container: Object, volumes: Mapping[str, Path]) -> list[Mount]:
 
 
 def rewritten(text: str, mounts: Iterable[Mount]) -> str:
-    """A word with its mount path replaced by the real place."""
+    """A word with its mount path replaced by the folder on this machine."""
     for mount in mounts:
         if text == mount.path or text.startswith(mount.path + "/"):
             return str(mount.place) + text[len(mount.path) :]
@@ -52,19 +52,19 @@ def rewritten(text: str, mounts: Iterable[Mount]) -> str:
 
 
 def expanded(text: str, variables: Mapping[str, str]) -> str:
-    """Kubernetes' own `$(NAME)`; unknown names stay as they are, `$$` is a dollar sign."""
+    """Expand Kubernetes' `$(NAME)`; unknown names stay, `$$` is a dollar sign."""
     return _REFERENCE.sub(lambda found: "$" if found[1] is None else variables.get(found[1], found[0]), text)
 
 
 def words(container: Object, entrypoint: Iterable[str], variables: Mapping[str, str], mounts: Iterable[Mount]) -> list[str]:
-    """The command line: the container's command, else the image's entry point, and the args."""
+    """The command line: the container's command, or the image's entry point, and the args."""
     mounts = [*mounts]
     line = [*(container.get("command") or entrypoint), *container.get("args", [])]
     return [rewritten(expanded(word, variables), mounts) for word in line]
 
 
 def variables_of(container: Object, pod: Object, lookup: Lookup, mounts: Iterable[Mount]) -> dict[str, str]:
-    """The container's environment as its spec gives it.
+    """The container's environment, from its spec.
 
     Raises:
         NotYet: a ConfigMap, Secret or key that is not optional is missing.
@@ -102,7 +102,7 @@ def payload(kind: str, reference: Object, lookup: Lookup) -> dict[str, bytes]:
 
 
 def field_of(pod: Object, path: str) -> str:
-    """A field of the pod by the downward API's path; those known are the name, labels, node, service account and IPs."""
+    """A field of the pod by the downward API's path: names, labels, annotations, node, service account and IPs."""
     if (found := _LABEL.fullmatch(path)) is not None:
         return str(pod["metadata"].get(found[1], {}).get(found[2], ""))
     if path in {"metadata.labels", "metadata.annotations"}:

@@ -20,7 +20,7 @@ from local.cluster.nodes import SYSTEM_POOL, WORKLOAD_POOL
 _UNKNOWN_SIZE = "Standard_E16s_v5"
 _APP_ACCOUNT = "shardwarm-app"
 _APP_USER = f"system:serviceaccount:{NAMESPACE}:{_APP_ACCOUNT}"
-"""Here the app is a service account, since the user's cluster knows no identity of ours."""
+"""The app is a service account here, because the user's cluster does not know the app's identity."""
 _TOKEN_SECONDS = 24 * 3600
 
 
@@ -32,10 +32,10 @@ def given_kubeconfig() -> Path | None:
 
 
 def access_by(kubeconfig: Path) -> Access:
-    """Access as the kubeconfig's current context says; runs its login program if it has one.
+    """Access by the kubeconfig's current context; runs its login program if it has one.
 
     Raises:
-        kubernetes.config.ConfigException, OSError: the file is not there or is no kubeconfig.
+        kubernetes.config.ConfigException, OSError: the file does not exist or is no kubeconfig.
     """
     client: Any = cast("Any", kubernetes_config).new_client_from_config(str(kubeconfig))
     found = client.configuration
@@ -45,7 +45,7 @@ def access_by(kubeconfig: Path) -> Access:
 
 
 class Given:
-    """The user's cluster: the roles are applied and left there; nothing else is changed."""
+    """The user's cluster. The roles are applied and stay; nothing else changes."""
 
     def __init__(self, kubeconfig: Path, *, may_label_nodes: bool) -> None:
         self.kubeconfig = kubeconfig
@@ -56,20 +56,20 @@ class Given:
 
     @property
     def admin(self) -> Access:
-        """Access as the kubeconfig gives it; it must suffice to grant roles."""
+        """Access by the kubeconfig; it must be allowed to grant roles."""
         return there(self._admin)
 
     @property
     def app(self) -> Access:
-        """The app's access: a token of a service account made for it, good for a day."""
+        """The app's access: a token of its service account, valid for a day."""
         return there(self._app)
 
     def pools(self) -> list[Pool]:
-        """The pools at the start."""
+        """The pools, as they were at the start."""
         return self._pools
 
     async def start(self) -> None:
-        """Apply the roles and make the app's account.
+        """Apply the roles and create the app's service account.
 
         Raises:
             ClusterUnavailable: the kubeconfig cannot be used.
@@ -89,15 +89,15 @@ class Given:
             self._pools = pools_of((await api.get("/api/v1/nodes"))["items"])
 
     async def stop(self) -> None:
-        """Nothing of ours runs."""
+        """Do nothing: no process was started."""
 
     async def failed(self) -> None:
-        """Nothing of ours can fail."""
+        """Wait for ever: no process was started that could fail."""
         await asyncio.Event().wait()
 
 
 def pools_of(nodes: list[dict[str, Any]]) -> list[Pool]:
-    """Pools by the nodes' labels; nodes without AKS's labels count as the workload pool's."""
+    """Pools by the nodes' labels; nodes without AKS's labels count as workload nodes."""
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
     for node in nodes:
         labels: dict[str, str] = node["metadata"].get("labels", {})

@@ -1,4 +1,4 @@
-"""What a container's probes lead to: it is started, it is ready or not, it is ended."""
+"""Results of a container's probes: it counts as started, it is ready or not, or it is ended."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Health:
 
         Args:
             spec: of the container.
-            state: where verdicts are written.
-            changed: is called after that.
+            state: receives the results.
+            changed: called after a change of `state`.
             run: starts a command inside the container.
             end: ends the container; its restart policy decides what follows.
         """
@@ -38,7 +38,7 @@ class Health:
         self._end = end
 
     async def watch(self) -> None:
-        """Ask until cancelled: the startup probe first, and once it has passed, the two others side by side."""
+        """Probe until cancelled: first the startup probe, then the two others at the same time."""
         await self._ask("startupProbe", self._startup_answered)
         self._state.is_started = True
         if "readinessProbe" not in self._spec:

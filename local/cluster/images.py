@@ -1,4 +1,4 @@
-"""What stands for a container image on one machine: programs and an environment, instead of a file system."""
+"""Container images on one machine: programs and an environment instead of a file system."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """How a container of this image is run as a process."""
+    """How to run a container of this image as a process."""
 
     path: tuple[Path, ...] = ()
-    """Folders where its programs are looked for, before the machine's own."""
+    """Folders to search for programs, before the machine's own."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
-    """As ENV in a Dockerfile; the container's own variables win."""
+    """As ENV in a Dockerfile; the container's own variables override it."""
     entrypoint: tuple[str, ...] = ()
     """As ENTRYPOINT in a Dockerfile; the container's command replaces it, its args follow it."""
     folder: Path | None = None
-    """As WORKDIR in a Dockerfile; else the pod's own folder."""
+    """As WORKDIR in a Dockerfile; None stands for the pod's own folder."""
 
 
 MACHINE = Image()
-"""The machine's own programs and nothing more."""
+"""The machine's own programs."""
 
 
 def project_python(**env: str) -> Image:
-    """The project's Python with all its packages, and its modules importable."""
+    """The project's Python with its packages and the project's modules."""
     return Image(path=(ROOT / ".venv/bin",), env={"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env})

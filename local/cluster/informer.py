@@ -1,4 +1,4 @@
-"""A copy of one kind of object that follows the API server: listed once, then watched, through restarts of the server."""
+"""An informer: a local copy of one kind of object, listed once, then watched, through restarts of the API server."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Informer:
         """Describe an informer.
 
         Args:
-            api: whom to ask.
+            api: the API server.
             path: of the collection, over all namespaces.
-            changed: is told of each object that was added or changed (True) or is gone (False). Must not raise.
+            changed: called for each object that was added or changed (True) or removed (False). Must not raise.
         """
         self.objects: dict[tuple[str, str], Object] = {}
         self.is_synced = asyncio.Event()
@@ -40,11 +40,11 @@ class Informer:
         self._condition = asyncio.Condition()
 
     def get(self, namespace: str, name: str) -> Object | None:
-        """An object as last heard of; None when there is none."""
+        """The last known state of an object; None when there is none."""
         return self.objects.get((namespace, name))
 
     async def run(self) -> None:
-        """Follow the server for ever."""
+        """Follow the server until cancelled."""
         while True:
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
                 try:
@@ -57,7 +57,7 @@ class Informer:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def wait_for(self, says_yes: Callable[[], bool]) -> None:
-        """Wait until something holds; it is asked again after each change in this informer."""
+        """Wait until `says_yes` returns True; calls it again after each change in this informer."""
         async with self._condition:
             await self._condition.wait_for(says_yes)
 

@@ -1,12 +1,12 @@
-"""A small, honest kubelet for any number of nodes: it runs pods as local processes and reports what they really do.
+"""A small kubelet for any number of nodes: it runs pods as local processes and reports their real state.
 
-It knows nothing of the programs that it runs, but for the table of images it is given.
+It knows the programs that it runs only by its table of images.
 
-What is not imitated: containers' isolation (file systems, networks, users, limits of CPU and memory, so no OOM kill and
+What it does not imitate: containers' isolation (file systems, networks, users, limits of CPU and memory, so no OOM kill and
 no eviction), ports (all pods share 127.0.0.1), `kubectl exec`, `logs` and `port-forward`, events, lifecycle hooks,
 readiness gates, image pull secrets and policies, ephemeral containers, static pods, volumes of other kinds than
 configMap, secret, projected, downwardAPI, emptyDir and hostPath, `resourceFieldRef`, a service account's own
-`automountServiceAccountToken`. A changed ConfigMap is in the pod at once; on a real node it takes up to a minute and a half.
+`automountServiceAccountToken`. A changed ConfigMap reaches pods at once; on a real node that takes up to 90 seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ START_SECONDS = 30.0
 
 
 class Kubelet:
-    """The nodes of one cluster; `async with` follows the API server and at the end kills every pod."""
+    """The nodes of one cluster; `async with` follows the API server, and kills every pod at the end."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Kubelet:
         """Describe a kubelet.
 
         Args:
-            api: an open connection that may do everything.
+            api: an open connection with all rights.
             root: folder for the nodes' file systems and the pods' files.
             logs: folder for what containers write.
-            images: what each image name stands for; may be changed while pods wait for an image.
+            images: by name; you may add images while pods wait for them.
             variables: added to every container's environment.
-            heartbeat_seconds: between two signs of life of a node.
+            heartbeat_seconds: between two heartbeats of a node.
         """
         self.nodes: dict[str, Node] = {}
         self.node_objects = Informer(api, "/api/v1/nodes")
@@ -86,7 +86,7 @@ class Kubelet:
         return node
 
     async def lose(self, name: str) -> None:
-        """Let a node fall silent: its processes die, its object stays until the control plane notices."""
+        """Lose a node: its processes die, and the control plane finds out by missing heartbeats."""
         await self.nodes[name].stop()
 
     async def recover(self, name: str) -> None:
@@ -94,7 +94,7 @@ class Kubelet:
         await self._start(self.nodes[name])
 
     async def remove(self, name: str) -> None:
-        """Take a node away for good: machine, files and object. Its pods' objects stay until they are collected."""
+        """Remove a node for good, with its files and its object. Its pods' objects stay until they are collected."""
         node = self.nodes.pop(name)
         await node.stop()
         await self._api.delete(f"/api/v1/nodes/{name}")
@@ -110,7 +110,7 @@ class Kubelet:
 
     async def _start(self, node: Node) -> None:
         await node.start()
-        # Those that came while it did not run yet.
+        # Pods that were bound to the node before it ran.
         for pod in [*self.pod_objects.objects.values()]:
             if pod["spec"].get("nodeName") == node.spec.name:
                 node.sync(pod)

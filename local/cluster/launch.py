@@ -1,4 +1,4 @@
-"""How a container's process is started: its command, environment and folder, from its spec and its surroundings."""
+"""Command, environment and folder of a container's process, from its spec and its pod."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Surroundings(NamedTuple):
-    """What a container has from its pod."""
+    """Properties of the pod that its containers need."""
 
     pod: Object
     folder: Path
     """Working folder and HOME, unless the image or the container says otherwise."""
     logs: Path
     images: Mapping[str, Image]
-    """May gain entries while containers wait for them."""
+    """Images may be added while containers wait for them."""
     lookup: Lookup
     volumes: Mapping[str, Path]
     variables: Mapping[str, str]
-    """What the node adds to every container's environment."""
+    """Variables that the node adds to every container's environment."""
     changed: Callable[[], None]
-    """To be called when a container's state has changed."""
+    """Called when a container's state has changed."""
 
 
 class Launch(NamedTuple):
-    """A command line and all that it needs; more commands can be run in the same place."""
+    """A command line with its environment, which can run other commands too."""
 
     name: str
     command: list[str]
@@ -49,10 +49,10 @@ class Launch(NamedTuple):
     mounts: list[Mount]
 
     async def start(self, log: Path, command: list[str] | None = None) -> Child:
-        """Start the container's own command, or another one in the same place.
+        """Start the container's own command, or another one in its environment.
 
         Raises:
-            ProcessFailed: there is no such program, or it cannot be executed.
+            ProcessFailed: the program does not exist, or cannot be executed.
         """
         line = self.command if command is None else [rewritten(word, self.mounts) for word in command]
         if not line:
@@ -62,7 +62,7 @@ class Launch(NamedTuple):
 
 
 def launch_of(spec: Object, image: Image, around: Surroundings) -> Launch:
-    """Put a container's launch together.
+    """Build a container's launch.
 
     Raises:
         NotYet: a ConfigMap or Secret that its environment refers to is missing.
@@ -76,6 +76,6 @@ def launch_of(spec: Object, image: Image, around: Surroundings) -> Launch:
 
 
 def kill_group(child: Child) -> None:
-    """Kill a program and all that it has started, also when it has ended itself."""
+    """Kill a program's process group, even if the program itself has ended."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)

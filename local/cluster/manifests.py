@@ -1,4 +1,4 @@
-"""Puts the manifests that ship into a cluster, by server-side apply."""
+"""Apply the manifests of infra/kubernetes to a cluster, by server-side apply."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ type Object = dict[str, Any]
 FOLDER = ROOT / "infra/kubernetes"
 NAMESPACE = "shardwarm"
 APP_USER = "SHARDWARM_APP_OBJECT_ID"
-"""Stands in the manifests for the name of the app's identity."""
+"""Placeholder in the manifests for the name of the app's identity."""
 _MANAGER = "shardwarm-local"
 
 
 def roles(app_user: str, *, may_label_nodes: bool, beside: str = "") -> list[Object]:
-    """The namespace and the roles that ship, bound to this user.
+    """The namespace and the project's roles, bound to this user.
 
     Args:
         app_user: the app's name to the API server.
-        may_label_nodes: with the optional role.
-        beside: appended to the names of the app's bindings, so that those of a Shardwarm that is deployed there stay.
+        may_label_nodes: include the optional role.
+        beside: suffix for the names of the app's bindings, so that they do not replace those of a deployed Shardwarm.
     """
     names = ["rbac.yaml", *(["rbac-node-labels.yaml"] if may_label_nodes else [])]
     items = [cast("Object", item) for name in names for item in yaml.safe_load_all((FOLDER / name).read_text())]
@@ -40,10 +40,10 @@ def roles(app_user: str, *, may_label_nodes: bool, beside: str = "") -> list[Obj
 
 
 async def apply(api: Api, items: Iterable[Object]) -> None:
-    """Make the objects be as they are written. Safe to repeat.
+    """Create or update the objects. Safe to repeat.
 
     Raises:
-        ApiError: one was refused; those before it are applied.
+        ApiError: the server refused an object; those before it are applied.
     """
     for item in items:
         await api.patch(_path(item), item, APPLY, fieldManager=_MANAGER, force="true")

@@ -28,7 +28,7 @@ _ENDED = ("Succeeded", "Failed")
 
 
 class World(NamedTuple):
-    """What all nodes of a cluster share."""
+    """Settings and services that all nodes of a cluster share."""
 
     api: Api
     root: Path
@@ -41,7 +41,7 @@ class World(NamedTuple):
 
 
 class Node:
-    """A node that lives from `start` to `stop`; a stopped one may be started again, and has its files still."""
+    """A node that runs from `start` to `stop`; a stopped node keeps its files and may start again."""
 
     def __init__(self, spec: NodeSpec, world: World) -> None:
         self.spec = spec
@@ -55,11 +55,11 @@ class Node:
 
     @property
     def is_running(self) -> bool:
-        """Whether it gives heartbeats and runs pods."""
+        """Whether the node sends heartbeats and runs pods."""
         return self._heart is not None
 
     async def start(self) -> None:
-        """Register, or come back; the control plane will hold it for ready soon after."""
+        """Register, or come back; soon after, the control plane reports the node as Ready."""
         await self._disk.mount()
         uid = await self._register()
         await self._report_status()
@@ -67,7 +67,7 @@ class Node:
         self._heart = asyncio.create_task(self._beat_for_ever())
 
     async def stop(self) -> None:
-        """Lose power: no heartbeat and no process any more, and nobody is told. Safe to repeat."""
+        """Lose power: heartbeats and processes end without a report. Safe to repeat."""
         tasks, self._ends = [*self._ends], set()
         if self._heart is not None:
             tasks.append(self._heart)
@@ -79,16 +79,16 @@ class Node:
         await asyncio.gather(*(pod.abandon() for pod in pods))
 
     async def discard(self) -> None:
-        """Give up its disk, after `stop`."""
+        """Delete the disk, after `stop`."""
         await self._disk.unmount()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def release_disk(self) -> None:
-        """Unmount its disk, if it has one of its own, after `stop`."""
+        """Unmount the node's own disk if it has one, after `stop`."""
         await self._disk.unmount()
 
     def sync(self, pod: Object) -> None:
-        """A pod of this node was added or changed."""
+        """Act on a pod of this node that was added or changed."""
         uid = pod["metadata"]["uid"]
         running = self.pods.get(uid)
         if "deletionTimestamp" in pod["metadata"]:
@@ -101,13 +101,13 @@ class Node:
             running.reconcile(pod)
 
     def forget(self, uid: str) -> None:
-        """A pod was removed from the API server, by whomever."""
+        """Act on a pod that was removed from the API server."""
         pod = self.pods.pop(uid, None)
         if pod is not None and not pod.is_terminating:
             self._in_background(pod.abandon())
 
     def refresh(self, namespace: str) -> None:
-        """A ConfigMap or Secret in that namespace has changed."""
+        """Act on a changed ConfigMap or Secret in that namespace."""
         for pod in self.pods.values():
             if pod.namespace == namespace:
                 pod.refresh()
@@ -141,7 +141,7 @@ class Node:
         task.add_done_callback(self._ends.discard)
 
     async def _register(self) -> str:
-        # With its status, as a kubelet does: a node without capacity is one on which the scheduler refuses every pod.
+        # The status goes along, as with a real kubelet: the scheduler refuses every pod on a node without capacity.
         node = {**node_object(self.spec), "status": node_status(self.spec, self._disk.size_bytes)}
         try:
             registered = await self._world.api.create("/api/v1/nodes", node)

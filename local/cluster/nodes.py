@@ -1,4 +1,4 @@
-"""What a node says of itself: its shape, labels and taints as AKS gives them. Functions from values to values."""
+"""Node objects: shape, labels and taints in AKS's form. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCALE_SET = "37402549"
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node to be; the defaults are those of a Standard_E16s_v5 in the workload pool."""
+    """Specification of a node; the defaults are a Standard_E16s_v5 in the workload pool."""
 
     name: str
     pool: str = WORKLOAD_POOL
@@ -30,7 +30,7 @@ class NodeSpec:
     cpus: int = 16
     memory_bytes: int = 128 * _GIB
     disk_bytes: int | None = None
-    """Give it a disk of that size of its own (a loop device: needs root); None shares the machine's disk."""
+    """Size of a disk of its own (a loop device, which needs root); None shares the machine's disk."""
 
     @property
     def is_system(self) -> bool:
@@ -39,13 +39,13 @@ class NodeSpec:
 
 
 def node_name(pool: str, number: int) -> str:
-    """The name that AKS would give the pool's instance of that number."""
+    """The name that AKS gives to the pool's instance of that number."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     return f"aks-{pool}-{_SCALE_SET}-vmss{number // 36:05d}{digits[number % 36]}"
 
 
 def node_object(spec: NodeSpec) -> Object:
-    """The object that the node registers; its status follows."""
+    """The object that the node registers, without its status."""
     labels = {
         "agentpool": spec.pool,
         "kubernetes.azure.com/agentpool": spec.pool,
@@ -71,7 +71,7 @@ def node_object(spec: NodeSpec) -> Object:
 
 
 def node_status(spec: NodeSpec, disk_bytes: int) -> Object:
-    """The status of a node that is well; capacity and allocatable as AKS computes them, roughly."""
+    """The status of a healthy node; capacity and allocatable roughly as AKS computes them."""
     capacity = {
         "cpu": str(spec.cpus),
         "memory": f"{_usable(spec.memory_bytes) // 1024}Ki",
@@ -104,7 +104,7 @@ def node_status(spec: NodeSpec, disk_bytes: int) -> Object:
 
 
 def lease_object(name: str, node_uid: str, renew_time: str) -> Object:
-    """The node's heartbeat, as first created."""
+    """The Lease that carries the node's heartbeats, as first created."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node_uid}
     return {
         "apiVersion": "coordination.k8s.io/v1",
@@ -115,7 +115,7 @@ def lease_object(name: str, node_uid: str, renew_time: str) -> Object:
 
 
 def is_ready(node: Mapping[str, Any]) -> bool:
-    """Whether the control plane holds a node for ready, and pods may be scheduled to it as far as that goes."""
+    """Whether the control plane reports a node as Ready and has removed its not-ready taints."""
     conditions = node.get("status", {}).get("conditions", [])
     taints = node.get("spec", {}).get("taints", [])
     ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
@@ -123,7 +123,7 @@ def is_ready(node: Mapping[str, Any]) -> bool:
 
 
 def _usable(memory_bytes: int) -> int:
-    """What the kernel leaves of a machine's memory."""
+    """A machine's memory without the kernel's share."""
     return memory_bytes - memory_bytes * 15 // 1000
 
 

@@ -1,4 +1,4 @@
-"""The cluster that runs here: control plane, the roles that ship, and nodes."""
+"""The cluster that runs on this machine: control plane, the project's roles, and nodes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Ours:
         may_label_nodes: bool,
         timing: Timing,
     ) -> None:
-        """Describe a cluster; see `Cluster` for the words."""
+        """Describe a cluster; `Cluster` explains the arguments."""
         self.kubeconfig = root / "kubeconfig"
         self._root = root
         self._wanted = nodes
@@ -81,7 +81,7 @@ class Ours:
         """Start everything; returns when all nodes are Ready.
 
         Raises:
-            ClusterUnavailable: the servers cannot be built here.
+            ClusterUnavailable: the servers cannot be built on this machine.
             ProcessFailed: a part could not be started; `stop` ends the others.
         """
         plane = self._control_plane = ControlPlane(self._root, await ensure_programs(), self._timing)
@@ -106,7 +106,7 @@ class Ours:
         await nodes.add(*wanted, *(nodes.new_spec(SYSTEM_POOL) for _ in range(self._system_nodes)))
 
     async def stop(self) -> None:
-        """Kill everything that was started, and remove all files but logs. Safe to repeat."""
+        """Kill all processes, and remove all files but logs. Safe to repeat."""
         await self._exit.aclose()
 
     async def failed(self) -> None:

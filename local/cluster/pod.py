@@ -1,4 +1,4 @@
-"""One pod on its node: volumes, init containers, containers, reports to the API server, and its end."""
+"""One pod on its node: volumes, init containers, containers, status reports, and termination."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TOKEN_CHECK_SECONDS = 30.0
 
 
 class Host(NamedTuple):
-    """What a node lends its pods."""
+    """Services of a node that its pods use."""
 
     api: Api
     images: Mapping[str, Image]
@@ -39,7 +39,7 @@ class Host(NamedTuple):
 
 
 class Pod:
-    """A pod that lives in tasks of its own, from `start` to `terminate` or `abandon`."""
+    """A pod that runs in its own tasks, from `start` to `terminate` or `abandon`."""
 
     def __init__(self, pod: Object, host: Host) -> None:
         self.name: str = pod["metadata"]["name"]
@@ -70,25 +70,25 @@ class Pod:
         self._runs: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to live."""
+        """Start the pod's tasks."""
         self._host.places.pod.mkdir(parents=True, exist_ok=True)
         self._has_news.set()
         self._tasks = [_noisy(work) for work in (self._live(), self._report_for_ever(), self._renew_tokens())]
 
     def reconcile(self, pod: Object) -> None:
-        """The object has changed: readiness that somebody else took away (the node controller does) is reported again."""
+        """Act on a changed object: report readiness again if another controller (the node controller) has removed it."""
         if _is_ready(self._reported) and not _is_ready(pod.get("status", {})):
             self._is_contradicted = True
             self._has_news.set()
 
     def refresh(self) -> None:
-        """A ConfigMap or Secret of the namespace has changed."""
+        """Act on a changed ConfigMap or Secret of the namespace."""
         if self._volumes.folders and not self.is_terminating:
             self._tasks.append(_noisy(self._volumes.refresh()))
             self._tasks = [task for task in self._tasks if not task.done()]
 
     async def terminate(self, grace_seconds: float) -> None:
-        """End all containers within the grace period, report it, and remove the pod object for good."""
+        """End all containers within the grace period, report that, and delete the pod object."""
         self.is_terminating = True
         await asyncio.gather(*(container.stop(grace_seconds) for container in [*self._inits, *self.containers]))
         if self._runs:
@@ -106,7 +106,7 @@ class Pod:
             container.kill()
 
     async def remove_object(self) -> None:
-        """Delete the pod from the API server, now."""
+        """Delete the pod from the API server at once."""
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
         await self._host.api.persist("DELETE", self._path, body)
 
@@ -117,7 +117,7 @@ class Pod:
             if init.state.exit_code != 0 or self.is_terminating:
                 return
         self._runs = [_noisy(container.run()) for container in self.containers]
-        # Not gather: the end of this task must not end the containers, which are to be stopped in order.
+        # Not gather: cancelling this task must not cancel the containers, which are stopped in order.
         await asyncio.wait(self._runs)
 
     async def _mount(self) -> None:
@@ -172,7 +172,7 @@ def _is_ready(status: Object) -> bool:
 
 
 def _noisy(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task whose failure is logged: nobody waits for it, and a pod that stands still would tell nothing."""
+    """A task that logs its failure: no caller awaits it, and a pod that stops working would be silent."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -21,7 +21,7 @@ _OK = range(200, 400)
 
 
 async def verdicts(probe: Object, container: Object, run: Run) -> AsyncGenerator[bool]:
-    """Ask for ever; yields each verdict that enough answers in a row have made certain."""
+    """Probe until closed; yields a verdict when enough answers in a row agree."""
     await asyncio.sleep(probe.get("initialDelaySeconds", 0))
     loop = asyncio.get_running_loop()
     last, in_a_row = None, 0
@@ -36,7 +36,7 @@ async def verdicts(probe: Object, container: Object, run: Run) -> AsyncGenerator
 
 
 async def holds(probe: Object, container: Object, run: Run) -> bool:
-    """Ask once; silence beyond the probe's time limit is a no."""
+    """Probe once; no answer within the probe's time limit counts as a failure."""
     seconds = probe.get("timeoutSeconds", 1)
     if (command := probe.get("exec")) is not None:
         return await _command_succeeds(command["command"], run, seconds)

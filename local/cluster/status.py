@@ -1,4 +1,4 @@
-"""What a pod's status says, computed from the states of its containers. Functions from values to values."""
+"""A pod's status, computed from the states of its containers. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _creating() -> Object:
 
 @dataclass(slots=True)
 class ContainerState:
-    """What is reported of one container."""
+    """The reported state of one container."""
 
     name: str
     image: str
@@ -33,22 +33,22 @@ class ContainerState:
     is_started: bool = False
     """Runs, and its startup probe has passed."""
     is_final: bool = False
-    """Has ended and will not be started again."""
+    """Has ended and will not be restarted."""
     run_id: str = ""
 
     @property
     def has_run(self) -> bool:
-        """Whether it was ever started."""
+        """Whether the container was ever started."""
         return bool(self.run_id)
 
     @property
     def exit_code(self) -> int | None:
-        """Of the run that has ended last and was not followed by another yet."""
+        """Exit code of the last run; None before its end and after a restart."""
         ended = self.state.get("terminated")
         return None if ended is None else int(ended["exitCode"])
 
     def to_api(self) -> Object:
-        """As the API has it."""
+        """The state in the API's form."""
         return {
             "name": self.name,
             "image": self.image,
@@ -63,7 +63,7 @@ class ContainerState:
 
 
 def now() -> str:
-    """The time as the API has it."""
+    """The time in the API's form."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -79,7 +79,7 @@ def phase_of(inits: Sequence[ContainerState], containers: Sequence[ContainerStat
 def status_of(
     inits: Sequence[ContainerState], containers: Sequence[ContainerState], *, start_time: str, before: Object
 ) -> Object:
-    """The whole status; `before` is the one reported last, whose conditions keep their times unless they change."""
+    """The whole status. Conditions keep the times that they have in `before`, the last report, unless they change."""
     phase = phase_of(inits, containers)
     is_initialized = all(init.is_final and init.exit_code == 0 for init in inits)
     unready = [container.name for container in containers if not container.is_ready]

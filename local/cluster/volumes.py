@@ -1,7 +1,7 @@
-"""A pod's volumes as folders: ConfigMaps, Secrets, tokens, empty ones, and those of the node.
+"""A pod's volumes as folders: ConfigMaps, Secrets, tokens, empty volumes, and host paths.
 
-Content is written as the kubelet writes it: into a new folder, then one rename of the link `..data` swaps all files.
-Nothing is mounted: `readOnly`, `sizeLimit`, `medium` and the owner settings have no effect.
+Like the kubelet, it writes content into a new folder, and then one rename of the link `..data` swaps all files. Nothing is
+mounted, so `readOnly`, `sizeLimit`, `medium` and the owner settings have no effect.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _TOKEN_SECONDS = 3607
 
 
 class Places(NamedTuple):
-    """Where a pod's volumes lie."""
+    """Folders for a pod's volumes."""
 
     pod: Path
-    """The pod's own folder: configuration and tokens, off the node's disk."""
+    """The pod's own folder, for configuration and tokens; not on the node's disk."""
     scratch: Path
     """For empty volumes; on the node's disk."""
     node: Path
@@ -50,7 +50,7 @@ class Volumes:
         self._tokens: dict[str, tuple[bytes, float]] = {}
 
     async def mount(self) -> None:
-        """Make all folders and write their content. Safe to repeat.
+        """Create all folders and write their content. Safe to repeat.
 
         Raises:
             NotYet: a volume's source is missing, or the node's disk is full.
@@ -62,7 +62,7 @@ class Volumes:
                 raise NotYet(f'MountVolume.SetUp failed for volume "{volume["name"]}": {error}') from error
 
     async def refresh(self) -> None:
-        """Write anew what has changed; a source that went away leaves the old content, as on a real node."""
+        """Write changed content again. When a source is gone the old content stays, as on a real node."""
         for volume in self._pod["spec"].get("volumes", []):
             if volume["name"] in self.folders:
                 with contextlib.suppress(NotYet):
@@ -102,7 +102,7 @@ class Volumes:
         raise NotYet(f"the local kubelet has no volumes like {volume.get('name', 'this one')}")
 
     async def _token(self, reference: Object) -> bytes:
-        """A token by the TokenRequest API, bound to the pod; a new one when four fifths of its life are over."""
+        """A token by the TokenRequest API, bound to the pod; renewed after four fifths of its lifetime."""
         token, renew_at = self._tokens.get(reference["path"], (b"", 0.0))
         if time.monotonic() >= renew_at:
             token = await self._new_token(reference)
@@ -114,7 +114,7 @@ class Volumes:
         metadata, spec = self._pod["metadata"], self._pod["spec"]
         account = spec.get("serviceAccountName") or "default"
         request: Object = {"expirationSeconds": reference.get("expirationSeconds", 3600)}
-        # Admission, which is off, would have written "default" into the pod; without a name nothing can be bound to it.
+        # Admission is off. It would have written "default" into the pod, and without that name a token cannot be bound.
         if "serviceAccountName" in spec:
             bound = {"kind": "Pod", "apiVersion": "v1", "name": metadata["name"], "uid": metadata["uid"]}
             request["boundObjectRef"] = bound
@@ -131,7 +131,7 @@ class Volumes:
 
 
 def with_service_account(pod: Object) -> Object:
-    """The pod with its service account's folder mounted in every container, as admission does it on a newer server."""
+    """The pod with its service account's folder in every container, as admission on a newer server adds it."""
     spec = pod["spec"]
     if spec.get("automountServiceAccountToken") is False:
         return pod
@@ -167,7 +167,7 @@ def _selected(reference: Object, content: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _node_folder(place: Path, kind: str) -> Path:
-    """A folder or file of the node; an unnamed kind is made as the container runtime makes it."""
+    """A folder or file of the node. Without a kind it is created, as container runtimes do."""
     if kind in {"", "DirectoryOrCreate"}:
         place.mkdir(parents=True, exist_ok=True)
     elif kind == "FileOrCreate":

@@ -2,5 +2,5 @@
 
 Host: `front`, `management` and `eventgrid` answer HTTP, `timers` fires schedules, `dispatcher` moves work items,
 `supervisor` keeps a worker alive and `worker_connection` speaks with it. Backend: `backend` serves `engine`. Worker: `worker`
-serves `runtime`, which is Microsoft's. `wire` is what host and worker say to each other.
+serves `runtime`, which is Microsoft's. `wire` has the messages between host and worker.
 """

@@ -12,12 +12,12 @@ import grpc
 from local.functions.engine import Engine
 from local.functions.rpc import UNLIMITED_MESSAGES, add_backend_to_server
 
-# Every WaitForInstance call and the work item stream hold a thread each; the base class has ten.
+# Each WaitForInstance call and the work item stream hold a thread; the base class has ten threads.
 _THREADS = 256
 
 
 class LoopbackEngine(Engine):
-    """The engine behind a server that nobody outside this machine can reach."""
+    """The engine behind a gRPC server on 127.0.0.1."""
 
     @override
     def start(self) -> str:

@@ -17,7 +17,7 @@ _LARGEST_MESSAGE = 2**31 - 1
 
 
 class Caller:
-    """Invokes functions in the worker of the moment, with the durable client where they ask for it."""
+    """Invokes functions in the current worker, with the durable client where a binding asks for it."""
 
     def __init__(self, supervisor: WorkerSupervisor, durable_client: Value) -> None:
         self._supervisor = supervisor
@@ -27,7 +27,7 @@ class Caller:
         """Run a function once; waits while the worker is being restarted.
 
         Raises:
-            WorkerLost: the worker ended under it; the caller decides about another attempt.
+            WorkerLost: the worker ended during the call; the caller decides whether to retry.
         """
         inputs: dict[str, Value | HttpCall] = {function.trigger["name"]: trigger}
         for binding in function.others:
@@ -38,7 +38,7 @@ class Caller:
 
 
 def durable_client(task_hub: str, rpc_address: str, url: str) -> Value:
-    """The payload of a durableClient binding, as the extension gives it."""
+    """The payload of a durableClient binding, in the extension's form."""
     client: dict[str, Any] = {
         "taskHubName": task_hub,
         "connectionName": "",

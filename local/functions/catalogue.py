@@ -1,4 +1,4 @@
-"""What an app declares: its functions by trigger, and the part of host.json that the host honours."""
+"""The app's functions by trigger, and the part of host.json that the host reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class BoundFunction(NamedTuple):
 
 
 class Catalogue:
-    """The app's functions. Durable names are looked up without regard to case, as the extension does."""
+    """The app's functions. Lookups of durable names ignore case, as the extension does."""
 
     def __init__(self, functions: Iterable[LoadedFunction]) -> None:
         self._by_trigger: dict[str, dict[str, BoundFunction]] = {}
@@ -45,7 +45,7 @@ class Catalogue:
         return list(self._by_trigger.get(trigger_type, {}).values())
 
     def find(self, trigger_type: str, name: str) -> BoundFunction | None:
-        """The function that a durable name, or a function name, means."""
+        """The function of that durable name or function name."""
         return self._by_trigger.get(trigger_type, {}).get(name.lower())
 
     def __iter__(self) -> Iterator[BoundFunction]:
@@ -58,7 +58,7 @@ class _Section(BaseModel):
 
 
 class DurableSettings(_Section):
-    """Task hub and the number of items of a kind that run at once; the defaults are the extension's."""
+    """Task hub, and how many items of each kind run at once; the defaults are the extension's."""
 
     task_hub: str = Field("TestHubName", alias="hubName")
     orchestrators: int = Field(_PER_CORE, alias="maxConcurrentOrchestratorFunctions", ge=1)
@@ -76,7 +76,7 @@ class _Extensions(_Section):
 
 
 class HostSettings(_Section):
-    """The sections of host.json that matter here; everything else in the file is left alone."""
+    """The sections of host.json that the host reads; it ignores the others."""
 
     extensions: _Extensions = Field(default_factory=_Extensions.model_construct)
 

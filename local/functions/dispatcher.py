@@ -1,7 +1,7 @@
-"""Moves work items: from the backend to the worker, and the answer back, however often the worker dies in between.
+"""Deliver work items from the backend to the worker, and answers back, even if workers die in between.
 
-The backend hands an item out once and waits. So the dispatcher keeps each item until the backend has accepted its
-completion, and hands it to the next worker when one dies: deliveries are at least once, as from the real host's queues.
+The backend hands out an item once. The dispatcher therefore keeps each item until the backend has accepted its completion,
+and delivers it to the next worker when one dies. Delivery is at least once, as with the real host's queues.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from local.functions.rpc import Backend
 
 _LOG = logging.getLogger(__name__)
-# A durable function's own errors are part of its answer; an invocation that fails as such is broken, most often for good.
+# An error that a durable function raises is part of its answer. An invocation that fails itself mostly fails for good.
 _ATTEMPTS = 3
 _STREAM_ITEMS = 10_000
 
@@ -66,7 +66,7 @@ class Dispatcher:
         """Serve until cancelled.
 
         Raises:
-            BackendLost: there is nothing left to serve.
+            BackendLost: the backend ended.
         """
         request = pb.GetWorkItemsRequest(
             maxConcurrentOrchestrationWorkItems=_STREAM_ITEMS,

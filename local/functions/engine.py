@@ -1,17 +1,17 @@
-"""Microsoft's in-memory Durable Task backend, mended where it strays from the Durable Functions extension.
+"""Microsoft's in-memory Durable Task backend, corrected where it differs from the Durable Functions extension.
 
-Mended here:
-- an event for a run that is being executed waits for the end of that turn, and then wakes the dispatcher at once
-  (it used to wait for the next 100 ms poll, and hold up the runs queued behind it);
-- a child's result reaches its caller however long the child takes (it was lost after 30 s), with its real error;
-- a child knows its parent (`parentInstance`), also after it continued as new;
-- timers, activities and children of an earlier execution do not touch the next one of the same id;
+Corrected here (in brackets: what the base class does):
+- an event for a run in the middle of a turn waits for the turn's end, and then wakes the dispatcher at once (it waits for the
+  next 100 ms poll, and delays the runs queued behind it);
+- a child's result reaches its caller, with its real error, however long the child takes (it is lost after 30 s);
+- a child knows its parent (`parentInstance`), even after it has continued as new;
+- timers, activities and children of an earlier execution do not affect the next execution of the same id;
 - a finished run executes no more turns; its id may be started again, while a live id gives ALREADY_EXISTS;
-- an activity that failed with an empty message has failed (it counted as a success);
+- an activity that fails with an empty message has failed (it counts as a success);
 - an entity without state does not exist; terminating can include the children.
 
-Left as it is: state lives in memory only; each pending timer is a thread; a scheduled start begins at once; entities
-are found by scanning; work that was handed out is not handed out again, which is why the dispatcher keeps it.
+Not corrected: state lives in memory only; each pending timer is a thread; a scheduled start happens at once; a query scans all
+entities; the backend hands out each work item once, so the dispatcher keeps it until it is completed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MAX_HISTORY_EVENTS = 1_000_000
 
 
 class Engine(InMemoryOrchestrationBackend):
-    """The backend with the mends that the module's docstring lists. All of them run under the base class's lock."""
+    """The backend with the corrections that the module's docstring lists. All of them hold the base class's lock."""
 
     def __init__(self, port: int) -> None:
         super().__init__(max_history_size=_MAX_HISTORY_EVENTS, port=port)
@@ -62,7 +62,7 @@ class Engine(InMemoryOrchestrationBackend):
         self._first_tokens[instance_id] = self._instances[instance_id].completion_token
 
     def _accepts(self, instance: OrchestrationInstance, token: int) -> bool:
-        """Whether what was started in the turn with that token still concerns the run's present execution."""
+        """Whether a result of the turn with that token belongs to the run's current execution."""
         is_current = token >= self._first_tokens.get(instance.instance_id, 0)
         return is_current and not self._is_terminal_status(instance.status)
 

@@ -1,4 +1,4 @@
-"""The environment that an app's process gets, and settings named in bindings."""
+"""Environment variables of the app's process, and %SETTING% references in bindings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORKER_THREADS = "64"
 
 
 def app_environment(app: Path, own: Mapping[str, str], url: str) -> dict[str, str]:
-    """What the app finds: `own` before this process's environment, and that before local.settings.json."""
+    """The app's environment: `own` overrides this process's environment, which overrides local.settings.json."""
     return {
         "PYTHON_THREADPOOL_THREAD_COUNT": _WORKER_THREADS,
         **_local_values(app),
@@ -28,7 +28,7 @@ def app_environment(app: Path, own: Mapping[str, str], url: str) -> dict[str, st
 
 
 def _local_values(app: Path) -> dict[str, str]:
-    """`Values` of the app's local.settings.json; none without that file."""
+    """`Values` of the app's local.settings.json; empty without that file."""
     file = app / "local.settings.json"
     if not file.exists():
         return {}
@@ -37,5 +37,5 @@ def _local_values(app: Path) -> dict[str, str]:
 
 
 def resolve(text: str, env: Mapping[str, str]) -> str:
-    """The text with each %SETTING% replaced; one that is not set stays as it is."""
+    """The text with each %SETTING% replaced; references to settings that are not set stay."""
     return re.sub(r"%(\w+)%", lambda match: env.get(match[1], match[0]), text)

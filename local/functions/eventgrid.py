@@ -57,7 +57,7 @@ class EventGrid:
                 return Response("The aeg-event-type header says nothing known.", status_code=400)
 
     async def _deliver(self, function: BoundFunction, events: list[Any]) -> Response:
-        """Run the function per event, or once if it takes many; a failure makes Event Grid deliver again."""
+        """Run the function for each event, or once for all if it takes many; Event Grid retries after a failure."""
         takes_many = str(function.trigger.get("cardinality", "")).lower() == "many"
         calls = [self._run(function, payload) for payload in ([events] if takes_many else events)]
         statuses = await asyncio.gather(*calls)

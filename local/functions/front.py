@@ -1,6 +1,6 @@
-"""The HTTP side of the host: the app's HTTP functions, and the addresses that the Functions host itself answers.
+"""HTTP routes of the host: the app's HTTP functions, and the addresses that the Functions host itself answers.
 
-Function and admin keys are not asked for, as with Core Tools.
+Like Core Tools, it asks for no function or admin keys.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Front:
         self.application = Router([*own, *more], redirect_slashes=False, default=self._function)
 
     async def stop(self) -> None:
-        """Give up what `POST /admin/functions` started."""
+        """Cancel the functions that `POST /admin/functions` started."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -58,7 +58,7 @@ class Front:
         return JSONResponse({"id": "local", "state": "Running", "version": "4.local", "processUptime": 0})
 
     async def _trigger(self, request: Request) -> Response:
-        """The real host's way to run a function by hand; only timer functions need nothing else to be run."""
+        """Run a timer function by hand, as the real host does. Other functions would need a trigger's data."""
         function = self._catalogue.find("timerTrigger", request.path_params["name"])
         if function is None:
             return Response(status_code=404)

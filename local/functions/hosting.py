@@ -1,4 +1,4 @@
-"""A Functions app, running: backend, language worker, dispatcher, timers and HTTP front, put together."""
+"""The Functions host put together: backend, language worker, dispatcher, timers and HTTP front."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _BACKEND_SECONDS = 30.0
 
 
 class FunctionsHost(Together):
-    """A host for one app. HTTP front and dispatcher live on the caller's event loop; backend and worker are processes.
+    """A host for one app. HTTP front and dispatcher run in the caller's event loop; backend and worker are processes.
 
-    Up when the app answers. To start it raises ProcessFailed, when the app cannot be loaded say, with the end of the log.
+    Starting returns when the app answers. It raises ProcessFailed, with the end of a log, when the app cannot be loaded, say.
 
     Attributes:
         url: where the app answers, without a slash at the end; set by `start`.
@@ -67,10 +67,10 @@ class FunctionsHost(Together):
             app: folder with function_app.py.
             state: folder for the logs of worker and backend.
             port: 0 takes a free one.
-            env: the app's settings on top of the process environment, which itself goes before the `Values` of
+            env: the app's settings. They override this process's environment, which overrides the `Values` of
                 local.settings.json.
-            deliver_twice: run every activity twice, both at once; the first answer counts.
-            observer: called for every work item at every moment, see `WorkItemNote`.
+            deliver_twice: run every activity twice at once; the first answer counts.
+            observer: called for every work item at each step, see `WorkItemNote`.
         """
         super().__init__()
         self._app = app.resolve()
@@ -84,7 +84,7 @@ class FunctionsHost(Together):
 
     @property
     def worker(self) -> Child:
-        """The language worker that was started last; `kill()` it to see the host start another."""
+        """The language worker that was started last; after `kill()` the host starts another."""
         if self._supervisor is None or self._supervisor.latest is None:
             raise RuntimeError("the host was not started")
         return self._supervisor.latest.child

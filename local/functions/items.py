@@ -1,6 +1,6 @@
-"""Work items of the backend: what each asks of the app, and how its answer goes back as a completion.
+"""Work items of the backend: the payload of each for the app, and its completion from the app's answer.
 
-The observer's vocabulary is here too: tests use it to interrupt the dispatcher at an exact step.
+The observer's types are here too; tests use them to interrupt the dispatcher at an exact step.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Kind = Literal["orchestrator", "activity", "entity"]
 
 @dataclass(frozen=True, slots=True)
 class WorkItemNote:
-    """Where a work item is.
+    """How far a work item is.
 
-    `delivered`: about to be handed to the worker. `answered`: the worker has answered and the backend does not know.
+    `delivered`: the worker is about to get it. `answered`: the worker has answered, and the backend does not know that yet.
     `recorded`: the backend has accepted the completion.
     """
 
@@ -40,7 +40,7 @@ class WorkItemNote:
 
 
 class Verdict(Enum):
-    """What an observer may say to an `answered` note: drop the answer and deliver the item again."""
+    """An observer's answer to an `answered` note: drop the worker's answer and deliver the item again."""
 
     REDELIVER = auto()
 
@@ -49,7 +49,7 @@ type Observer = Callable[[WorkItemNote], Awaitable[Verdict | None] | Verdict | N
 
 
 class WorkItem(ABC):
-    """One item, from the backend's request to the completion that it waits for."""
+    """One item, from the backend's request to its completion."""
 
     kind: Kind
     trigger_type: str
@@ -61,7 +61,7 @@ class WorkItem(ABC):
 
     @abstractmethod
     def payload(self) -> Value:
-        """What the function's trigger binding gets."""
+        """The input of the function's trigger binding."""
 
     @abstractmethod
     async def complete(self, backend: Backend, result: Value | HttpReply | None) -> None:
@@ -73,7 +73,7 @@ class WorkItem(ABC):
 
 
 class ActivityItem(WorkItem):
-    """One attempt at an activity; its exception is an answer, which the caller's retry policy judges."""
+    """One attempt at an activity. Its exception is an answer; the caller's retry policy decides what follows."""
 
     kind = "activity"
     trigger_type = "activityTrigger"
@@ -106,7 +106,7 @@ class ActivityItem(WorkItem):
 
 
 class OrchestratorItem(WorkItem):
-    """One turn of an orchestration; what its code raises comes back as a completed, failed turn."""
+    """One turn of an orchestration. An exception in its code is an answer: the turn completes and the run fails."""
 
     kind = "orchestrator"
     trigger_type = "orchestrationTrigger"
@@ -137,7 +137,7 @@ class OrchestratorItem(WorkItem):
 
 
 class EntityItem(WorkItem):
-    """A batch of operations on one entity; an operation that raises is an answer of its own."""
+    """A batch of operations on one entity; each operation that raises has an answer of its own."""
 
     kind = "entity"
     trigger_type = "entityTrigger"
@@ -158,7 +158,7 @@ class EntityItem(WorkItem):
 
     @override
     async def fail(self, backend: Backend, failure: Failure) -> None:
-        """Every operation of the batch fails, and the entity keeps its state."""
+        """Fail every operation of the batch; the entity keeps its state."""
         failed = pb.OperationResult(failure=pb.OperationResultFailure(failureDetails=_details(failure)))
         results = [failed] * len(self._batch.operations)
         await self._send(backend, pb.EntityBatchResult(results=results, entityState=self._batch.entityState))
@@ -171,7 +171,7 @@ class EntityItem(WorkItem):
 
 
 def read_item(item: pb.WorkItem) -> WorkItem | None:
-    """The work item of a stream message; None for the messages that carry none."""
+    """The work item of a stream message; None for a message without one."""
     match item.WhichOneof("request"):
         case "orchestratorRequest":
             return OrchestratorItem(item.orchestratorRequest, item.completionToken)
@@ -194,6 +194,6 @@ def _decoded(result: Value | HttpReply | None) -> bytes:
 
 
 def _details(failure: Failure) -> pb.TaskFailureDetails:
-    """As the extension makes them of a Python exception: the bare class name, and the message's first line only."""
+    """Failure details in the extension's form: the bare class name, and the first line of the message."""
     message = (failure.message or failure.type).partition("\n")[0]
     return pb.TaskFailureDetails(errorType=failure.type, errorMessage=message, stackTrace=helpers.get_string_value(failure.stack))

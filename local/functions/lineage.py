@@ -1,4 +1,4 @@
-"""Parents and children among the runs of the engine."""
+"""Parent and child runs of the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Caller(NamedTuple):
-    """The run that waits for a child: which of its tasks, and in which of its turns the child was started."""
+    """The run that waits for a child, with the task and the turn that started the child."""
 
     instance_id: str
     task_id: int
@@ -30,7 +30,7 @@ def child_result(child: OrchestrationInstance, task_id: int) -> pb.HistoryEvent:
 
 
 def parent_of(instance: OrchestrationInstance) -> pb.ParentInstanceInfo | None:
-    """The parent of a run, as its history names it."""
+    """The parent of a run, from the run's history."""
     for event in instance.history:
         if event.HasField("executionStarted") and event.executionStarted.HasField("parentInstance"):
             return event.executionStarted.parentInstance
@@ -38,7 +38,7 @@ def parent_of(instance: OrchestrationInstance) -> pb.ParentInstanceInfo | None:
 
 
 def adopt(child: OrchestrationInstance, parent: pb.ParentInstanceInfo | None) -> None:
-    """Name the parent in the event that is about to start the child's execution."""
+    """Write the parent into the pending event that starts the child's execution."""
     for event in child.pending_events:
         if parent and event.HasField("executionStarted"):
             event.executionStarted.parentInstance.CopyFrom(parent)

@@ -23,7 +23,7 @@ _UNFINISHED = {"Pending", "Running", "Suspended", "ContinuedAsNew"}
 
 
 class Management:
-    """Answers from the backend, without the language worker."""
+    """Answers from the backend; no request needs the language worker."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -95,7 +95,7 @@ def _status_name(status: pb.OrchestrationStatus) -> str:
 
 
 def _parsed(text: str) -> Any:
-    """A payload as JSON shows it; one that is not JSON is shown as the text it is."""
+    """A payload parsed as JSON; the text itself when it is not JSON."""
     try:
         return json.loads(text) if text else None
     except ValueError:

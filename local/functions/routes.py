@@ -26,7 +26,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 
 
 class Route(NamedTuple):
-    """One function's address. `rank` orders routes that match the same path: the more literal one comes first."""
+    """One function's address. `rank` orders routes that match the same path: literal segments come before parameters."""
 
     path: str
     methods: frozenset[str]
@@ -44,8 +44,8 @@ class RouteTable:
     def match(self, method: str, raw_path: str) -> tuple[BoundFunction, dict[str, str]] | None:
         """The function for a request, and its route parameters.
 
-        None for an unknown path and equally for a method that no function of the path takes: the real host says
-        404 to both, and does not let GET stand in for HEAD.
+        Returns None for an unknown path and for a method that no function of the path takes. The real host answers
+        both with 404, and does not answer HEAD with a GET function.
 
         Args:
             method: in capitals.

@@ -1,4 +1,4 @@
-"""The Durable Task service over gRPC: the one place where the generated, untyped code gets types."""
+"""The Durable Task service over gRPC; this module gives the generated code types."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ add_backend_to_server = cast(
 
 
 class Channel:
-    """An open connection; close it on the loop it was made on."""
+    """An open connection; close it on the event loop that made it."""
 
     def __init__(self, address: str) -> None:
         self._channel = grpc.aio.insecure_channel(address, options=UNLIMITED_MESSAGES)
         self.backend = cast("Backend", stubs.TaskHubSidecarServiceStub(self._channel))
 
     async def close(self) -> None:
-        """Close the connection; calls under way are cancelled."""
+        """Close the connection and cancel its calls."""
         await self._channel.close()

@@ -19,7 +19,7 @@ from local.functions.wire import Answer, Failure, HttpCall, HttpReply, Invocatio
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The library has no types; these are its two modules that matter.
+# The library has no types.
 _indexing: Any = azure_functions_runtime.handle_event
 _invoking: Any = azure_functions_runtime.native_invocation
 
@@ -31,10 +31,10 @@ class AppNotLoaded(Exception):  # noqa: N818 - named for what happened, as the h
 
 
 async def load(app: Path) -> list[LoadedFunction]:
-    """Import the app and return its functions; once per process, with the app's folder on `sys.path`.
+    """Import the app and return its functions. Call it once per process, with the app's folder on `sys.path`.
 
     Raises:
-        AppNotLoaded: with the reason; loading again in this process does not help.
+        AppNotLoaded: with the reason; a retry in this process does not help.
     """
     start_threadpool_executor()
     init = SimpleNamespace(capabilities={}, function_app_directory=str(app))
@@ -44,7 +44,7 @@ async def load(app: Path) -> list[LoadedFunction]:
     result = (await _indexing.worker_init_request(request)).result
     if result.status != _StatusResult.Success:
         raise AppNotLoaded(f"{result.exception.message}\n{result.exception.stack_trace}")
-    indexed = cast("list[Any] | None", _indexing._metadata_result)  # noqa: SLF001 - it has no other outlet
+    indexed = cast("list[Any] | None", _indexing._metadata_result)  # noqa: SLF001 - the library returns it nowhere else
     if indexed is None:
         raise AppNotLoaded(f"there is no function_app.py in {app}")
     logging.getLogger("azure.functions").addFilter(_FailureCatcher())
@@ -52,7 +52,7 @@ async def load(app: Path) -> list[LoadedFunction]:
 
 
 async def invoke(invocation: Invocation) -> Answer:
-    """Run one function; its exception is part of the answer. Call each invocation in a task of its own."""
+    """Run one function; its exception is part of the answer. Run each invocation in its own task."""
     inputs = [(name, _datum(value)) for name, value in invocation.inputs.items()]
     ok, result, _outputs, error, stack = await _invoking.invocation_request_native(
         str(uuid.uuid4()), invocation.function_id, inputs, {}
@@ -65,9 +65,9 @@ async def invoke(invocation: Invocation) -> Answer:
 
 
 class _FailureCatcher(logging.Filter):
-    """Keeps the exception of a failed invocation: the runtime logs it, but returns no more than its repr.
+    """Keeps the exception of a failed invocation, which the runtime logs but returns only as a repr.
 
-    The record is made in the invocation's own task, so a context variable is enough to bring it home.
+    The runtime logs in the invocation's own task, so a context variable carries the exception to `invoke`.
     """
 
     @override

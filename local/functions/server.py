@@ -1,4 +1,4 @@
-"""The host's HTTP server: uvicorn on one loopback port, inside somebody else's event loop."""
+"""The host's HTTP server: uvicorn on one port of 127.0.0.1, in the caller's event loop."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _DRAIN_SECONDS = 2
 _KEEP_ALIVE_SECONDS = 240
-"""As long as Azure's front keeps an idle connection: one that ends sooner may end under a request."""
+"""Azure's front end keeps idle connections as long. A server that closes sooner may close during a request."""
 
 
 class HttpServer:
-    """A port that is taken at once and served later; requests that come in between wait."""
+    """Takes a port at once and serves it later; requests that come before `start` wait."""
 
     def __init__(self, port: int) -> None:
         """Take the port; 0 takes a free one.
@@ -52,7 +52,7 @@ class HttpServer:
         await self._server.is_up.wait()
 
     async def stop(self) -> None:
-        """Let requests under way end for a moment, then close the port."""
+        """Give unfinished requests a moment, then close the port."""
         if self._server and self._serving:
             self._server.should_exit = True
             await self._serving
@@ -60,7 +60,7 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, which would take those of the embedding process, and with a start event."""
+    """uvicorn with a start event, and without its signal handlers, which would replace those of the embedding process."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -1,4 +1,4 @@
-"""Keeps one language worker running: when it ends, the next one is started."""
+"""Keep one language worker running: start the next one when it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 class WorkerSupervisor:
-    """The worker of one app, whichever process that is at the moment."""
+    """The current worker of one app; the process changes when a worker ends."""
 
     def __init__(self, app: Path, env: Mapping[str, str], log: Path) -> None:
         self._app = app
@@ -30,7 +30,7 @@ class WorkerSupervisor:
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> WorkerConnection:
-        """Start the first worker and keep it replaced from then on.
+        """Start the first worker, and replace each worker that ends.
 
         Raises:
             ProcessFailed: the app cannot be loaded; nothing is left running.
@@ -46,16 +46,16 @@ class WorkerSupervisor:
             await self._up.wait()
             if self._worker and self._worker.is_up:
                 return self._worker
-            # It is known to be gone before the watch below has seen its end.
+            # `_watch` may not have seen the worker's end yet.
             self._up.clear()
 
     @property
     def latest(self) -> WorkerConnection | None:
-        """The worker that was started last, which may have ended; None before the first."""
+        """The worker that was started last, even if it has ended; None before the first."""
         return self._worker
 
     async def stop(self) -> None:
-        """End the worker and start no other. Safe to repeat."""
+        """End the worker and start no new one. Safe to repeat."""
         if self._watching:
             self._watching.cancel()
             await asyncio.wait([self._watching])

@@ -1,4 +1,4 @@
-"""Timer triggers: fired on their schedules, or by hand through the host's admin address."""
+"""Timer triggers: fire functions on their schedules, or by hand through the host's admin address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Timers:
-    """The timer functions of an app; a firing whose worker dies is not repeated, as in the real host."""
+    """The timer functions of an app. Like the real host, it does not repeat a firing whose worker died."""
 
     def __init__(self, caller: Caller, catalogue: Catalogue, env: Mapping[str, str]) -> None:
         self._caller = caller
@@ -37,7 +37,7 @@ class Timers:
                 group.create_task(self._follow(function, schedule))
 
     async def fire(self, function: BoundFunction) -> None:
-        """Run a timer function once; its failure is logged and goes no further."""
+        """Run a timer function once; logs its failure and raises nothing."""
         now = datetime.now(UTC).isoformat()
         status = {"Last": now, "Next": now, "LastUpdated": now}
         timer = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": False}

@@ -1,6 +1,6 @@
-"""What the host and the language worker say to each other: length-prefixed JSON over a socket pair.
+"""Messages between the host and the language worker: length-prefixed JSON over a socket pair.
 
-The worker first says `Loaded`; after that, each `Invocation` of the host gets one `Answer`, in any order.
+The worker first sends `Loaded`. Then it answers each `Invocation` with one `Answer`, in any order.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class HttpCall(_Message):
 
 
 class HttpReply(_Message):
-    """What a function answers; `cookies` are whole Set-Cookie values."""
+    """A function's HTTP response; `cookies` are whole Set-Cookie values."""
 
     kind: Literal["reply"] = "reply"
     status: int
@@ -47,7 +47,7 @@ class HttpReply(_Message):
 
 
 class Failure(_Message):
-    """An exception that a function let through: its class name, its text and its traceback."""
+    """An exception that a function raised: its class name, its text and its traceback."""
 
     type: str
     message: str
@@ -55,7 +55,7 @@ class Failure(_Message):
 
 
 class Invocation(_Message):
-    """Run one function; `inputs` are by parameter name."""
+    """A request to run one function; `inputs` are by parameter name."""
 
     id: int
     function_id: str
@@ -63,7 +63,7 @@ class Invocation(_Message):
 
 
 class Answer(_Message):
-    """How the invocation of that id ended; neither result nor failure means it returned nothing."""
+    """How the invocation of that id ended. With neither result nor failure the function returned nothing."""
 
     id: int
     result: Annotated[Value | HttpReply, Field(discriminator="kind")] | None = None
@@ -71,7 +71,7 @@ class Answer(_Message):
 
 
 class LoadedFunction(_Message):
-    """One function of the app; bindings as the app's decorators describe them."""
+    """One function of the app, with the bindings that its decorators describe."""
 
     name: str
     id: str
@@ -85,7 +85,7 @@ class Loaded(_Message):
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The next message's JSON; None when the other side is gone."""
+    """The next message's JSON; None when the other side has closed."""
     try:
         length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES))
         return await reader.readexactly(length)

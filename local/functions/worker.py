@@ -39,7 +39,7 @@ def main() -> None:
     app = cast("Path", arguments.app)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
-    # The app finds its own modules where the real worker lets it find them, and none of this repository's.
+    # As in the real worker, the app imports its own modules and none of this repository's.
     sys.path[0] = str(app)
     os.chdir(app)
     try:
@@ -47,7 +47,7 @@ def main() -> None:
     except runtime.AppNotLoaded as error:
         print(f"The app in {app} could not be loaded. {error}", file=sys.stderr, flush=True)
         os._exit(1)
-    # Threads of functions that still run would keep the interpreter alive; nobody waits for their answers.
+    # Threads of unfinished functions would keep the interpreter alive, but the host no longer waits for their answers.
     os._exit(0)
 
 

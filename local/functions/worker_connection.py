@@ -1,4 +1,4 @@
-"""One language worker process as the host sees it: start it, invoke functions in it, notice that it is gone."""
+"""The host's connection to one language worker process: start it, invoke functions, notice its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class WorkerLost(Exception):  # noqa: N818 - named for what happened, as the hou
 
 
 class WorkerConnection:
-    """A worker that has loaded the app."""
+    """A worker process that has loaded the app."""
 
     def __init__(self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.child = child
@@ -41,7 +41,7 @@ class WorkerConnection:
         """Start a worker and wait until it has loaded the app.
 
         Raises:
-            ProcessFailed: it could not; the message carries the end of its log.
+            ProcessFailed: the worker could not load it; the message carries the end of its log.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -71,7 +71,7 @@ class WorkerConnection:
         """Run a function.
 
         Raises:
-            WorkerLost: invoke it again in the next worker.
+            WorkerLost: the worker ended; invoke the function in the next worker.
         """
         if not self.is_up:
             raise WorkerLost
@@ -88,7 +88,7 @@ class WorkerConnection:
 
     @property
     def is_up(self) -> bool:
-        """Whether the worker takes invocations: it is connected, and nobody has killed it."""
+        """Whether the worker takes invocations: it is connected, and `kill` was not called."""
         return self._listening is not None and not self._listening.done() and not self.child.is_killed
 
     async def lost(self) -> None:
@@ -98,7 +98,7 @@ class WorkerConnection:
         await self.child.wait()
 
     async def close(self) -> None:
-        """End the worker; invocations under way get `WorkerLost`."""
+        """End the worker; its unfinished invocations raise `WorkerLost`."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()

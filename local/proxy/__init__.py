@@ -1,6 +1,6 @@
 """A proxy in front of one HTTP service: it delays, counts, fails, holds and cuts requests on demand.
 
-Stands between the app and the storage emulator in benchmarks, failure tests and the demo; the app cannot tell.
+Benchmarks, failure tests and the demo put it between a client and its server, which cannot tell.
 """
 
 from local.proxy.records import Record, longest_chain

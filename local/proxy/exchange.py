@@ -1,4 +1,4 @@
-"""One request and its answer on their way through the proxy."""
+"""One request and its answer, as the proxy relays, fails or cuts them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FIRST_FINAL = 200
 
 
 class Upstream:
-    """The upstream's side of one client connection: opened at the first use, and again when the upstream closed it."""
+    """Upstream connection of one client connection: opened at the first use, and again after the upstream has closed it."""
 
     def __init__(self, delay_seconds: Callable[[], float], port: Callable[[], int]) -> None:
         self._delay_seconds = delay_seconds
@@ -51,7 +51,7 @@ class Upstream:
 
 
 class Exchange:
-    """What happens to one request; each of the ways leaves one record."""
+    """One request and the ways to treat it; each appends one record."""
 
     def __init__(self, request: Request, client: Pipe, upstream: Upstream, started: float) -> None:
         self.request = request
@@ -61,7 +61,7 @@ class Exchange:
         self._client_may_still_send = False
 
     async def relay(self, records: list[Record]) -> bool:
-        """Pass request and answer on; returns whether the connection serves another."""
+        """Relay request and answer; returns whether the connection may serve another request."""
         try:
             pipe = await self._upstream.pipe()
             response = await self._forward(pipe)
@@ -72,17 +72,17 @@ class Exchange:
         sent_bytes = len(response.head)
         try:
             async for piece in response_body(self.request.method, response, pipe.reader):
-                # Waiting before each piece and not after the last: the record stands before the client has the end.
+                # Wait before each piece and not after the last, so that the record exists before the client has the end.
                 await self._client.ready()
                 ended = self._client.send(piece)
                 sent_bytes += len(piece)
         finally:
-            # Also when the client has died meanwhile: the upstream has answered, so the effect is there.
+            # Even if the client has died: the upstream has answered, so the request took effect.
             records.append(self._record(response.status, ended, sent_bytes))
         return keeps_alive(self.request, response) and not self._client_may_still_send
 
     async def cut(self, records: list[Record]) -> None:
-        """Pass the request on and keep the answer; the caller closes the client's connection."""
+        """Relay the request and drop the answer; the caller closes the client's connection."""
         pipe = await self._upstream.pipe()
         response = await self._forward(pipe)
         async for _ in response_body(self.request.method, response, pipe.reader):
@@ -90,7 +90,7 @@ class Exchange:
         records.append(self._record(response.status, asyncio.get_running_loop().time(), 0, fault="cut"))
 
     async def shorten(self, records: list[Record]) -> None:
-        """Pass the request on and half of the answer's body back; the caller closes the client's connection."""
+        """Relay the request and half of the answer's body; the caller closes the client's connection."""
         pipe = await self._upstream.pipe()
         response = await self._forward(pipe)
         body = b"".join([piece async for piece in response_body(self.request.method, response, pipe.reader)])
@@ -99,7 +99,7 @@ class Exchange:
         records.append(self._record(response.status, ended, len(response.head) + len(body) // 2, fault="cut"))
 
     async def fail(self, fault: Fault, records: list[Record]) -> None:
-        """Take the request in and answer it with an error."""
+        """Read the whole request and answer it with an error."""
         if _expects_continue(self.request):
             self._client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         async for _ in request_body(self.request, self._client.reader):
@@ -110,7 +110,7 @@ class Exchange:
         records.append(self._record(fault.status, ended, len(answer), fault="fail"))
 
     async def carry_out(self, act: Act, records: list[Record]) -> None:
-        """Answer as somebody else says who does what the upstream would have to do."""
+        """Let `act` carry out the request in place of the upstream, and answer with its result."""
         fault = await act(self.request)
         answer = fault.answer(self.request.method) if fault else b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
         ended = self._client.send(answer)

@@ -1,4 +1,4 @@
-"""One side of a relayed connection, whose outgoing bytes may take a while."""
+"""One side of a relayed connection, which delays outgoing bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _IN_FLIGHT_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 class Pipe:
-    """A stream pair; `send` delivers after the delay, in order, without holding up whoever sends."""
+    """A stream pair; `send` returns at once and delivers after the delay, in order."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay_seconds: Callable[[], float]) -> None:
         self.reader = reader
@@ -35,30 +35,30 @@ class Pipe:
         self._last_landing = max(now + delay, self._last_landing)
         self._in_flight.append(data)
         self._in_flight_bytes += len(data)
-        # Timers of equal time may fire in any order, hence each delivers the oldest piece and not its own.
+        # Timers of equal time may fire in any order, so each delivers the oldest piece.
         self._loop.call_at(self._last_landing, self._land)
         return self._last_landing
 
     async def ready(self) -> None:
-        """Wait while too much is under way, so that a slow reader slows its sender."""
+        """Wait while too many bytes are in flight, so that a slow reader slows its sender."""
         while self._in_flight_bytes > _IN_FLIGHT_LIMIT_BYTES:
             self._landed.clear()
             await self._landed.wait()
         await self._writer.drain()
 
     async def flush(self) -> None:
-        """Wait until all has been delivered."""
+        """Wait until all bytes are delivered."""
         while self._in_flight:
             self._landed.clear()
             await self._landed.wait()
         await self._writer.drain()
 
     def is_usable(self) -> bool:
-        """Whether the peer, as far as known, still listens."""
+        """Whether the peer still listens, as far as known."""
         return not (self.reader.at_eof() or self._writer.is_closing())
 
     def close(self) -> None:
-        """Close after what has been delivered; what is still under way is lost."""
+        """Close the connection; bytes in flight are lost."""
         self._in_flight.clear()
         self._writer.close()
 

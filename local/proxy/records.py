@@ -1,4 +1,4 @@
-"""What the proxy remembers of each request, and what can be counted from that."""
+"""The proxy's record of each request, and the longest chain of sequential requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Record(NamedTuple):
-    """One request and its answer, as the client saw them; times are of the monotonic clock, in seconds."""
+    """One request and its answer, as the client saw them; times are seconds of the monotonic clock."""
 
     method: str
     path: str
@@ -17,21 +17,21 @@ class Record(NamedTuple):
     query: str
     """As sent, without the question mark; empty when there is none."""
     status: int
-    """Of the answer, also of one that was cut; 0 when the upstream closed without one."""
+    """Of the answer, even if it was cut; 0 when the upstream closed without one."""
     started: float
     """When the request's head had arrived at the proxy."""
     ended: float
-    """When the last byte of the answer goes to the client, the delay included."""
+    """When the last byte of the answer goes to the client, delay included."""
     response_bytes: int
     """Head and body of the answer on the wire."""
     fault: str
-    """`fail` (never reached the upstream), `cut` (effect done, answer lost), or empty."""
+    """`fail` (the request did not reach the upstream), `cut` (it took effect, the answer was lost), or empty."""
 
 
 def longest_chain(records: Iterable[Record]) -> int:
     """The longest chain of requests in which each one starts after the one before it has ended.
 
-    With a delay that dwarfs the work on either side this is the number of sequential round trips.
+    With a delay much longer than the work on either side, this is the number of sequential round trips.
     """
     links = 0
     end = float("-inf")

@@ -1,4 +1,4 @@
-"""What can be done to requests on their way: failing, holding and cutting them."""
+"""Rules of the proxy: fail, hold and cut requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fault:
     delay_seconds: float
 
     def answer(self, method: str) -> bytes:
-        """The whole answer in the shape of Azure Storage's errors; to HEAD without a body."""
+        """The whole answer in the form of Azure Storage's errors; without a body for HEAD."""
         message = f"{self.code}: this answer was made by a fault rule of the local proxy."
         body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{escape(self.code)}</Code>'
         body += f"<Message>{escape(message)}</Message></Error>"
@@ -40,11 +40,11 @@ class Fault:
 
 
 class Rule:
-    """Something that happens to the requests that match; `remove` ends it. The base is `cut` and `fail`."""
+    """Applies to requests that match, until `remove`. This base class does `cut` and `fail`."""
 
     def __init__(self, owner: list[Rule], match: Match, *, times: int | None, fault: Fault | None) -> None:
         self.hits = 0
-        """How many requests it has met."""
+        """How many requests have matched."""
         self.fault = fault
         """The answer; None cuts the connection instead."""
         self._owner = owner
@@ -53,12 +53,12 @@ class Rule:
         owner.append(self)
 
     def remove(self) -> None:
-        """Leave later requests alone. Safe to repeat."""
+        """Stop applying to requests. Safe to repeat."""
         if self in self._owner:
             self._owner.remove(self)
 
     def meets(self, request: Request) -> bool:
-        """Whether the rule applies to this request; counts it when it does."""
+        """Whether the rule applies to this request; counts the request if so."""
         if not self._match(request):
             return False
         self.hits += 1
@@ -68,11 +68,11 @@ class Rule:
 
 
 class Shortened(Rule):
-    """Lets matching requests take effect, and breaks off in the middle of the answer's body."""
+    """Lets requests take effect, and breaks off in the middle of the answer's body."""
 
 
 class CarriedOut(Rule):
-    """Has matching requests carried out by `act`, which says how that failed, in the upstream's place."""
+    """Carries out requests by `act` in place of the upstream; `act` returns the fault to answer with, or None."""
 
     def __init__(self, owner: list[Rule], match: Match, act: Act) -> None:
         super().__init__(owner, match, times=None, fault=None)
@@ -80,9 +80,9 @@ class CarriedOut(Rule):
 
 
 class Held(Rule):
-    """Lets matching requests wait at the proxy, before the upstream has seen anything of them.
+    """Holds requests at the proxy before the upstream has seen them.
 
-    A request whose client has died meanwhile goes on all the same when it is released: a late write, as on a network.
+    After the release a request reaches the upstream even if its client has died: a late write, as on a network.
     """
 
     def __init__(self, owner: list[Rule], match: Match) -> None:
@@ -91,17 +91,17 @@ class Held(Rule):
         self._arrived = asyncio.Condition()
 
     async def wait(self) -> None:
-        """Called by the proxy for each request that it meets: returns at the release."""
+        """Wait for the release; the proxy calls this for each matching request."""
         async with self._arrived:
             self._arrived.notify_all()
         await self._released.wait()
 
     async def reached(self, count: int = 1) -> None:
-        """Wait until so many requests have been met."""
+        """Wait until `count` requests are held."""
         async with self._arrived:
             await self._arrived.wait_for(lambda: self.hits >= count)
 
     def release(self) -> None:
-        """Let the waiting requests go on, and later ones pass. Safe to repeat."""
+        """Let held requests go on, and hold no more. Safe to repeat."""
         self.remove()
         self._released.set()

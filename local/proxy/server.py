@@ -1,4 +1,4 @@
-"""The proxy itself: accepts connections, relays one request after the other on each, and applies delay and rules."""
+"""The proxy: accept connections, relay their requests one after the other, and apply delay and rules."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 class Proxy:
     """One listening port of 127.0.0.1 in front of one port there; `async with` starts and stops it.
 
-    It lives in the event loop that started it: a loop that is blocked for long blocks the requests too.
+    It runs in the event loop that started it; code that blocks the loop blocks requests too.
     """
 
     def __init__(self, upstream_port: int, *, port: int = 0, round_trip_seconds: float = 0.0) -> None:
         """Describe a proxy; nothing listens before `start`.
 
         Args:
-            upstream_port: may change between requests (`proxy.upstream_port = …`) when the upstream is restarted.
+            upstream_port: port of the server; may be changed between requests (`proxy.upstream_port = …`) after a restart.
             port: to listen on; 0 takes a free one at `start`.
-            round_trip_seconds: added to every request, half in each direction, and once more to the first one of a
-                connection. May change at any time.
+            round_trip_seconds: delay of every request, half in each direction; the first request of a connection is delayed
+                twice. May be changed at any time.
         """
         self.upstream_port = upstream_port
         self.round_trip_seconds = round_trip_seconds
         self.port = port
         self.records: list[Record] = []
-        """Every request that has ended, in the order of the ends."""
+        """Every request that has ended, in order of ending."""
         self._rules: list[Rule] = []
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -51,7 +51,7 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Close every connection at once, also those that are held. Safe to repeat."""
+        """Close every connection at once, held ones included. Safe to repeat."""
         if self._server is not None:
             self._server.close()
             for connection in self._connections:
@@ -84,28 +84,28 @@ class Proxy:
         """Answer matching requests with an Azure-style error; the upstream does not see them.
 
         Args:
-            match: says yes to a request.
+            match: whether a request matches.
             status: of the answer.
-            times: for so many requests; None until removed.
+            times: how many requests fail; None until the rule is removed.
             code: Azure's error code.
             delay_seconds: before the answer, on top of the round trip.
         """
         return Rule(self._rules, match, times=times, fault=Fault(status, code, delay_seconds))
 
     def cut(self, match: Match, *, times: int | None = 1) -> Rule:
-        """Let matching requests take effect and then close the connection instead of answering."""
+        """Let matching requests take effect, and close the connection instead of answering."""
         return Rule(self._rules, match, times=times, fault=None)
 
     def shorten(self, match: Match, *, times: int | None = 1) -> Rule:
-        """Let matching requests take effect and break off in the middle of the answer's body."""
+        """Let matching requests take effect, and break off in the middle of the answer's body."""
         return Shortened(self._rules, match, times=times, fault=None)
 
     def carry_out(self, match: Match, act: Act) -> Rule:
-        """Have matching requests without a body carried out by `act`: 201 when it returns None, else that fault."""
+        """Let `act` carry out matching requests without a body; the answer is 201 when it returns None, else its fault."""
         return CarriedOut(self._rules, match, act)
 
     def hold(self, match: Match) -> Held:
-        """Let matching requests wait, before the upstream sees them, until `release` of what is returned."""
+        """Hold matching requests before the upstream sees them, until `release` of the returned rule."""
         return Held(self._rules, match)
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -116,7 +116,7 @@ class Proxy:
         client = Pipe(reader, writer, self._half)
         upstream = Upstream(self._half, lambda: self.upstream_port)
         try:
-            # A peer that goes away, at whatever moment, ends this connection and nothing else.
+            # A peer that goes away at any moment ends this connection and nothing else.
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
                 await self._serve(client, upstream)
                 await client.flush()
@@ -129,7 +129,7 @@ class Proxy:
 
     async def _serve(self, client: Pipe, upstream: Upstream) -> None:
         loop = asyncio.get_running_loop()
-        # The handshake that the client has not waited for, since the proxy is near: its first request leaves later.
+        # The proxy is near, so the client has not waited for the handshake: delay its first request by that time.
         established = loop.time() + self.round_trip_seconds
         keeps_alive = True
         while keeps_alive and (request := await read_request(client.reader)) is not None:

@@ -64,14 +64,14 @@ async def read_response(stream: asyncio.StreamReader) -> Response:
 
 
 def request_body(request: Request, stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The request's body as it stands on the wire, piece by piece; it must be read to its end."""
+    """The request's body in pieces, unchanged; read it to its end."""
     if _is_chunked(request.headers):
         return _chunked(stream)
     return _counted(stream, int(request.headers.get("content-length", "0")))
 
 
 def response_body(method: str, response: Response, stream: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """The body of the answer to a request of that method, as it stands on the wire; it must be read to its end."""
+    """The body of the answer to a request of that method, in pieces, unchanged; read it to its end."""
     if method == "HEAD" or response.status in {204, 304}:
         return _counted(stream, 0)
     if _is_chunked(response.headers):
@@ -82,7 +82,7 @@ def response_body(method: str, response: Response, stream: asyncio.StreamReader)
 
 
 def keeps_alive(request: Request, response: Response) -> bool:
-    """Whether the connection serves another request after this one."""
+    """Whether the connection may serve another request after this one."""
     closes = "close" in (request.headers.get("connection", "").lower(), response.headers.get("connection", "").lower())
     is_framed = (
         request.method == "HEAD"

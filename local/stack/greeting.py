@@ -1,4 +1,4 @@
-"""What `make dev` says once the stack is up."""
+"""The message that `make dev` prints once the stack is up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def greeting(stack: Stack, cluster: Cluster | None, addresses_file: Path) -> str:
-    """Where everything is, and requests to begin with."""
+    """Addresses of all parts, and first requests to try."""
     where = stack.addresses
     scope = {"subscription_id": where.subscription_id, "resource_group": where.resource_group}
     example = {**scope, "account_name": where.account_name}
@@ -30,13 +30,13 @@ Shardwarm is up.
   Logs              {stack.logs}
   All of this       {addresses_file}
 
-  A database that is uploaded to DB/ there is sharded by itself.
+  A database that you upload to DB/ there is sharded without a request.
 
   curl {where.functions_url}/api/health/ready
   curl -X POST {where.functions_url}/api/blast/databases/DB/shard -H 'content-type: application/json' \\
        -d '{json.dumps(example)}'
 {_to_warm(cluster, where.functions_url, where.account_name)}
-Ctrl-C ends it. Nothing is kept.
+Ctrl-C ends the stack and deletes its data.
 """
 
 

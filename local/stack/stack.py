@@ -1,6 +1,6 @@
 """The storage emulator and the app in a Functions host, started and stopped together.
 
-The app does not know where it runs: everything local reaches it as settings, all of them in `_settings`.
+The app does not know that it runs locally: `_settings` has everything that differs.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ DEFAULT_ROOT = ROOT / ".local"
 SUBSCRIPTION_ID = "00000000-0000-0000-0000-000000000000"
 RESOURCE_GROUP = "local"
 QUIET_SECONDS = "2"
-"""After which a database that is uploaded here is looked at: nobody wants to wait a minute for that."""
+"""Quiet time after an upload. The product's default is a minute, which is long to watch."""
 NEVER = "0 0 0 29 2 *"
-"""Nearly: a stack is left alone unless it is told otherwise; a timer can always be fired by hand."""
+"""A schedule that fires once in four years: timers of a stack run only by hand unless a caller sets another schedule."""
 
 
 class Addresses(NamedTuple):
-    """Where the stack is reached, and values that its API accepts; also the content of stack.json."""
+    """URLs of the stack and values that its API accepts; also the content of stack.json."""
 
     functions_url: str
     event_grid_url: str
@@ -48,8 +48,8 @@ class Addresses(NamedTuple):
 class Stack(Together):
     """Azurite and the app; `async with` starts and stops both.
 
-    Up when the app answers. To start it raises ProcessFailed when a part could not be started, with the end of its log.
-    Nothing outlives it: blobs and runs are kept in memory. Stacks under different folders do not see each other.
+    Starting returns when the app answers. It raises ProcessFailed, with the end of a log, when a part could not be started.
+    Blobs and runs are kept in memory, so nothing outlives a stack. Stacks under different folders do not see each other.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Stack(Together):
         """Describe a stack; nothing runs before `start`.
 
         Args:
-            root: folder for logs, the emulator's files and stack.json; one stack at a time.
+            root: folder for logs, the emulator's files and stack.json; holds one stack at a time.
             app: folder with function_app.py.
             port: of the app; 0 takes a free one.
-            accounts: storage accounts; the first is the one that `addresses` speaks of.
-            settings: environment variables of the app besides those of every local stack; they win over those.
+            accounts: storage accounts; `addresses` describes the first.
+            settings: more environment variables of the app; they override those that every local stack sets.
             observer: sees every durable work item of the app, and may hold it up; see `FunctionsHost`.
             deliver_twice: run every activity twice; see `FunctionsHost`.
             events: keep the access log that `subscription` reads.
@@ -81,7 +81,7 @@ class Stack(Together):
         self.logs = root / "logs"
         self.azurite = Azurite(root / "azurite", accounts=accounts, access_log=events)
         self.proxy = Proxy(0)
-        """Between the app and storage, without delay or faults unless somebody adds them; counts the app's calls."""
+        """Between the app and storage. It counts the app's calls, and adds delay or faults only when a caller asks for them."""
         self._app = app
         self._accounts = tuple(accounts)
         self._port = port
@@ -100,16 +100,16 @@ class Stack(Together):
 
     @property
     def account(self) -> Account:
-        """The first storage account, reached directly and not through the proxy."""
+        """The first storage account, at its own port and not at the proxy's."""
         return self.azurite.account(self.azurite.account_name)
 
     def subscription(self, *, cloud_events: bool = False) -> Subscription:
-        """Deliveries of what happens in storage from its beginning on; the stack must have been made with `events`."""
+        """Deliver storage events from now on; only for a stack made with `events`."""
         return Subscription(self.azurite.log, self.addresses.event_grid_url, cloud_events=cloud_events)
 
     @property
     def addresses(self) -> Addresses:
-        """Where everything is, once started."""
+        """Addresses of all parts, once started."""
         url = self.host.url
         return Addresses(
             functions_url=url,
@@ -148,7 +148,7 @@ class Stack(Together):
             "SHARDWARM_CLUSTERS": "",
             **({"SHARDWARM_UPLOAD_QUIET_SECONDS": QUIET_SECONDS} if self._has_events else {}),
             "SHARDWARM_RECONCILE_SCHEDULE": NEVER,
-            # Nothing of a local stack asks the world; whoever has a source of its own names it.
+            # A local stack sends no request to the internet. A caller with a bucket of its own sets its address.
             "SHARDWARM_NCBI_URL": "http://127.0.0.1:9/nowhere",
             **self._more,
         }

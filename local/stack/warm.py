@@ -1,7 +1,7 @@
-"""The stack with a cluster: everything that a warmup needs on one machine.
+"""The stack with a cluster: all that a warmup needs, on one machine.
 
-The app finds the cluster as on Azure: by ARM, with a token, through settings. The agents read storage with a read-only SAS
-from a Secret, in place of a workload identity.
+The app finds the cluster as it does on Azure: settings name it, and ARM answers requests that carry a token. The agents read
+storage with a read-only SAS from a Secret, because there is no workload identity.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 IMAGE = "shardwarm-warmer:local"
 SECRET = "storage-sas"
-# Seconds that suit a machine on which everything is near.
+# Short intervals: on one machine nothing is far away.
 AGENTS = {"SHARDWARM_START_SPREAD_SECONDS": "0", "SHARDWARM_PUBLISH_SECONDS": "1", "SHARDWARM_TOUCH_SECONDS": "2"}
 
 
@@ -46,7 +46,7 @@ class WarmStack(Together):
         observer: Observer | None = None,
         events: bool = False,
     ) -> None:
-        """Describe it; nothing runs before `async with`. For the arguments see `Stack` and `Cluster`."""
+        """Describe cluster and stack; nothing runs before `async with`. `Stack` and `Cluster` explain the arguments."""
         super().__init__()
         self.cluster = Cluster(root / "cluster", nodes=nodes, images={IMAGE: project_python()}, timing=timing)
         self.root = root
@@ -88,7 +88,7 @@ class WarmStack(Together):
         await self._give_agents_access()
 
     def _settings(self) -> dict[str, str]:
-        # The app's process inherits this one's environment; the token is no setting of the app.
+        # The app's process inherits this environment. The token is no setting of the app.
         os.environ["LOCAL_ENTRA_TOKEN"] = self.cluster.app_token  # noqa: TID251 - composes a child's environment
         return {
             "SHARDWARM_CLUSTERS": self.cluster.cluster_name,
