@@ -3,26 +3,24 @@
 A volume is found by its sequence file (`.nsq`, `.psq`); an alias (`.nal`, `.pal`) never is one. Rules: contract 1.3, 12.4.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import count, islice
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.blastdb.extensions import Molecule, is_file_of, place_of, required
 from shared.errors import Code, NotFound, Unusable
 
-type Molecule = Literal["nucl", "prot"]
+__all__ = ["Molecule", "is_file_of"]
 
 MAX_VOLUMES = 1024
 ALIAS_EXTENSION: dict[Molecule, str] = {"nucl": "nal", "prot": "pal"}
 INDEX_EXTENSION: dict[Molecule, str] = {"nucl": "nin", "prot": "pin"}
-_DATABASE_FILE: dict[Molecule, str] = {"nucl": "ndb", "prot": "pdb"}
 _SEQUENCE_FILES: dict[str, Molecule] = {"nsq": "nucl", "psq": "prot"}
 # A volume that has one of these but no sequence file was uploaded half.
 _VOLUME_FILES = frozenset({"nin", "nhr", "pin", "phr"})
 _OF_VOLUMES = _VOLUME_FILES | _SEQUENCE_FILES.keys()
-_NUMBER_AND_EXTENSION = r"(?:\.([0-9]+))?\.([a-z]{2,4})"
 _SHOWN = 5
 
 
@@ -138,14 +136,9 @@ def refuse_other_count(volumes: VolumeSet, expected: int) -> None:
         )
 
 
-def is_file_of(db: str, leaf: str) -> bool:
-    """Whether a file is the database's own: `nt.nal` and `nt.00.nsq` are `nt`'s; `nt_euk.nal`, taxonomy, archives are not."""
-    return re.fullmatch(re.escape(db) + _NUMBER_AND_EXTENSION, leaf) is not None
-
-
 def _files_of(db: str, listed: Iterable[ListedFile]) -> list[_Found]:
-    pattern = re.compile(re.escape(db) + _NUMBER_AND_EXTENSION)
-    return [_Found(file, match[1], match[2]) for file in listed if (match := pattern.fullmatch(file.leaf))]
+    found = ((file, place_of(db, file.leaf)) for file in listed)
+    return [_Found(file, place.number, place.kind.extension) for file, place in found if place is not None]
 
 
 def _markers(db: str, found: Sequence[_Found]) -> tuple[Molecule, list[str | None]]:
@@ -226,8 +219,8 @@ def _gap(volumes: VolumeSet, missing: Sequence[str], total: int) -> Unusable:
 
 
 def _refuse_without_database_file(found: Sequence[_Found], volumes: VolumeSet) -> None:
-    wanted = _DATABASE_FILE[volumes.molecule]
-    if not any(item.number is None and item.extension == wanted for item in found):
+    (wanted,) = required(volumes.molecule, "database")
+    if not any(item.extension == wanted for item in found):
         raise Unusable(
             Code.MISSING_DATABASE_FILE,
             f"'{volumes.db}' lacks {volumes.db}.{wanted}, without which BLAST cannot open a shard. Upload it.",
