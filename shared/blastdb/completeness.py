@@ -1,17 +1,18 @@
-"""Whether every file of an upload is there: what a volume must have, and what the database's own papers list.
+"""Whether every file of an upload is there: what BLAST requires of each volume, and what the database's own papers list.
 
-The papers are `.njs`/`.pjs`, as makeblastdb and NCBI write them, or else the JSON file that NCBI publishes beside the files.
-Both count the volumes; newer ones list every file.
+What one volume has another need not have: makeblastdb writes masks and GIs only for volumes that have some. The papers are
+`.njs`/`.pjs`, as makeblastdb and NCBI write them, or else the JSON file that NCBI publishes beside the files. Both count the
+volumes; newer ones list every file.
 """
 
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from shared.blastdb.volumes import Inventory, Molecule, is_file_of, refuse_other_count
+from shared.blastdb.extensions import is_file_of, required
+from shared.blastdb.volumes import Inventory, refuse_other_count
 from shared.errors import Code, Unusable
 
-_NEEDED: dict[Molecule, tuple[str, ...]] = {"nucl": ("nhr", "nin", "nsq"), "prot": ("phr", "pin", "psq")}
 _SHOWN = 5
 PAPERS_LIMIT_BYTES = 4 * 1024 * 1024
 """How much of papers is read, far more than any database has."""
@@ -50,17 +51,16 @@ def refuse_incomplete(inventory: Inventory, papers: Papers | None) -> None:
     if papers is not None and papers.volumes is not None:
         refuse_other_count(inventory.volumes, papers.volumes)
     listed = {leaf for file in (papers.files if papers else ()) if is_file_of(db, leaf := file.rpartition("/")[2])}
-    # Without a list, what one volume has every volume must have.
-    _refuse_without(inventory, listed | _companions(inventory, everywhere=not listed))
+    _refuse_without(inventory, listed | _required(inventory))
 
 
 def refuse_halves(inventory: Inventory) -> None:
-    """Refuse a database that lacks what every database has, whatever its papers say.
+    """Refuse a database that lacks what BLAST requires of every volume, whatever its papers say.
 
     Raises:
         Unusable: a volume lacks its index or its headers.
     """
-    _refuse_without(inventory, _companions(inventory, everywhere=False))
+    _refuse_without(inventory, _required(inventory))
 
 
 def _refuse_without(inventory: Inventory, wanted: set[str]) -> None:
@@ -72,11 +72,7 @@ def _refuse_without(inventory: Inventory, wanted: set[str]) -> None:
         raise Unusable(Code.UPLOAD_INCOMPLETE, f"'{db}' lacks {shown}{more}. Upload what is missing.", target=db)
 
 
-def _companions(inventory: Inventory, *, everywhere: bool) -> set[str]:
+def _required(inventory: Inventory) -> set[str]:
     volumes = inventory.volumes
-    names = set(volumes.names(0, volumes.count))
-    extensions = set(_NEEDED[volumes.molecule])
-    if everywhere and volumes.digits is not None:
-        parts = (file.leaf.rpartition(".") for file in inventory.files)
-        extensions |= {extension for name, _, extension in parts if name in names}
-    return {f"{name}.{extension}" for name in names for extension in extensions}
+    extensions = required(volumes.molecule, "volume")
+    return {f"{name}.{extension}" for name in volumes.names(0, volumes.count) for extension in extensions}

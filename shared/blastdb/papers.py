@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from shared.blastdb.evidence import Evidence, alias_leaf, statistics_leaf, table_leaf
 from shared.blastdb.extensions import place_of
 from shared.blastdb.index_heads import IndexHead
+from shared.blastdb.versions import version_four
 from shared.blastdb.volumes import INDEX_EXTENSION, refuse_other_count
 from shared.errors import Code, Problem, Unusable
 
@@ -35,15 +36,6 @@ def refuse_disagreement(evidence: Evidence) -> None:
     problem = judge(evidence)
     if problem is not None:
         raise Unusable.of(problem)
-
-
-def version_four(db: str) -> Unusable:
-    """The refusal of a database of version 4, also where its `.ndb` would be missed."""
-    return Unusable(
-        Code.VERSION_FOUR,
-        f"'{db}' is of version 4, made before 2019, and shards of it cannot be opened. Make it again with -blastdb_version 5.",
-        target=db,
-    )
 
 
 def _of_version_four(evidence: Evidence) -> Unusable | None:

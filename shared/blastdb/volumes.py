@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.blastdb.extensions import Molecule, is_file_of, place_of, required
+from shared.blastdb.extensions import Molecule, Version, is_file_of, place_of, required
+from shared.blastdb.versions import version_four
 from shared.errors import Code, NotFound, Unusable
 
 __all__ = ["Molecule", "is_file_of"]
@@ -72,6 +73,7 @@ class _Found(NamedTuple):
     file: ListedFile
     number: str | None
     extension: str
+    versions: tuple[Version, ...]
 
 
 def take_inventory(db: str, listed: Iterable[ListedFile]) -> Inventory:
@@ -138,7 +140,7 @@ def refuse_other_count(volumes: VolumeSet, expected: int) -> None:
 
 def _files_of(db: str, listed: Iterable[ListedFile]) -> list[_Found]:
     found = ((file, place_of(db, file.leaf)) for file in listed)
-    return [_Found(file, place.number, place.kind.extension) for file, place in found if place is not None]
+    return [_Found(file, place.number, place.kind.extension, place.kind.versions) for file, place in found if place is not None]
 
 
 def _markers(db: str, found: Sequence[_Found]) -> tuple[Molecule, list[str | None]]:
@@ -221,6 +223,8 @@ def _gap(volumes: VolumeSet, missing: Sequence[str], total: int) -> Unusable:
 def _refuse_without_database_file(found: Sequence[_Found], volumes: VolumeSet) -> None:
     (wanted,) = required(volumes.molecule, "database")
     if not any(item.extension == wanted for item in found):
+        if any(item.versions == (4,) for item in found):
+            raise version_four(volumes.db)
         raise Unusable(
             Code.MISSING_DATABASE_FILE,
             f"'{volumes.db}' lacks {volumes.db}.{wanted}, without which BLAST cannot open a shard. Upload it.",

@@ -1,6 +1,8 @@
-"""When an upload is complete: every companion of every volume, and whatever the database's own papers list."""
+"""When an upload is complete: what BLAST requires of every volume, and whatever the database's own papers list."""
 
 import json
+from collections import Counter
+from subprocess import run
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from shared.blastdb.completeness import Papers, parse_papers, refuse_halves, refuse_incomplete
 from shared.blastdb.volumes import ListedFile, take_inventory
 from shared.errors import Code, Unusable
+from tests.blast import fasta, makeblastdb
 from tests.builders import database
 
 
@@ -48,11 +51,31 @@ def test_single_volume_that_bears_the_databases_name_lacks_its_companions_like_a
     assert "nt.nin" in refused(inventory(volumes=None, without=("nt.nin",))).message
 
 
-def test_what_one_volume_has_every_volume_must_have_unless_a_list_says_otherwise():
-    found = inventory(more=("nt.00.nog",))
+def test_what_one_volume_has_no_other_must_have_unless_a_list_says_so():
+    found = inventory(more=("nt.00.nog", "nt.01.naa", "nt.01.nab", "nt.01.nac", "nt.02.nnd", "nt.02.nni"))
 
-    assert "nt.01.nog, nt.02.nog" in refused(found).message
-    refuse_incomplete(found, papers(files=["nt.00.nsq", "nt.00.nog"]))
+    refuse_incomplete(found, None)
+    assert "nt.01.nog" in refused(found, papers(files=["nt.00.nsq", "nt.00.nog", "nt.01.nog"])).message
+
+
+def masked(number):
+    """Lower-case letters, which are masks, and a GI, in the first third of the sequences."""
+    return f"gi|{1000 + number}|gb|AB{100000 + number}.1|" if number < 4 else f"gb|AB{100000 + number}.1|"
+
+
+def test_real_database_with_masks_and_identifiers_in_some_of_its_volumes_is_complete(tmp_path):
+    lines = fasta(12, length=200, name=masked).splitlines()
+    (tmp_path / "soft").write_text("\n".join(line.lower() if 0 < at < 8 and at % 2 else line for at, line in enumerate(lines)))
+    convert = ["convert2blastmask", "-in", "soft", "-masking_algorithm", "repeat", "-masking_options", "o", "-out", "masks"]
+    run([*convert, "-outfmt", "maskinfo_asn1_bin", "-parse_seqids"], cwd=tmp_path, check=True, capture_output=True)
+    options = ("-parse_seqids", "-mask_data", tmp_path / "masks", "-max_file_sz", "1B")
+    made = makeblastdb(tmp_path, "\n".join(lines), *options, molecule="nucl")
+    found = take_inventory("db", [ListedFile(path.name, path.stat().st_size, "f") for path in made.iterdir()])
+    kinds = Counter(file.leaf.rpartition(".")[2] for file in found.files)
+
+    assert (found.volumes.count, kinds["naa"], kinds["nnd"]) == (12, 4, 4)
+    refuse_incomplete(found, None)
+    refuse_halves(found)
 
 
 def test_half_a_volume_is_refused_whatever_papers_may_say_and_nothing_beyond_that():

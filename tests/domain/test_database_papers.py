@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from shared.blastdb.alias_file import AliasFile, parse_alias_file
 from shared.blastdb.evidence import Evidence, paper_files
 from shared.blastdb.index_heads import INDEX_HEAD_BYTES, IndexHead, VolumeTotals, index_head, read_index_head
-from shared.blastdb.papers import judge, refuse_disagreement, version_four
+from shared.blastdb.papers import judge, refuse_disagreement
 from shared.blastdb.reading import read_with
 from shared.blastdb.statistics import StatisticsFile, parse_statistics_file
+from shared.blastdb.versions import version_four
 from shared.blastdb.volume_table import TableRow, VolumeTable, volume_table
 from shared.blastdb.volumes import ListedFile, VolumeSet, take_inventory
 from shared.errors import Code, Unusable

@@ -293,6 +293,16 @@ def test_fewer_volumes_than_the_statistics_file_counts_are_refused():
     assert caught.value.problem.code is Code.VOLUMES_MISSING
 
 
+def test_a_database_without_ndb_is_of_version_4_where_its_files_are_that_only_version_4_has():
+    missing = refused("x", [*volume("x.00"), *files("x.nal")])
+    old = refused("x", [*volume("x.00"), *files("x.00.nsi", "x.00.nsd", "x.nal")])
+
+    assert missing.code is Code.MISSING_DATABASE_FILE
+    assert old.code is Code.VERSION_FOUR
+    assert "made before 2019" in old.message
+    assert "-blastdb_version 5" in old.message
+
+
 # The cheap look
 
 
