@@ -1,9 +1,13 @@
 """Which files are BLAST's, of which database, at which level: the table, and what makeblastdb writes."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from shared.blastdb.extensions import (
     FILE_KINDS,
+    TAXONOMY,
     companions,
     databases_among,
     extensions,
@@ -143,3 +147,17 @@ def test_every_file_that_makeblastdb_writes_is_in_the_table_at_its_level_and_ver
     assert databases_among(places) == ("db",)
     for level, found in levels.items():
         assert set(required(molecule, level, version)) <= found <= set(extensions(molecule, level, version))
+
+
+def test_the_documentation_has_every_file_of_the_table_and_no_other():
+    text = (Path(__file__).parents[2] / "docs/blast.md").read_text().partition("## Files")[2].partition("## Papers")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| `")]
+    told = {
+        name: (level, versions, required == "yes", what)
+        for names, level, versions, required, what in rows
+        for name in re.findall(r"`\.?([^`]+)`", names)
+    }
+    table = {kind.extension: (kind.level, ", ".join(map(str, kind.versions)), kind.required, kind.what) for kind in FILE_KINDS}
+
+    assert {name: row for name, row in told.items() if not is_shared(name)} == table
+    assert {name for name in told if is_shared(name)} == {leaf for group in TAXONOMY for leaf in group}
