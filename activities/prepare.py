@@ -33,7 +33,7 @@ from shared.runs.shard.payloads import Written
 from shared.storage.container import Container, Matching
 from shared.storage.errors import ConditionFailedError
 from shared.storage.layouts import raise_first
-from shared.storage.staging import Held, Staging
+from shared.storage.staging import StagedFile, Staging
 
 
 @answering(PlannedCopy)
@@ -168,7 +168,9 @@ async def promote_files(request: CopyFiles, clients: Clients) -> CopyReceipt:
 
 
 class _Promotion:
-    def __init__(self, staging: Staging, in_place: Mapping[str, Held], held: Mapping[str, Held], request: CopyFiles) -> None:
+    def __init__(
+        self, staging: Staging, in_place: Mapping[str, StagedFile], held: Mapping[str, StagedFile], request: CopyFiles
+    ) -> None:
         self._staging = staging
         self._in_place = in_place
         self._held = held

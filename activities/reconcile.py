@@ -16,7 +16,7 @@ from shared.blastdb.volumes import VolumeSet
 from shared.clients import Clients
 from shared.errors import Code, Conflict, ShardwarmError, TransientFailure, Unusable
 from shared.runs.database import headers, metadata
-from shared.runs.database.corrections import Verdict, corrected
+from shared.runs.database.corrections import Evidence, corrected
 from shared.runs.database.metadata import Document, ShardFields
 from shared.runs.database.staleness import COPY_GIVEN_UP_AFTER, is_longer_ago
 from shared.runs.ids import UPLOAD_ENTITY
@@ -29,9 +29,9 @@ from shared.runs.reconcile.payloads import (
     PruneGhosts,
     Purged,
     PurgeRuns,
-    Warmth,
+    WarmupCheck,
 )
-from shared.runs.upload.transitions import Tidy, Upload, tidy
+from shared.runs.upload.transitions import Tidy, UploadState, tidy
 from shared.runs.warmup.status import status_of
 from shared.sanitise import sanitised_line
 from shared.storage.container import Container, Matching
@@ -63,7 +63,7 @@ async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub)
         return Corrected(busy=True)
     # It may have been uploaded again since the survey.
     gone = request.gone and not await container.list_some_names(folder(db), at_most=1)
-    verdict = Verdict(marked_at=known.sharding_started_at, owner_ended=owner is not None, gone=gone)
+    verdict = Evidence(marked_at=known.sharding_started_at, owner_ended=owner is not None, gone=gone)
     now = datetime.now(UTC)
     is_young = not is_longer_ago(COPY_GIVEN_UP_AFTER, known.update_started_at, now)
     if request.finish and known.update_in_progress and owner is None and is_young:
@@ -164,7 +164,7 @@ async def _remove(container: Container, blobs: Sequence[ListedBlob], write_befor
 _LENGTH = 120
 
 
-async def check_warmup(request: CheckWarmup, clients: Clients) -> Warmth:
+async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
     """Decide as a warmup would and compare with what the cluster has; then look at the nodes. Reads only.
 
     Raises:
@@ -175,28 +175,28 @@ async def check_warmup(request: CheckWarmup, clients: Clients) -> Warmth:
     except TransientFailure:
         raise
     except ShardwarmError as error:
-        return Warmth(trouble=sanitised_line(f"{error.problem.code.value}: {error.problem.message}", _LENGTH))
+        return WarmupCheck(trouble=sanitised_line(f"{error.problem.code.value}: {error.problem.message}", _LENGTH))
 
 
-async def _check(request: CheckWarmup, clients: Clients) -> Warmth:
+async def _check(request: CheckWarmup, clients: Clients) -> WarmupCheck:
     warm = request.warm
     look = await (await clients.warming(warm.cluster)).look(warm.db)
     if look is None:
-        return Warmth(again="the cluster has nothing of it any more")
+        return WarmupCheck(again="the cluster has nothing of it any more")
     if look.document.mode == "evict":
-        return Warmth()
+        return WarmupCheck()
     _, wanted = await decide(clients, warm.cluster, warm.account, warm.db, shard_count=warm.shard_count, replicas=warm.replicas)
     if wanted.digest != look.document.digest:
-        return Warmth(again="its nodes hold an older generation")
+        return WarmupCheck(again="its nodes hold an older generation")
     status = status_of(*look, datetime.now(UTC))
     if status.status == "Stale":
-        return Warmth(again=sanitised_line(status.error or f"shards {', '.join(status.stale_shards)} are cold", _LENGTH))
+        return WarmupCheck(again=sanitised_line(status.error or f"shards {', '.join(status.stale_shards)} are cold", _LENGTH))
     if not wanted.asks_the_same_as(look.document):
-        return Warmth(again="nodes were replaced or added, and its shards belong on others")
+        return WarmupCheck(again="nodes were replaced or added, and its shards belong on others")
     if status.status == "Failed":
         # The agents go on trying by themselves; what is in their way is in the warm status.
-        return Warmth(trouble=f"{status.nodes_failed} nodes fail; see the warm status")
-    return Warmth()
+        return WarmupCheck(trouble=f"{status.nodes_failed} nodes fail; see the warm status")
+    return WarmupCheck()
 
 
 _SECONDS = 30.0
@@ -221,6 +221,6 @@ async def purge_runs(request: PurgeRuns, clients: Clients, hub: Hub) -> Purged: 
 async def _tidy(request: Tidy, hub: Hub) -> None:
     before = request.now - timedelta(seconds=request.idle_seconds)
     found = await hub.entities(UPLOAD_ENTITY, untouched_since=before)
-    states = ((key, Upload.model_validate(state)) for key, state in sorted(found.items()))
+    states = ((key, UploadState.model_validate(state)) for key, state in sorted(found.items()))
     for key in islice((key for key, state in states if tidy(state, request) != state), _MOST_UPLOADS):
         await hub.tidy_upload(key, request)

@@ -23,7 +23,7 @@ from shared.runs.reconcile.payloads import (
     SurveyHub,
     WarmDatabase,
 )
-from shared.runs.upload.transitions import Upload
+from shared.runs.upload.transitions import UploadState
 from shared.runs.warmup.expiry import Expiry, overdue
 from shared.runs.warmup.payloads import WarmRun
 from shared.storage.survey import survey
@@ -58,7 +58,7 @@ async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurve
 async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple[DeadSettle, ...]:
     if clients.settings.upload_events == "off":
         return ()
-    uploads = {key: Upload.model_validate(state) for key, state in (await hub.entities(UPLOAD_ENTITY)).items()}
+    uploads = {key: UploadState.model_validate(state) for key, state in (await hub.entities(UPLOAD_ENTITY)).items()}
     under_way = [(key, upload, upload.run) for key, upload in sorted(uploads.items()) if upload.run is not None]
     dead: list[DeadSettle] = []
     for key, upload, run in _window(under_way, request.turn, _MOST_SETTLES):
@@ -68,7 +68,7 @@ async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple
     return tuple(dead)
 
 
-async def has_living_settle(upload: Upload, hub: Hub) -> bool:
+async def has_living_settle(upload: UploadState, hub: Hub) -> bool:
     """Whether a settle is under way that the engine does not know to be over."""
     if upload.run is None:
         return False

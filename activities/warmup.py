@@ -8,7 +8,7 @@ from shared.agent.assignment import AssignmentDocument
 from shared.agent.report import parse_report
 from shared.clients import Clients
 from shared.errors import Code, Problem, ShardwarmError, TransientFailure
-from shared.kube.agents import Look
+from shared.kube.agents import ClusterReading
 from shared.kube.manifests import WarmerSpec
 from shared.runs.warmup.facts import Readings
 from shared.runs.warmup.labels import labels_of
@@ -106,7 +106,7 @@ async def mark_nodes(request: MarkNodes, clients: Clients) -> Marked:
     return Marked(marked=await warming.mark_nodes(request.db, _marks(look) if look is not None else {}))
 
 
-def _marks(look: Look) -> dict[str, dict[str, str]]:
+def _marks(look: ClusterReading) -> dict[str, dict[str, str]]:
     nodes = status_of(*look, datetime.now(UTC)).nodes
     return {node: marks for node, marks in labels_of(look.document).items() if node in nodes and nodes[node].state == "warm"}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from local.cluster import Cluster
 from local.cluster.given import given_kubeconfig
 from shared.agent.assignment import Assignment, AssignmentDocument
-from shared.kube.agents import Warming
+from shared.kube.agents import Agents
 from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec
 from shared.runs.warmup.assignment import Seat, assign
@@ -58,7 +58,7 @@ async def poll_calls(root: Path) -> int | None:
     async with Cluster(root, nodes=_NODES) as cluster:
         api = _Counted(cluster)
         try:
-            warming = Warming(api, _NAMESPACE)
+            warming = Agents(api, _NAMESPACE)
             nodes = await warming.nodes()
             await warming.write_assignment(_document({node.facts.name: (number % _SHARDS,) for number, node in enumerate(nodes)}))
             await warming.apply(_spec())

@@ -10,7 +10,7 @@ from shared.runs.callbacks import Notice
 from shared.runs.ids import notify_id
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.upload import transitions
-from shared.runs.upload.transitions import Answer, Arrive, End, Look, Revive, SettleRun, Tidy, Upload
+from shared.runs.upload.transitions import Arrive, End, Revive, SettleLook, SettleReply, SettleRun, Tidy, UploadState
 from shared.runs.warmup import expiry as expiries
 from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 
@@ -49,7 +49,7 @@ def notifier(ctx: EntityContext, payload: Any) -> None:
     if ctx.operation != "start":
         raise ValueError(f"a notifier has no operation {ctx.operation}")
     notice = Notice.model_validate(payload)
-    ctx.schedule_new_orchestration("notify", notice.model_dump(mode="json", exclude_defaults=True), notify_id(notice.run))
+    ctx.schedule_new_orchestration("notify", notice.to_json(), notify_id(notice.run))
 
 
 def expiry(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
@@ -63,41 +63,41 @@ def expiry(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
     state = Expiry.model_validate(found) if (found := ctx.get_state(dict, {})) else None
     match ctx.operation:
         case "set":
-            ctx.set_state(Expiry.model_validate(payload).model_dump(mode="json", exclude_defaults=True))
+            ctx.set_state(Expiry.model_validate(payload).to_json())
         case "left":
             state = expiries.left(state, Expiry.model_validate(payload))
-            ctx.set_state(state.model_dump(mode="json", exclude_defaults=True))
+            ctx.set_state(state.to_json())
         case "expire":
             due = expiries.expire(state, Expire.model_validate(payload))
             if due is not None:
-                release = due.release.model_dump(mode="json", exclude_defaults=True)
+                release = due.release.to_json()
                 ctx.schedule_new_orchestration("release_warmup", release, due.release.run)
-                following = due.following.model_dump(mode="json", exclude_defaults=True)
+                following = due.following.to_json()
                 if due.following.due is not None:
                     ctx.signal_entity(ctx.entity_id, "expire", following, due.following.due)
-                ctx.set_state(due.state.model_dump(mode="json", exclude_defaults=True))
+                ctx.set_state(due.state.to_json())
         case "unreleased":
             state = expiries.unreleased(state, Unreleased.model_validate(payload))
-            ctx.set_state(state.model_dump(mode="json", exclude_defaults=True) if state else None)
+            ctx.set_state(state.to_json() if state else None)
         case "forget":
             ctx.set_state(None)
         case "rewarm":
             again, state = expiries.rewarm(state, Rewarm.model_validate(payload))
             if again is not None:
-                ctx.schedule_new_orchestration("warm_up", again.model_dump(mode="json", exclude_defaults=True), again.run)
-                ctx.set_state(state.model_dump(mode="json", exclude_defaults=True) if state else None)
+                ctx.schedule_new_orchestration("warm_up", again.to_json(), again.run)
+                ctx.set_state(state.to_json() if state else None)
             return Rewarmed(started=again is not None).model_dump(mode="json")
         case other:
             raise ValueError(f"an expiry has no operation {other}")
     return None
 
 
-type _Starting = tuple[Upload, SettleRun | None]
-type _Left = tuple[Upload | None, None]
+type _Starting = tuple[UploadState, SettleRun | None]
+type _Left = tuple[UploadState | None, None]
 
-_OF_AN_UPLOAD: dict[str, Callable[[Upload, Any], _Starting | tuple[Upload, Answer] | _Left]] = {
+_OF_AN_UPLOAD: dict[str, Callable[[UploadState, Any], _Starting | tuple[UploadState, SettleReply] | _Left]] = {
     "arrive": lambda state, payload: transitions.arrive(state, Arrive.model_validate(payload)),
-    "look": lambda state, payload: transitions.look(state, Look.model_validate(payload)),
+    "look": lambda state, payload: transitions.look(state, SettleLook.model_validate(payload)),
     "end": lambda state, payload: transitions.end(state, End.model_validate(payload)),
     "revive": lambda state, payload: transitions.revive(state, Revive.model_validate(payload)),
     "tidy": lambda state, payload: (transitions.tidy(state, Tidy.model_validate(payload)), None),
@@ -109,9 +109,9 @@ def upload(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
 
     Events come as signals, doubled and in any order; at most one settle is under way. One that is idle for long is forgotten.
     """
-    state = Upload.model_validate(ctx.get_state(dict, {}) or {})
+    state = UploadState.model_validate(ctx.get_state(dict, {}) or {})
     state, outcome = _OF_AN_UPLOAD[ctx.operation](state, payload)
-    ctx.set_state(state.model_dump(mode="json", exclude_defaults=True) if state else None)
+    ctx.set_state(state.to_json() if state else None)
     if isinstance(outcome, SettleRun):
-        ctx.schedule_new_orchestration("settle", outcome.model_dump(mode="json", exclude_defaults=True), outcome.run)
-    return outcome.model_dump(mode="json") if isinstance(outcome, Answer) else None
+        ctx.schedule_new_orchestration("settle", outcome.to_json(), outcome.run)
+    return outcome.model_dump(mode="json") if isinstance(outcome, SettleReply) else None

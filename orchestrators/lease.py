@@ -8,7 +8,7 @@ from durabletask import task
 from orchestrators.steps import Context, StepFailedError, Steps, ask, cancel_signal
 from shared.errors import Code, Problem
 from shared.runs.ids import LEASE_ENTITY
-from shared.runs.leases import Acquire, Claim, Lease, NamedRun, RaiseEpoch, Renew, Reply
+from shared.runs.leases import Acquire, Lease, LeaseRequest, NamedRun, RaiseEpoch, Renew, Reply
 
 _WRITING_SHARE = 0.9
 """Of the lease's time in which a run may write: what is under way then has the rest to end."""
@@ -18,10 +18,10 @@ class CanceledError(Exception):
     """Somebody asked the run to stop, and it is between two steps."""
 
 
-class Tenure:
+class HeldLease:
     """One run's time as the holder. Made by `acquire`; ended by `release` on every path."""
 
-    def __init__(self, ctx: Context, claim: Claim, lease: Lease) -> None:
+    def __init__(self, ctx: Context, claim: LeaseRequest, lease: Lease) -> None:
         self._ctx = ctx
         self._claim = claim
         self._lease = lease
@@ -97,7 +97,7 @@ class Tenure:
         return reply.lease
 
 
-def acquire(ctx: Context, claim: Claim) -> Steps[Tenure | Problem]:
+def acquire(ctx: Context, claim: LeaseRequest) -> Steps[HeldLease | Problem]:
     """Take the lease, or say who has it."""
     request = Acquire(
         run=claim.run,
@@ -109,12 +109,12 @@ def acquire(ctx: Context, claim: Claim) -> Steps[Tenure | Problem]:
     )
     reply = yield from ask(ctx, LEASE_ENTITY, claim.key, "acquire", request, Reply)
     if reply.granted:
-        return Tenure(ctx, claim, reply.lease)
+        return HeldLease(ctx, claim, reply.lease)
     holder = reply.lease.holding.run if reply.lease.holding else "another run"
     return Problem(code=Code.LEASE_HELD, message=f"'{claim.name}' is held by {holder}.", target=claim.name)
 
 
-def lost(claim: Claim) -> Problem:
+def lost(claim: LeaseRequest) -> Problem:
     """The problem of a run that slept past its lease."""
     message = f"Another run took '{claim.name}' over, because this one did not renew its lease in time. It writes nothing more."
     return Problem(code=Code.LEASE_LOST, message=message, target=claim.name)

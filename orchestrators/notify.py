@@ -4,17 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrators.lease import now
-from orchestrators.steps import Board, Context, RunFailedError, StepFailedError, Steps, logger, pause, run, start_again, tell
+from orchestrators.steps import Context, RunFailedError, RunStatus, StepFailedError, Steps, logger, pause, run, start_again, tell
 from shared.errors import Code, Problem
 from shared.runs.callbacks import Callback, CallbackState, Notice, PostCallback, Posted
 from shared.runs.ids import NOTIFIER_ENTITY
-from shared.runs.payload import RetrySteering
+from shared.runs.payload import RetryOptions
 
 _ROUND = 20
 _LONGEST_EXPONENT = 30
 
 
-def have_posted(ctx: Context, callback: Callback | None, retry: RetrySteering) -> None:
+def have_posted(ctx: Context, callback: Callback | None, retry: RetryOptions) -> None:
     """Have this run's end posted, whatever that end will be; nothing happens without a callback.
 
     The first thing a run does: from then on the engine keeps the promise, also when the run is terminated or its worker dies.
@@ -32,7 +32,7 @@ def notify(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     notice = Notice.model_validate(payload)
     if notice.deadline is None:
         notice = notice.model_copy(update={"deadline": now(ctx) + timedelta(seconds=notice.callback.wait_seconds)})
-    board = Board(ctx, CallbackState(phase="posting" if notice.tries else "waiting", tries=notice.tries))
+    board = RunStatus(ctx, CallbackState(phase="posting" if notice.tries else "waiting", tries=notice.tries))
     for _ in range(_ROUND):
         posted = yield from _post(ctx, notice)
         match posted.outcome:
@@ -69,7 +69,7 @@ def _trying(notice: Notice, posted: Posted) -> CallbackState:
     return CallbackState(phase="posting", tries=notice.tries, status_code=posted.status_code, error=posted.problem)
 
 
-def _failed(ctx: Context, board: Board[CallbackState], notice: Notice, problem: Problem | None) -> RunFailedError:
+def _failed(ctx: Context, board: RunStatus[CallbackState], notice: Notice, problem: Problem | None) -> RunFailedError:
     problem = problem or Problem(code=Code.INTERNAL_ERROR, message="The callback was refused without a reason.")
     logger(ctx, __name__).warning(f"The end of {notice.run} was not delivered, tries {notice.tries}: {problem.message}")
     return board.failed(problem)

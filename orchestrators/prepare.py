@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from orchestrators.lease import CanceledError, acquire
 from orchestrators.notify import have_posted
-from orchestrators.prepare_steps import Update
-from orchestrators.steps import Board, Context, StepFailedError, Steps, defect, logger, start_again
+from orchestrators.prepare_steps import PrepareSteps
+from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, defect, logger, start_again
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
 from shared.runs.prepare.payloads import PrepareResult, PrepareRun, Stage
@@ -21,11 +21,11 @@ def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     request, log = PrepareRun.model_validate(payload), logger(ctx, __name__)
     if request.stage is None:
         have_posted(ctx, request.callback, request.retry)
-    board = Board(ctx, PrepareProgress(phase="acquiring") if request.stage is None else _shown(request.stage))
+    board = RunStatus(ctx, PrepareProgress(phase="acquiring") if request.stage is None else _shown(request.stage))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         raise board.failed(tenure)
-    end = yield from _to_its_end(ctx, request, Update(ctx, request, tenure, board), board)
+    end = yield from _to_its_end(ctx, request, PrepareSteps(ctx, request, tenure, board), board)
     if isinstance(end, Stage):
         start_again(ctx, request.model_copy(update={"stage": end}))
         return None
@@ -38,7 +38,7 @@ def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
 
 
 def _to_its_end(
-    ctx: Context, request: PrepareRun, update: Update, board: Board[PrepareProgress]
+    ctx: Context, request: PrepareRun, update: PrepareSteps, board: RunStatus[PrepareProgress]
 ) -> Steps[PrepareResult | Stage | Problem]:
     """The result, or why there is none, or how far the run is when it goes on in a new execution."""
     problem = None
@@ -55,7 +55,7 @@ def _to_its_end(
     return problem or PrepareResult(outcome="canceled", db=request.db)
 
 
-def _prepare(update: Update, request: PrepareRun, board: Board[PrepareProgress]) -> Steps[PrepareResult | Stage]:
+def _prepare(update: PrepareSteps, request: PrepareRun, board: RunStatus[PrepareProgress]) -> Steps[PrepareResult | Stage]:
     stage = update.stage
     if stage is None:
         stage = yield from update.plan()
@@ -91,7 +91,7 @@ def _prepare(update: Update, request: PrepareRun, board: Board[PrepareProgress])
     )
 
 
-def _leave(ctx: Context, update: Update, problem: Problem | None) -> Steps[None]:
+def _leave(ctx: Context, update: PrepareSteps, problem: Problem | None) -> Steps[None]:
     """Record the end, and remove what was staged if nobody wants it; what a failed run has staged serves the next one."""
     stage = update.stage
     if stage is None or not update.is_marked:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Literal
 
-from orchestrators.lease import CanceledError, Tenure, now
-from orchestrators.steps import Board, Context, StepFailedError, Steps, call, pause, run, run_all, unexplained
+from orchestrators.lease import CanceledError, HeldLease, now
+from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, call, pause, run, run_all, unexplained
 from shared.errors import Code, Problem
 from shared.runs.operations import PreparePhase, PrepareProgress
 from shared.runs.prepare.payloads import (
@@ -35,10 +35,10 @@ _ROUNDS = 20
 _CLEARINGS = 100
 
 
-class Update:
+class PrepareSteps:
     """One run's steps. `stage` is how far it is; `is_marked` says that the metadata shows it as unfinished."""
 
-    def __init__(self, ctx: Context, request: PrepareRun, tenure: Tenure, board: Board[PrepareProgress]) -> None:
+    def __init__(self, ctx: Context, request: PrepareRun, tenure: HeldLease, board: RunStatus[PrepareProgress]) -> None:
         self._ctx = ctx
         self._request = request
         self._tenure = tenure

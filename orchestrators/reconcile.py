@@ -3,8 +3,8 @@
 from typing import Any
 
 from orchestrators.lease import CanceledError, acquire
-from orchestrators.reconcile_steps import Pass
-from orchestrators.steps import Board, Context, StepFailedError, Steps, defect, logger
+from orchestrators.reconcile_steps import ReconcileSteps
+from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, defect, logger
 from shared.errors import Problem
 from shared.runs.operations import ReconcileProgress
 from shared.runs.reconcile.payloads import ReconcileRun
@@ -18,11 +18,11 @@ def reconcile(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     pass's share. A pass that finds all well writes nothing.
     """
     request, log = ReconcileRun.model_validate(payload), logger(ctx, __name__)
-    board = Board(ctx, ReconcileProgress(phase="acquiring"))
+    board = RunStatus(ctx, ReconcileProgress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         raise board.failed(tenure)
-    this = Pass(ctx, request, tenure, board, log)
+    this = ReconcileSteps(ctx, request, tenure, board, log)
     end = yield from _to_its_end(this)
     yield from tenure.release()
     if isinstance(end, Problem):
@@ -32,7 +32,7 @@ def reconcile(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     return end.model_dump(mode="json")
 
 
-def _to_its_end(this: Pass) -> Steps[ReconcileResult | Problem]:
+def _to_its_end(this: ReconcileSteps) -> Steps[ReconcileResult | Problem]:
     try:
         this.show("looking")
         hub = yield from this.look_at_hub()

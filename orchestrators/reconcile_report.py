@@ -10,7 +10,7 @@ _NAMED = 20
 _LONGEST = 120
 
 
-class Ledger:
+class PassReport:
     """One pass's actions. Each is logged with its reason, and counted; of many the first are named."""
 
     def __init__(self, share: int, log: logging.LoggerAdapter[Any]) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from orchestrators.lease import Tenure, now
+from orchestrators.lease import HeldLease, now
 from orchestrators.reconcile_prune import prune
-from orchestrators.reconcile_report import Ledger
+from orchestrators.reconcile_report import PassReport
 from orchestrators.shard_child import refusal_of
-from orchestrators.steps import Board, Context, StepFailedError, Steps, ask, call_all, run, tell
+from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, ask, call_all, run, tell
 from shared.runs.ids import EXPIRY_ENTITY, LEASE_ENTITY, UPLOAD_ENTITY
 from shared.runs.leases import NamedRun, Reply
 from shared.runs.operations import ReconcileProgress
@@ -30,7 +30,7 @@ from shared.runs.reconcile.payloads import (
     SurveyAccount,
     SurveyHub,
     WarmDatabase,
-    Warmth,
+    WarmupCheck,
 )
 from shared.runs.reconcile.result import ReconcileResult
 from shared.runs.shard.payloads import ShardRun
@@ -41,22 +41,22 @@ _PURGE_EVERY = 6
 """Purging reads the hub's whole history, so not every pass does it."""
 
 
-class Pass:
+class ReconcileSteps:
     """One pass."""
 
     def __init__(
         self,
         ctx: Context,
         request: ReconcileRun,
-        tenure: Tenure,
-        board: Board[ReconcileProgress],
+        tenure: HeldLease,
+        board: RunStatus[ReconcileProgress],
         log: logging.LoggerAdapter[Any],
     ) -> None:
         self._ctx = ctx
         self._request = request
         self._tenure = tenure
         self._board = board
-        self._ledger = Ledger(request.terms.most_actions, log)
+        self._ledger = PassReport(request.terms.most_actions, log)
         self._databases = self._pages = 0
 
     def look_at_hub(self) -> Steps[HubSurvey]:
@@ -101,7 +101,7 @@ class Pass:
             return
         try:
             check = CheckWarmup(warm=warm)
-            warmth = yield from run(self._ctx, "check_warmup", check, Warmth, self._request.terms.retry)
+            warmth = yield from run(self._ctx, "check_warmup", check, WarmupCheck, self._request.terms.retry)
         except StepFailedError as error:
             self._ledger.leave(target, "unknown", error.problem.message)
             return

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from orchestrators.lease import now
-from orchestrators.shard_child import Held, bring_up_to_date, run_child
+from orchestrators.shard_child import HeldByAnother, bring_up_to_date, run_child
 from orchestrators.steps import (
-    Board,
     Context,
+    RunStatus,
     StepFailedError,
     Steps,
     ask,
@@ -26,7 +26,16 @@ from shared.errors import Code, Problem
 from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.operations import SettleProgress
 from shared.runs.shard.payloads import ShardResult
-from shared.runs.upload.transitions import Answer, End, InspectUpload, Look, SettleResult, SettleRun, UploadSeen, Waiting
+from shared.runs.upload.transitions import (
+    End,
+    InspectUpload,
+    SettleLook,
+    SettleReply,
+    SettleResult,
+    SettleRun,
+    UploadSeen,
+    Waiting,
+)
 from shared.sanitise import sanitised_line
 
 _ROUNDS = 20
@@ -69,7 +78,7 @@ class _Settling:
         self._request = request
         self._cancel = cancel_signal(ctx)
         self.waiting = request.waiting
-        self.board = Board(ctx, SettleProgress(phase="waiting", reason=request.waiting.problem))
+        self.board = RunStatus(ctx, SettleProgress(phase="waiting", reason=request.waiting.problem))
 
     def rounds(self) -> Steps[_End | None]:
         """As many as one execution makes, or until somebody asks to stop: the next execution would not be told of it."""
@@ -85,7 +94,9 @@ class _Settling:
     def _round(self) -> Steps[_End | None]:
         """Ask what has arrived; wait, or look and act."""
         request = self._request
-        arrived = yield from self._ask("look", Look(run=request.run, now=now(self._ctx), alive_seconds=request.alive_seconds))
+        arrived = yield from self._ask(
+            "look", SettleLook(run=request.run, now=now(self._ctx), alive_seconds=request.alive_seconds)
+        )
         if not arrived.granted or arrived.last_arrival is None:
             return self._result("superseded")
         quiet_at = arrived.last_arrival + timedelta(seconds=request.quiet_seconds)
@@ -145,7 +156,7 @@ class _Settling:
         except StepFailedError:
             return refusal
         # Whoever holds the database speaks for it.
-        return self._held() if isinstance(state, Held) else refusal
+        return self._held() if isinstance(state, HeldByAnother) else refusal
 
     def _wait(self, problem: Problem, version: int) -> None:
         self.board.show(SettleProgress(phase="incomplete", reason=problem))
@@ -169,8 +180,8 @@ class _Settling:
         answer = yield from self._ask("end", End(run=self._request.run, version=version))
         return answer.granted
 
-    def _ask(self, operation: str, request: Look | End) -> Steps[Answer]:
-        return (yield from ask(self._ctx, UPLOAD_ENTITY, self._request.key, operation, request, Answer))
+    def _ask(self, operation: str, request: SettleLook | End) -> Steps[SettleReply]:
+        return (yield from ask(self._ctx, UPLOAD_ENTITY, self._request.key, operation, request, SettleReply))
 
     def _sleep_until(self, moment: datetime) -> Steps[None]:
         yield from pause(self._ctx, moment - now(self._ctx), self._cancel)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from orchestrators.lease import CanceledError, Tenure, acquire
+from orchestrators.lease import CanceledError, HeldLease, acquire
 from orchestrators.notify import have_posted
-from orchestrators.shard_writes import Writes
-from orchestrators.steps import Board, Context, StepFailedError, Steps, defect, logger, run, unexplained
+from orchestrators.shard_writes import ShardWrites
+from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, defect, logger, run, unexplained
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.shard.outcome import partial, progress, result
@@ -36,7 +36,7 @@ def shard(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     """
     request, log = ShardRun.model_validate(payload), logger(ctx, __name__)
     have_posted(ctx, request.callback, request.retry)
-    board = Board(ctx, Progress(phase="acquiring"))
+    board = RunStatus(ctx, Progress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         raise board.failed(tenure)
@@ -50,9 +50,9 @@ def shard(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     return end.model_dump(mode="json")
 
 
-def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Progress]) -> Steps[ShardResult | Problem]:
+def _to_its_end(ctx: Context, request: ShardRun, tenure: HeldLease, board: RunStatus[Progress]) -> Steps[ShardResult | Problem]:
     """The result, or why there is none; metadata tells the same."""
-    writes, problem = Writes(ctx, request, tenure, board), None
+    writes, problem = ShardWrites(ctx, request, tenure, board), None
     try:
         return (yield from _look_and_write(ctx, request, tenure, writes, board))
     except CanceledError:
@@ -66,7 +66,7 @@ def _to_its_end(ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Pr
     return problem or ShardResult(outcome="canceled", db=request.db)
 
 
-def _is_recorded(request: ShardRun, writes: Writes, problem: Problem | None) -> bool:
+def _is_recorded(request: ShardRun, writes: ShardWrites, problem: Problem | None) -> bool:
     if problem is None:
         return writes.is_marked
     if request.refusal is not None and problem.code is Code.NO_VOLUMES:
@@ -77,7 +77,7 @@ def _is_recorded(request: ShardRun, writes: Writes, problem: Problem | None) -> 
 
 
 def _look_and_write(
-    ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes, board: Board[Progress]
+    ctx: Context, request: ShardRun, tenure: HeldLease, writes: ShardWrites, board: RunStatus[Progress]
 ) -> Steps[ShardResult | Problem]:
     for _ in range(_LOOKS):
         board.show(Progress(phase="inspecting"))
@@ -102,7 +102,7 @@ def _look_and_write(
     raise StepFailedError(Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
 
 
-def _inspect(ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes) -> Steps[Inspection]:
+def _inspect(ctx: Context, request: ShardRun, tenure: HeldLease, writes: ShardWrites) -> Steps[Inspection]:
     look = Inspect(
         account=request.account,
         db=request.db,
@@ -124,7 +124,7 @@ def _inspect(ctx: Context, request: ShardRun, tenure: Tenure, writes: Writes) ->
     return inspection
 
 
-def _record(ctx: Context, writes: Writes, problem: Problem | None) -> Steps[None]:
+def _record(ctx: Context, writes: ShardWrites, problem: Problem | None) -> Steps[None]:
     try:
         yield from writes.record_failure(problem)
     except StepFailedError as error:

@@ -7,23 +7,23 @@ from orchestrators.steps import Context, StepFailedError, Steps, ask, call, run
 from shared.errors import Code, Problem
 from shared.runs.ids import LEASE_ENTITY
 from shared.runs.leases import Renew, Reply, is_held
-from shared.runs.payload import RetrySteering
+from shared.runs.payload import RetryOptions
 from shared.runs.shard.payloads import Inspect, Inspected, ShardResult, ShardRun
 from shared.runs.upload.transitions import InspectUpload, UploadSeen
 from shared.sanitise import sanitised_line
 
 
-class Held(NamedTuple):
+class HeldByAnother(NamedTuple):
     """Another run holds the database, and is to be waited for; `by` is its id where that is known."""
 
     by: str
 
 
-type State = ShardResult | Held | Literal["current"]
+type ChildState = ShardResult | HeldByAnother | Literal["current"]
 """What a run has done; or there was nothing to do; or somebody else is at work."""
 
 
-def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[State]:
+def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[ChildState]:
     """One try, by a child of the id that `shard` has; safe to repeat with another id.
 
     Raises:
@@ -38,7 +38,7 @@ def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[State]:
     return (yield from run_child(ctx, shard))
 
 
-def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | Held]:
+def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | HeldByAnother]:
     """Run a shard run to its end, unless another run holds the database.
 
     Raises:
@@ -49,17 +49,17 @@ def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | Held]:
     reply = yield from ask(ctx, LEASE_ENTITY, shard.claim.key, "renew", peek, Reply)
     holding = reply.lease.holding
     if holding is not None and is_held(reply.lease, now(ctx)):
-        return Held(holding.run)
+        return HeldByAnother(holding.run)
     end = yield from call(ctx, "shard", shard, shard.run, ShardResult)
     if isinstance(end, ShardResult):
         return end
     if end.code is Code.LEASE_HELD:
-        return Held("another run")
+        return HeldByAnother("another run")
     message = sanitised_line(f"Sharding failed: {end.message}")
     raise StepFailedError(end.model_copy(update={"message": message, "target": shard.db}))
 
 
-def refusal_of(ctx: Context, account: str, db: str, retry: RetrySteering) -> Steps[Problem | None]:
+def refusal_of(ctx: Context, account: str, db: str, retry: RetryOptions) -> Steps[Problem | None]:
     """Why the files of a database are no whole upload, as a settle would see it; whoever shards unasked asks first."""
     try:
         seen = yield from run(ctx, "inspect_upload", InspectUpload(account=account, db=db), UploadSeen, retry)

@@ -6,11 +6,11 @@ Keeps what has been written so far, so that whatever ends the run can be recorde
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrators.lease import Tenure, now
-from orchestrators.steps import Board, Context, StepFailedError, Steps, run, run_all
+from orchestrators.lease import HeldLease, now
+from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, run, run_all
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
-from shared.runs.shard.outcome import Upload, flat, progress
+from shared.runs.shard.outcome import SetOutcome, flat, progress
 from shared.runs.shard.payloads import (
     CommitMetadata,
     Inspection,
@@ -40,10 +40,10 @@ _REFUSALS = frozenset(
 """The database is not what its listed sets were made for."""
 
 
-class Writes:
+class ShardWrites:
     """One run's writes. `is_marked` says that the metadata shows the run in progress."""
 
-    def __init__(self, ctx: Context, request: ShardRun, tenure: Tenure, board: Board[Progress]) -> None:
+    def __init__(self, ctx: Context, request: ShardRun, tenure: HeldLease, board: RunStatus[Progress]) -> None:
         self._ctx = ctx
         self._request = request
         self._tenure = tenure
@@ -69,13 +69,13 @@ class Writes:
         self._etag = yield from self._metadata("mark_started", request)
         self.is_marked = True
 
-    def upload(self, inspection: Inspection) -> Steps[dict[int, Upload]]:
+    def upload(self, inspection: Inspection) -> Steps[dict[int, SetOutcome]]:
         """Write every set that lacks something, all at once; what became of each, by shard count."""
         plans = [plan for plan in inspection.sets if plan.writes]
         self._touched = tuple(sorted({*self._touched, *(plan.shard_count for plan in plans)}))
-        ended: list[Upload] = []
+        ended: list[SetOutcome] = []
 
-        def show_end_of(outcome: Upload) -> None:
+        def show_end_of(outcome: SetOutcome) -> None:
             ended.append(flat(outcome))
             self._board.show(progress("uploading", inspection, ended))
 
@@ -96,7 +96,7 @@ class Writes:
         )
         return {plan.shard_count: flat(outcome) for plan, outcome in zip(plans, outcomes, strict=True)}
 
-    def commit(self, inspection: Inspection, uploads: Mapping[int, Upload], problem: Problem | None) -> Steps[bool]:
+    def commit(self, inspection: Inspection, uploads: Mapping[int, SetOutcome], problem: Problem | None) -> Steps[bool]:
         """Make the result public; False when the database changed meanwhile and nothing was written."""
         self._board.show(progress("committing", inspection, uploads.values()))
         good = [plan.layout for plan in inspection.sets if not isinstance(uploads.get(plan.shard_count), Problem)]

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from shared.errors import Code, Problem
 from shared.runs.callbacks import CallbackState
 from shared.runs.operations import PrepareProgress, Progress, ReconcileProgress, SettleProgress, WarmProgress
-from shared.runs.payload import RetrySteering
+from shared.runs.payload import RetryOptions
 from shared.sanitise import sanitised_line
 
 type Context = task.OrchestrationContext
@@ -52,7 +52,7 @@ def unexplained(db: str) -> Problem:
 
 
 def run[Reply: BaseModel](
-    ctx: Context, activity: str, request: BaseModel, reply_type: type[Reply], retry: RetrySteering
+    ctx: Context, activity: str, request: BaseModel, reply_type: type[Reply], retry: RetryOptions
 ) -> Steps[Reply]:
     """Run one activity to its end.
 
@@ -72,7 +72,7 @@ def run_all[Reply: BaseModel](
     activity: str,
     requests: Sequence[BaseModel],
     reply_type: type[Reply],
-    retry: RetrySteering,
+    retry: RetryOptions,
     *,
     on_done: Callable[[Reply | Problem], None],
 ) -> Steps[list[Reply | Problem]]:
@@ -171,7 +171,7 @@ class _RunLogger(logging.LoggerAdapter[Any]):
         return f"{sanitised_line(str(msg))} run={self._run}", kwargs
 
 
-def _schedule(ctx: Context, activity: str, request: BaseModel, retry: RetrySteering) -> task.Task[Any]:
+def _schedule(ctx: Context, activity: str, request: BaseModel, retry: RetryOptions) -> task.Task[Any]:
     policy = task.RetryPolicy(
         first_retry_interval=timedelta(seconds=retry.first_seconds),
         max_number_of_attempts=retry.attempts,
@@ -209,7 +209,7 @@ def _told(text: str, otherwise: Code) -> tuple[Code, str]:
     return otherwise, text
 
 
-class Board[Shown: (Progress, WarmProgress, SettleProgress, PrepareProgress, ReconcileProgress, CallbackState)]:
+class RunStatus[Shown: (Progress, WarmProgress, SettleProgress, PrepareProgress, ReconcileProgress, CallbackState)]:
     """Shows one run's progress, and remembers it, so that a failure still says how far the run was."""
 
     def __init__(self, ctx: Context, first: Shown) -> None:

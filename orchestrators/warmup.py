@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Any, Literal
 
-from orchestrators.lease import CanceledError, Tenure, acquire, now
+from orchestrators.lease import CanceledError, HeldLease, acquire, now
 from orchestrators.notify import have_posted
-from orchestrators.shard_child import Held, State, bring_up_to_date
+from orchestrators.shard_child import ChildState, HeldByAnother, bring_up_to_date
 from orchestrators.steps import (
-    Board,
     Context,
+    RunStatus,
     StepFailedError,
     Steps,
     defect,
@@ -38,7 +38,7 @@ from shared.runs.warmup.payloads import (
     WarmReading,
     WarmResult,
     WarmRun,
-    Watch,
+    WatchState,
 )
 
 
@@ -54,13 +54,13 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
         have_posted(ctx, request.callback, request.retry)
     # After a round of looks the board goes on with what the next look shows.
     phase = "warming" if request.watch else "sharding" if request.wait else "acquiring"
-    board = Board(ctx, WarmProgress(phase=phase))
+    board = RunStatus(ctx, WarmProgress(phase=phase))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         raise board.failed(tenure)
     end = yield from _to_its_end(ctx, request, tenure, board)
-    if isinstance(end, Watch | Wait):
-        goes_on = {"watch": end, "wait": None} if isinstance(end, Watch) else {"wait": end}
+    if isinstance(end, WatchState | Wait):
+        goes_on = {"watch": end, "wait": None} if isinstance(end, WatchState) else {"wait": end}
         start_again(ctx, request.model_copy(update=goes_on))
         return None
     if isinstance(end, WarmResult) and end.outcome == "warm":
@@ -74,7 +74,9 @@ def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     return end.model_dump(mode="json")
 
 
-def _to_its_end(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Watch | Wait | Problem]:
+def _to_its_end(
+    ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard
+) -> Steps[WarmResult | WatchState | Wait | Problem]:
     """The result, or why there is none, or the watch or wait with which the run goes on in a new execution."""
     course = Course(request.watch) if request.watch else None
     try:
@@ -130,14 +132,14 @@ def _limit(ctx: Context, request: WarmRun, operation: Literal["set", "left"]) ->
         tell(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=now(ctx) + after), after=after)
 
 
-def _begin(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[Watch]:
+def _begin(ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard) -> Steps[WatchState]:
     board.show(WarmProgress(phase="planning"))
     plan = yield from _plan(ctx, request)
     tenure.stop_if_canceled()
     board.show(WarmProgress(phase="applying", nodes_total=plan.nodes))
     before = yield from run(ctx, "read_warmup", ReadWarmup(cluster=request.cluster, db=request.db), WarmReading, request.retry)
     applied = yield from apply_step(ctx, "apply_warmup", ApplyWarmup.of(request, plan), request)
-    return Watch(
+    return WatchState(
         plan=plan,
         deadline=now(ctx) + timedelta(seconds=request.deadline_seconds),
         changed=applied.changed,
@@ -147,7 +149,7 @@ def _begin(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> 
     )
 
 
-def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[Wait | None]:
+def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard) -> Steps[Wait | None]:
     """Nothing once they are; after a round of tries, how long the run has waited for whoever holds the database.
 
     Raises:
@@ -165,16 +167,16 @@ def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, tenure: Tenure, bo
         if now(ctx) >= wait.deadline:
             raise StepFailedError(_not_current(request, state))
         # What was sharded just now is looked at once more, at once; if that does not help, with pauses, too.
-        if isinstance(state, Held) or wait.tries:
+        if isinstance(state, HeldByAnother) or wait.tries:
             yield from pause(ctx, pause_after(request, wait.tries), tenure.cancel)
         wait = wait.model_copy(update={"tries": wait.tries + 1})
     yield from tenure.renew()
     return wait
 
 
-def _not_current(request: WarmRun, state: State) -> Problem:
+def _not_current(request: WarmRun, state: ChildState) -> Problem:
     waited = f"{request.deadline_seconds:.0f} s"
-    if isinstance(state, Held):
+    if isinstance(state, HeldByAnother):
         message = (
             f"'{request.db}' was held by {state.by} for {waited}. Wait for the end of that operation or cancel it, then warm."
         )

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from orchestrators.lease import CanceledError, Tenure, acquire
+from orchestrators.lease import CanceledError, HeldLease, acquire
 from orchestrators.notify import have_posted
-from orchestrators.steps import Board, Context, RunFailedError, StepFailedError, Steps, defect, logger, pause, run, tell
+from orchestrators.steps import Context, RunFailedError, RunStatus, StepFailedError, Steps, defect, logger, pause, run, tell
 from orchestrators.warmup_watch import ROUND, WarmBoard, apply_step, ended, pause_after
 from shared.errors import Code, Problem
 from shared.runs.ids import EXPIRY_ENTITY
@@ -21,7 +21,7 @@ def release_warmup(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
     """
     request = WarmRun.model_validate(payload)
     have_posted(ctx, request.callback, request.retry)
-    board = Board(ctx, WarmProgress(phase="acquiring"))
+    board = RunStatus(ctx, WarmProgress(phase="acquiring"))
     tenure = yield from acquire(ctx, request.claim)
     if isinstance(tenure, Problem):
         raise _not_released(ctx, request, board, tenure)
@@ -43,7 +43,7 @@ def remove(ctx: Context, request: WarmRun) -> Steps[None]:
     yield from apply_step(ctx, "remove_warmup", RemoveWarmup(cluster=request.cluster, db=request.db), request)
 
 
-def _release(ctx: Context, request: WarmRun, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Problem]:
+def _release(ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard) -> Steps[WarmResult | Problem]:
     """Have the agents give up memory and files, then remove them; nodes that do not answer in time keep their files.
 
     Once the agents were told it goes to its end, whoever asks to stop: half of it would leave agents that hold nothing.

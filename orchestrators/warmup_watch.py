@@ -3,14 +3,23 @@
 from datetime import timedelta
 from typing import Literal
 
-from orchestrators.lease import Tenure, now
-from orchestrators.steps import Board, Context, StepFailedError, Steps, logger, pause, run
+from orchestrators.lease import HeldLease, now
+from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, logger, pause, run
 from shared.errors import Code, Problem
 from shared.runs.operations import WarmProgress
-from shared.runs.warmup.payloads import Applied, ApplyWarmup, ReadWarmup, RemoveWarmup, WarmReading, WarmResult, WarmRun, Watch
+from shared.runs.warmup.payloads import (
+    Applied,
+    ApplyWarmup,
+    ReadWarmup,
+    RemoveWarmup,
+    WarmReading,
+    WarmResult,
+    WarmRun,
+    WatchState,
+)
 from shared.sanitise import sanitised_line
 
-type WarmBoard = Board[WarmProgress]
+type WarmBoard = RunStatus[WarmProgress]
 
 ROUND = 20
 """How many looks, or tries, one execution has: its history stays short."""
@@ -22,11 +31,13 @@ _NODES_MAY_COME = {Code.NO_READY_NODES, Code.TOO_FEW_NODES, Code.CLUSTER_TOO_SMA
 class Course:
     """How far a warmup that was applied is: kept up to date, so that whatever ends it knows what it has changed."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: WatchState) -> None:
         self.watch = watch
 
 
-def watch_a_round(ctx: Context, request: WarmRun, course: Course, tenure: Tenure, board: WarmBoard) -> Steps[WarmResult | Watch]:
+def watch_a_round(
+    ctx: Context, request: WarmRun, course: Course, tenure: HeldLease, board: WarmBoard
+) -> Steps[WarmResult | WatchState]:
     """Look until everything is warm, or until the round is over.
 
     Raises:
@@ -53,14 +64,14 @@ def watch_a_round(ctx: Context, request: WarmRun, course: Course, tenure: Tenure
     return course.watch
 
 
-def after_look(watch: Watch, reading: WarmReading) -> Watch:
+def after_look(watch: WatchState, reading: WarmReading) -> WatchState:
     """The watch after one look more. What is counted in a row begins anew when there is nothing of it to be seen."""
     failed = watch.failed_polls + 1 if reading.status in {"Failed", "Absent"} else 0
     refusals = watch.refusals if reading.is_stale else 0
     return watch.model_copy(update={"polls": watch.polls + 1, "failed_polls": failed, "refusals": refusals})
 
 
-def is_lost(request: WarmRun, watch: Watch, reading: WarmReading) -> bool:
+def is_lost(request: WarmRun, watch: WatchState, reading: WarmReading) -> bool:
     """Whether what does not work decides the warmup, once it was seen so often that no repetition is hoped for.
 
     Failed nodes do where every node must be warm, else when no other is on its way. Where every shard is warm that need not be
@@ -84,7 +95,7 @@ def apply_step(ctx: Context, activity: str, request: ApplyWarmup | RemoveWarmup,
     return applied
 
 
-def _assign_anew(ctx: Context, request: WarmRun, watch: Watch) -> Steps[Watch]:
+def _assign_anew(ctx: Context, request: WarmRun, watch: WatchState) -> Steps[WatchState]:
     """Nodes were lost or replaced: give their shards to others; those that are there keep what they hold.
 
     An API server that is away is waited for, as by every look: the next one sees the same and comes here again. So are nodes,
@@ -134,7 +145,7 @@ def progress_of(reading: WarmReading) -> WarmProgress:
     )
 
 
-def _result(request: WarmRun, watch: Watch, reading: WarmReading) -> WarmResult:
+def _result(request: WarmRun, watch: WatchState, reading: WarmReading) -> WarmResult:
     return WarmResult(
         outcome="warm",
         db=request.db,

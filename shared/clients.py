@@ -9,8 +9,8 @@ from shared.azure.clusters import Clusters
 from shared.azure.hub import Hub
 from shared.copying.lanes import Relay
 from shared.http.ports import Backing
-from shared.kube.agents import Warming, Warmth
-from shared.kube.servers import Servers
+from shared.kube.agents import Agents, WarmStatuses
+from shared.kube.servers import ApiServers
 from shared.ncbi.bucket import Bucket
 from shared.receivers.posting import Receivers
 from shared.runs.warmup.clusters import ClusterRef
@@ -30,7 +30,7 @@ class Clients:
     settings: Settings
     accounts: Accounts
     clusters: Clusters
-    servers: Servers
+    servers: ApiServers
     receivers: Receivers
     bucket: Bucket
     control: ControlBlobs = field(default_factory=ControlBlobs)
@@ -39,16 +39,16 @@ class Clients:
     @classmethod
     def of(cls, settings: Settings) -> "Clients":
         """Clients that follow these settings."""
-        return cls(settings, Accounts(settings), Clusters(settings), Servers(settings), Receivers(settings), Bucket(settings))
+        return cls(settings, Accounts(settings), Clusters(settings), ApiServers(settings), Receivers(settings), Bucket(settings))
 
-    async def warming(self, cluster: ClusterRef) -> Warming:
+    async def warming(self, cluster: ClusterRef) -> Agents:
         """What warms databases in a cluster.
 
         Raises:
             Forbidden: the settings do not allow the cluster.
             NotFound, Misconfigured, TransientFailure: what ARM said.
         """
-        return Warming(await self.servers.of(cluster, self.clusters), self.settings.namespace)
+        return Agents(await self.servers.of(cluster, self.clusters), self.settings.namespace)
 
 
 @cache
@@ -65,5 +65,5 @@ def backing(client: DurableFunctionsClient) -> Backing:
     """
     mine = clients()
     catalogue = Catalogue(mine.accounts, mine.control, legacy_alias=mine.settings.alias_form == "legacy")
-    warmth = Warmth(mine.servers, mine.clusters, mine.settings.namespace)
+    warmth = WarmStatuses(mine.servers, mine.clusters, mine.settings.namespace)
     return Backing(mine.settings, Hub(client), catalogue, warmth, mine.bucket)

@@ -1,16 +1,16 @@
 """What runs take of the settings of the moment, and inputs that several places start runs with."""
 
 from shared.runs.callbacks import Callback, CallbackRules
-from shared.runs.payload import RetrySteering
+from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import CopySteering
 from shared.runs.shard.payloads import ShardRun
 from shared.runs.upload.transitions import SettleRun
 from shared.settings import Settings
 
 
-def retry_of(settings: Settings) -> RetrySteering:
+def retry_of(settings: Settings) -> RetryOptions:
     """How a run repeats its steps."""
-    return RetrySteering(
+    return RetryOptions(
         attempts=settings.retry_attempts,
         first_seconds=settings.retry_first_seconds,
         longest_seconds=settings.retry_longest_seconds,

@@ -15,7 +15,7 @@ def _known(value: Any) -> Any:
     return value if value in get_args(KnownPhase.__value__) else "unknown"
 
 
-type Phase = Annotated[KnownPhase, BeforeValidator(_known)]
+type AgentPhase = Annotated[KnownPhase, BeforeValidator(_known)]
 """How far an agent is; a word that only a newer agent knows reads as unknown."""
 
 
@@ -26,7 +26,7 @@ class _Tolerant(BaseModel):
 class ShardReport(_Tolerant):
     """One shard's volumes and alias, without what the shards of a node share."""
 
-    phase: Phase
+    phase: AgentPhase
     bytes_done: NonNegativeInt
     bytes_total: NonNegativeInt
     resident_percent: float = Field(ge=0, le=100)
@@ -47,7 +47,7 @@ class AgentReport(_Tolerant):
     mode: str
     node: str
     pod: str
-    phase: Phase
+    phase: AgentPhase
     warm: StrictBool
     reason: str | None = None
     message: str | None = None

@@ -20,7 +20,7 @@ from shared.runs.ids import LEASE_ENTITY, UPLOAD_ENTITY, lease_key
 from shared.runs.kinds import claim_of
 from shared.runs.leases import Lease, NamedRun
 from shared.runs.operations import RunState, operation_of
-from shared.runs.upload.transitions import Arrive, Tidy, Upload
+from shared.runs.upload.transitions import Arrive, Tidy, UploadState
 from shared.sanitise import sanitised_line
 
 _FIRST_MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
@@ -64,12 +64,12 @@ class Hub:
         state: Any = entity.get_typed_state() if entity is not None else None
         return Lease.model_validate(state or {})
 
-    async def upload(self, account: str, db: str) -> Upload:
+    async def upload(self, account: str, db: str) -> UploadState:
         """What is kept of an upload, as it was a moment ago."""
         async with _translated():
             entity = await self._client.get_entity(EntityInstanceId(UPLOAD_ENTITY, lease_key(account, db)))
         state: Any = entity.get_typed_state() if entity is not None else None
-        return Upload.model_validate(state or {})
+        return UploadState.model_validate(state or {})
 
     async def find(self, run: str) -> RunState | None:
         """One run, or None when the hub knows none of that id."""

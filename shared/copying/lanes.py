@@ -10,7 +10,7 @@ from shared.errors import Problem, ShardwarmError, TransientFailure
 from shared.ncbi.bucket import Bucket
 from shared.runs.prepare.payloads import CopyReceipt, CopySteering, SourceFile
 from shared.sanitise import sanitised_line
-from shared.storage.staging import ForeignSourceError, Held, Staging
+from shared.storage.staging import ForeignSourceError, StagedFile, Staging
 
 _SHOWN_FAILURES = 5
 _LONGEST_MESSAGE = 120
@@ -61,7 +61,7 @@ class Lane:
         held = await self._staging.held()
         return await run_pieces(lane, pieces, self._steering.at_once, lambda piece: self._piece(piece, held))
 
-    async def _piece(self, piece: Piece, held: Mapping[str, Held]) -> Done:
+    async def _piece(self, piece: Piece, held: Mapping[str, StagedFile]) -> Done:
         file, size = piece.file, self._steering.block_bytes
         there = held.get(self._staging.name(file))
         mine = sum(block_range(file, number, size)[1] for number in range(piece.first, piece.stop))

@@ -7,7 +7,7 @@ from shared.blastdb.volumes import is_file_of
 from shared.errors import Code, Conflict
 from shared.runs.prepare.payloads import CopyPlan, SourceFile
 from shared.storage.container import Absent, Container, Matching
-from shared.storage.staging import Held, Staging
+from shared.storage.staging import StagedFile, Staging
 
 _LIMIT_BYTES = 32 * 1024 * 1024
 
@@ -52,7 +52,7 @@ async def store_plan(container: Container, plan: CopyPlan) -> None:
         await container.write(name, data, Absent() if present is None else Matching(present.etag))
 
 
-def with_kept(files: tuple[SourceFile, ...], in_place: dict[str, Held]) -> tuple[SourceFile, ...]:
+def with_kept(files: tuple[SourceFile, ...], in_place: dict[str, StagedFile]) -> tuple[SourceFile, ...]:
     """The files, with a note at those that are in place already."""
 
     def is_kept(file: SourceFile) -> bool:
@@ -61,7 +61,7 @@ def with_kept(files: tuple[SourceFile, ...], in_place: dict[str, Held]) -> tuple
     return tuple(file.model_copy(update={"kept": is_kept(file)}) for file in files)
 
 
-def ghosts(plan: CopyPlan, in_place: dict[str, Held]) -> list[Held]:
+def ghosts(plan: CopyPlan, in_place: dict[str, StagedFile]) -> list[StagedFile]:
     """Files of the database that this generation does not have. What is not named like a file of it is left alone."""
     wanted = {file.leaf for file in plan.files}
     return [held for leaf, held in sorted(in_place.items()) if is_file_of(plan.db, leaf) and leaf not in wanted]

@@ -20,7 +20,7 @@ from shared.kube.api import ApiServer, Json
 from shared.kube.errors import GoneError
 from shared.kube.manifests import ASSIGNMENT_ANNOTATION, NAME_LABEL, WarmerSpec, config_map, daemon_set
 from shared.kube.parsing import WORKLOAD_SELECTOR, WorkloadNode
-from shared.kube.servers import ArmPort, Servers
+from shared.kube.servers import ApiServers, ArmPort
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
 from shared.runs.warmup.facts import Readings
 from shared.runs.warmup.labels import DATABASE_LABEL, database_hash, database_label_prefix, object_name
@@ -31,14 +31,14 @@ _AT_ONCE = 8
 _OURS = f"app.kubernetes.io/name={NAME_LABEL}"
 
 
-class Look(NamedTuple):
+class ClusterReading(NamedTuple):
     """A warmed database as the cluster shows it at one moment."""
 
     document: AssignmentDocument
     readings: Readings
 
 
-class Warming:
+class Agents:
     """The warmed databases of one cluster. Errors come out as ours; see `ApiServer`."""
 
     def __init__(self, api: ApiServer, namespace: str) -> None:
@@ -57,7 +57,7 @@ class Warming:
         document, _ = await self._assignment(db)
         return document
 
-    async def look(self, db: str) -> Look | None:
+    async def look(self, db: str) -> ClusterReading | None:
         """One look in three calls, whatever the number of nodes (up to a page of each); None when nothing is assigned.
 
         A fourth asks for the ConfigMap where the DaemonSet is gone.
@@ -68,9 +68,9 @@ class Warming:
             self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR),
         )
         document = (_announced(daemon) if daemon is not None else None) or await self.assignment(db)
-        return Look(document, _readings(daemon, pods, nodes)) if document is not None else None
+        return ClusterReading(document, _readings(daemon, pods, nodes)) if document is not None else None
 
-    async def look_at_all(self) -> tuple[Look, ...]:
+    async def look_at_all(self) -> tuple[ClusterReading, ...]:
         """A look at every database that is warmed here, in four calls, whatever their number (up to a page of each)."""
         maps, daemons, pods, nodes = await asyncio.gather(
             self._api.list(f"{self._core}/configmaps", labelSelector=_OURS),
@@ -81,7 +81,7 @@ class Warming:
         by_name = {daemon["metadata"]["name"]: daemon for daemon in daemons}
         documents = [found for item in maps if (found := _parsed(item)) is not None]
         return tuple(
-            Look(document, _readings(by_name.get(object_name(document.db)), _of(document.db, pods), nodes))
+            ClusterReading(document, _readings(by_name.get(object_name(document.db)), _of(document.db, pods), nodes))
             for document in documents
         )
 
@@ -202,10 +202,10 @@ def _of(db: str, pods: Sequence[Json]) -> list[Json]:
     return [pod for pod in pods if parsing.part(parsing.part(pod, "metadata"), "labels").get(DATABASE_LABEL) == database_hash(db)]
 
 
-class Warmth:
+class WarmStatuses:
     """Reads only."""
 
-    def __init__(self, servers: Servers, arm: ArmPort, namespace: str) -> None:
+    def __init__(self, servers: ApiServers, arm: ArmPort, namespace: str) -> None:
         self._servers = servers
         self._arm = arm
         self._namespace = namespace
@@ -216,7 +216,7 @@ class Warmth:
 
     async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
         """Every database that is warmed there, by name; raises what ARM or Kubernetes say."""
-        warming = Warming(await self._servers.of(cluster, self._arm), self._namespace)
+        warming = Agents(await self._servers.of(cluster, self._arm), self._namespace)
         looks = await warming.look_at_all()
         now = datetime.now(UTC)
         return sorted((status_of(*look, now) for look in looks), key=lambda status: status.name)

@@ -29,7 +29,7 @@ class _Open(NamedTuple):
     until: float
 
 
-class Servers:
+class ApiServers:
     """The API servers of one process. Where they are is asked anew every five minutes: clusters are replaced."""
 
     def __init__(self, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from shared.allowed import allows
 from shared.errors import Code, Problem
-from shared.runs.payload import RetrySteering, Wire
+from shared.runs.payload import Payload, RetryOptions
 
 LONGEST_URL = 512
 # Whole and narrow, so that no two parsers can differ about the host: no user, no backslash, no query, no fragment.
@@ -35,7 +35,7 @@ class CallbackRules(NamedTuple):
     local: bool
 
 
-class Callback(Wire):
+class Callback(Payload):
     """Where a run's end is to be posted, and how patiently; part of the run's input.
 
     A post that failed for a passing reason is repeated until there were `attempts` in all. `wait_seconds` bounds the
@@ -49,7 +49,7 @@ class Callback(Wire):
     wait_seconds: float = 86400.0
 
 
-class Notice(Wire):
+class Notice(Payload):
     """The input of `notify`: which run, and where the last execution stopped.
 
     `looks` counts the looks at a run that had not ended, `tries` the posts that failed; `retry` steers the looks.
@@ -57,20 +57,20 @@ class Notice(Wire):
 
     run: str
     callback: Callback
-    retry: RetrySteering = RetrySteering()
+    retry: RetryOptions = RetryOptions()
     looks: int = 0
     tries: int = 0
     deadline: datetime | None = None
 
 
-class PostCallback(Wire):
+class PostCallback(Payload):
     """Post a run's operation document, if the run has ended."""
 
     run: str
     url: str
 
 
-class Posted(Wire):
+class Posted(Payload):
     """What became of a post. `waiting` means that the run has not ended, `failed` that another try may help."""
 
     outcome: Literal["waiting", "delivered", "failed", "refused"]
@@ -78,7 +78,7 @@ class Posted(Wire):
     problem: Problem | None = None
 
 
-class CallbackState(Wire):
+class CallbackState(Payload):
     """How far a callback is, in the operation document and as the custom status of `notify`."""
 
     phase: Literal["waiting", "posting", "delivered", "failed"]

@@ -1,6 +1,6 @@
 """The kinds of runs that people see, by the names of their orchestrations."""
 
-from shared.runs.leases import Claim
+from shared.runs.leases import LeaseRequest
 from shared.runs.operations import RunState
 from shared.runs.prepare.payloads import PrepareRun
 from shared.runs.reconcile.payloads import ReconcileRun
@@ -22,7 +22,7 @@ WARMING = frozenset({"warm_up", "release_warmup"})
 """Those that hold a database on a cluster; the others hold one in storage, or nothing."""
 
 
-def claim_of(state: RunState) -> Claim | None:
+def claim_of(state: RunState) -> LeaseRequest | None:
     """What a run has to hold, by its input; None for one that holds nothing."""
     holder = _HOLDERS.get(state.kind)
     return holder.model_validate(state.input).claim if holder is not None else None

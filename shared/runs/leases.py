@@ -141,7 +141,7 @@ def release(lease: Lease, request: NamedRun) -> Reply:
     return Reply(granted=True, lease=Lease(epoch=lease.epoch))
 
 
-class Claim(NamedTuple):
+class LeaseRequest(NamedTuple):
     """A run that wants a lease: on what (`key`), who it is, and for how long at a time; `name` is for people."""
 
     key: str

@@ -1,16 +1,22 @@
-"""What every value that travels between steps is made of, and how patiently steps are repeated."""
+"""The base of every payload that travels between steps, and the retry options of these steps."""
+
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 
-class Wire(BaseModel):
+class Payload(BaseModel):
     """Frozen; unknown fields are passed over, so that a newer release's payload can still be read."""
 
     model_config = ConfigDict(frozen=True)
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON as it is stored in history and entities: fields that have their default are left out."""
+        return self.model_dump(mode="json", exclude_defaults=True)
 
-class RetrySteering(Wire):
-    """How often and how patiently a step is repeated; copied from the settings into the run's input."""
+
+class RetryOptions(Payload):
+    """How often and after which pauses a step is repeated; copied from the settings into the run's input."""
 
     attempts: int = 5
     first_seconds: float = 1.0

@@ -36,7 +36,7 @@ class ForeignSourceError(Exception):
         self.is_general = is_general
 
 
-class Held(NamedTuple):
+class StagedFile(NamedTuple):
     """A blob as a place for one file of the plan."""
 
     blob: ListedBlob
@@ -63,14 +63,14 @@ class Staging:
         """Where a file is staged."""
         return f"{self._folder}{file.etag}/{file.leaf}"
 
-    async def held(self) -> Mapping[str, Held]:
+    async def held(self) -> Mapping[str, StagedFile]:
         """Everything that is staged for the snapshot, by name."""
-        return {blob.name: Held(blob) for blob in await self._container.list(self._folder, in_full=True)}
+        return {blob.name: StagedFile(blob) for blob in await self._container.list(self._folder, in_full=True)}
 
-    async def in_place(self) -> Mapping[str, Held]:
+    async def in_place(self) -> Mapping[str, StagedFile]:
         """The files in the database's own folder, by leaf; those in folders below it are none of its own."""
         listing = await self._container.list(self._place, in_full=True)
-        found = {blob.name.removeprefix(self._place): Held(blob) for blob in listing}
+        found = {blob.name.removeprefix(self._place): StagedFile(blob) for blob in listing}
         return {leaf: held for leaf, held in found.items() if "/" not in leaf}
 
     async def put(self, file: SourceFile, data: bytes) -> None:
@@ -140,7 +140,7 @@ class Staging:
         """What verifies a staged file."""
         return ReadBack(self._container, self.name(file), file.etag)
 
-    async def promote(self, file: SourceFile, over: Held | None) -> bool:
+    async def promote(self, file: SourceFile, over: StagedFile | None) -> bool:
         """Copy a staged file to its place, over what was seen there; False while the service is still at it.
 
         Raises:

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import Code
 from shared.http.access import Role
-from shared.runs.reconcile.payloads import Reason
+from shared.runs.reconcile.payloads import DriftReason
 from shared.runs.reconcile.result import Act
 
 OPERATIONS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
@@ -33,7 +33,7 @@ def test_every_code_stands_once_in_the_table_with_what_to_do():
     assert all(cell.strip() for row in rows("What the codes mean") for cell in row)
 
 
-@pytest.mark.parametrize(("place", "words"), [(0, Act), (1, Reason)], ids=["actions", "reasons"])
+@pytest.mark.parametrize(("place", "words"), [(0, Act), (1, DriftReason)], ids=["actions", "reasons"])
 def test_everything_that_a_pass_does_is_told(place, words):
     told = {name for row in rows("What heals by itself") for name in names(row[place])}
 

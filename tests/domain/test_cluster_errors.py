@@ -10,9 +10,9 @@ from kubernetes.client.exceptions import ApiException
 
 from shared.azure.clusters import Clusters
 from shared.errors import Code, Misconfigured, TransientFailure
-from shared.kube.agents import Warmth
+from shared.kube.agents import WarmStatuses
 from shared.kube.errors import GoneError, translate
-from shared.kube.servers import Servers
+from shared.kube.servers import ApiServers
 from shared.runs.warmup.clusters import Access, ClusterRef
 from shared.settings import Settings, parse
 
@@ -58,7 +58,9 @@ def credential():
 async def test_token_that_is_not_to_be_had_is_a_passing_trouble(settings, error, asked):
     tokenless.error = error
     clusters = Clusters(settings)
-    question = clusters.facts(CLUSTER) if asked == "ARM" else Warmth(Servers(settings), Arm(), "shardwarm").statuses(CLUSTER)
+    question = (
+        clusters.facts(CLUSTER) if asked == "ARM" else WarmStatuses(ApiServers(settings), Arm(), "shardwarm").statuses(CLUSTER)
+    )
     with pytest.raises(TransientFailure) as caught:
         await question
     await clusters.close()

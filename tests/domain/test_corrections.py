@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.database.corrections import Verdict, corrected
+from shared.runs.database.corrections import Evidence, corrected
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OLD, YOUNG = (NOW - timedelta(minutes=31)).isoformat(), (NOW - timedelta(minutes=29)).isoformat()
@@ -34,7 +34,7 @@ def theirs(started):
     ],
 )
 def test_a_mark_is_taken_back_when_nobody_will(document, owner_ended, is_taken_back):
-    verdict = Verdict(marked_at=document["sharding_started_at"], owner_ended=owner_ended)
+    verdict = Evidence(marked_at=document["sharding_started_at"], owner_ended=owner_ended)
 
     correction = corrected("nt", document, verdict, NOW)
 
@@ -43,13 +43,13 @@ def test_a_mark_is_taken_back_when_nobody_will(document, owner_ended, is_taken_b
 
 
 def test_a_mark_that_was_set_since_it_was_judged_stays():
-    verdict = Verdict(marked_at=OLD, owner_ended=True)
+    verdict = Evidence(marked_at=OLD, owner_ended=True)
 
     assert corrected("nt", ours(YOUNG), verdict, NOW) == (ours(YOUNG), ())
 
 
 def test_sets_of_a_database_that_is_not_there_are_taken_back():
-    correction = corrected("nt", {"sharded": True, "shard_sets": [1, 2], "other": 7}, Verdict(gone=True), NOW)
+    correction = corrected("nt", {"sharded": True, "shard_sets": [1, 2], "other": 7}, Evidence(gone=True), NOW)
 
     assert correction.document == {"sharded": False, "shard_sets": [], "other": 7}
     assert len(correction.changes) == 1
@@ -74,7 +74,7 @@ def test_sets_of_a_database_that_is_not_there_are_taken_back():
     st.booleans(),
 )
 def test_law_a_second_correction_changes_nothing_and_other_fields_survive(document, owner_ended, gone):
-    verdict = Verdict(marked_at=document.get("sharding_started_at"), owner_ended=owner_ended, gone=gone)
+    verdict = Evidence(marked_at=document.get("sharding_started_at"), owner_ended=owner_ended, gone=gone)
 
     once = corrected("nt", document, verdict, NOW)
     twice = corrected("nt", once.document, verdict, NOW)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.errors import Code, Misconfigured
 from shared.inputs import callback_to, retry_of
 from shared.runs.callbacks import Callback
-from shared.runs.payload import RetrySteering
+from shared.runs.payload import RetryOptions
 from shared.runs.shard.payloads import ShardRun
 from shared.settings import Settings, parse
 from warmer.settings import Settings as AgentSettings
@@ -228,7 +228,7 @@ def test_the_retry_settings_travel_in_a_runs_input():
         "SHARDWARM_RETRY_LONGEST_SECONDS": "0.02",
     }
 
-    assert retry_of(parse(environment)) == RetrySteering(attempts=2, first_seconds=0.01, longest_seconds=0.02)
+    assert retry_of(parse(environment)) == RetryOptions(attempts=2, first_seconds=0.01, longest_seconds=0.02)
 
 
 def test_a_default_is_written_once_and_a_run_without_steering_follows_the_same():

@@ -12,12 +12,12 @@ from shared.runs.upload.transitions import (
     REMEMBERED_BLOBS,
     Arrive,
     End,
-    Look,
-    Mark,
+    LastEvent,
     Revive,
+    SettleLook,
     SettleRun,
     Tidy,
-    Upload,
+    UploadState,
     arrive,
     end,
     look,
@@ -31,16 +31,16 @@ ALIVE = timedelta(seconds=SETTLE.alive_seconds)
 
 
 def arrival(leaf="nt.00.nsq", etag="e1", sequencer="01", after=0.0):
-    mark = Mark(leaf=leaf, etag=etag, sequencer=sequencer)
+    mark = LastEvent(leaf=leaf, etag=etag, sequencer=sequencer)
     return Arrive(mark=mark, received=NOW + timedelta(seconds=after), settle=SETTLE)
 
 
 def looking(run, after=0.0):
-    return Look(run=run, now=NOW + timedelta(seconds=after), alive_seconds=SETTLE.alive_seconds)
+    return SettleLook(run=run, now=NOW + timedelta(seconds=after), alive_seconds=SETTLE.alive_seconds)
 
 
 def begun():
-    state, settle = arrive(Upload(), arrival())
+    state, settle = arrive(UploadState(), arrival())
     assert settle is not None
     return state, settle
 
@@ -89,7 +89,7 @@ def test_event_that_may_be_news_is_news(etag, sequencer):
 
 
 def test_event_without_any_mark_is_never_taken_for_a_doubled_one():
-    state, _ = arrive(Upload(), arrival(etag=None, sequencer=None))
+    state, _ = arrive(UploadState(), arrival(etag=None, sequencer=None))
     state, _ = arrive(state, arrival(etag=None, sequencer=None))
 
     assert state.version == 2
@@ -148,16 +148,16 @@ def test_dead_settle_is_revived_under_another_id_and_a_living_one_is_not():
     assert following is not None
     assert revived.run == following.run != settle.run
     assert revive(revived, dead) == (revived, None)
-    assert revive(Upload(), dead) == (Upload(), None)
+    assert revive(UploadState(), dead) == (UploadState(), None)
 
 
 def test_state_keeps_its_meaning_and_stays_small_whatever_arrives():
-    state = Upload()
+    state = UploadState()
     for number in range(1000):
         state, _ = arrive(state, arrival(f"nt.{number:03d}.nsq", etag=f"0x8DE{number:012X}", sequencer=f"{number:032X}"))
     text = state.model_dump_json(exclude_defaults=True)
 
-    assert Upload.model_validate_json(text) == state
+    assert UploadState.model_validate_json(text) == state
     assert len(state.recent) == REMEMBERED_BLOBS
     assert len(text) < 20_000
     assert state.version == 1000
@@ -171,7 +171,7 @@ writes = st.lists(leaves, min_size=1, max_size=12)
 def test_doubled_and_reordered_deliveries_leave_each_blobs_last_event_and_start_one_settle(blobs, data):
     events = [arrival(leaf, etag=f"e{number}", sequencer=f"{number:04d}") for number, leaf in enumerate(blobs)]
     delivered = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=6))]))
-    state, settles = Upload(), []
+    state, settles = UploadState(), []
     for one in delivered:
         state, settle = arrive(state, one)
         settles += [settle] if settle else []
@@ -197,7 +197,7 @@ steps = st.lists(
 
 @given(steps)
 def test_whatever_happens_one_settle_holds_and_news_is_seen_or_still_waited_for(steps):
-    state, seen, number, clock = Upload(), 0, 0, 0.0
+    state, seen, number, clock = UploadState(), 0, 0, 0.0
     started = []
     for step, what in steps:
         if step == "arrive":
@@ -219,7 +219,7 @@ def test_whatever_happens_one_settle_holds_and_news_is_seen_or_still_waited_for(
                 assert seen == state.version
         started += [settle.run] if settle else []
         # The state is what is stored between two operations.
-        state = Upload.model_validate(json.loads(state.model_dump_json(exclude_defaults=True)))
+        state = UploadState.model_validate(json.loads(state.model_dump_json(exclude_defaults=True)))
 
         assert state.version == number
         assert state.run is None or state.run == started[-1]
@@ -245,7 +245,7 @@ def test_upload_that_is_idle_forgets_its_events_first_and_the_rest_once_its_sett
     assert compact == state.model_copy(update={"recent": ()})
     assert tidy(compact, tidying(1099)) == compact
     assert tidy(compact, tidying(1100)) is None
-    assert tidy(Upload(), tidying(0)) is None
+    assert tidy(UploadState(), tidying(0)) is None
 
 
 def test_upload_with_a_settle_keeps_everything_however_long_that_is_silent():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.agent.assignment import AssignmentDocument
 from shared.agent.report import parse_report, percent
 from shared.runs.warmup.facts import Limits, NodeFacts, PodFacts, Readings, RolloutFacts
-from shared.runs.warmup.node_status import Reason
+from shared.runs.warmup.node_status import NodeReason
 from shared.runs.warmup.progress import PHASE_LABELS
 from shared.runs.warmup.reading import in_short
 from shared.runs.warmup.status import WarmStatus, status_of
@@ -181,9 +181,9 @@ def test_a_shard_that_nobody_holds_keeps_it_from_being_warm():
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
-        ([NodeFacts(name="n1", ready=True)], Reason.NODE_GONE),
-        ([NodeFacts(name="n0", ready=False), NodeFacts(name="n1", ready=True)], Reason.NODE_NOT_READY),
-        ([NodeFacts(name="n0", ready=True, schedulable=False), NodeFacts(name="n1", ready=True)], Reason.NODE_CORDONED),
+        ([NodeFacts(name="n1", ready=True)], NodeReason.NODE_GONE),
+        ([NodeFacts(name="n0", ready=False), NodeFacts(name="n1", ready=True)], NodeReason.NODE_NOT_READY),
+        ([NodeFacts(name="n0", ready=True, schedulable=False), NodeFacts(name="n1", ready=True)], NodeReason.NODE_CORDONED),
     ],
 )
 def test_a_node_that_no_search_can_use_makes_its_shards_stale(nodes, reason):

@@ -10,8 +10,9 @@ from local.ncbi import BUCKET, NcbiBucket
 from local.proxy import Proxy
 from local.stack.stack import RESOURCE_GROUP, SUBSCRIPTION_ID
 from shared.runs.ids import operation_id
+from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import CopySteering, PrepareRun
-from shared.runs.shard.payloads import RetrySteering, ShardRun
+from shared.runs.shard.payloads import ShardRun
 from tests.builders import database
 from tests.orchestrators.scene import ACCOUNT, Scene
 
@@ -100,7 +101,7 @@ class Importer:
         """Start a database's first run by hand, steered like this; the operation once it has ended."""
         run = operation_id("prepare", ACCOUNT, db, 1)
         shard = ShardRun(run=run, number=1, account=ACCOUNT, db=db, presets=(1, 2))
-        retry = RetrySteering(attempts=attempts, first_seconds=0.02, longest_seconds=0.05)
+        retry = RetryOptions(attempts=attempts, first_seconds=0.02, longest_seconds=0.05)
         request = PrepareRun(run=run, number=1, account=ACCOUNT, db=db, shard=shard, copying=steering, retry=retry)
         async with self.scene.client() as client:
             await client.schedule_new_orchestration("prepare", input=request.model_dump(mode="json"), instance_id=run)

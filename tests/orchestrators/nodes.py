@@ -24,7 +24,7 @@ from shared.blastdb.volumes import VolumeSet
 from shared.runs.ids import EXPIRY_ENTITY, LEASE_ENTITY
 from shared.runs.leases import Acquire, Lease, NamedRun
 from shared.runs.operations import WarmProgress
-from shared.runs.payload import RetrySteering
+from shared.runs.payload import RetryOptions
 from shared.runs.shard.payloads import Inspected, Inspection, ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.expiry import Expiry
@@ -107,7 +107,7 @@ class Nodes:
     def warmup(self, db: str, **fields) -> WarmRun:
         """The input of a warmup or release; each database is one test's own."""
         shard = ShardRun(run="x", number=1, account="acct", db=db, presets=(1, 2))
-        quick = {"first_poll_seconds": 0.01, "longest_poll_seconds": 0.02, "retry": RetrySteering(attempts=1)}
+        quick = {"first_poll_seconds": 0.01, "longest_poll_seconds": 0.02, "retry": RetryOptions(attempts=1)}
         return WarmRun(**{"run": f"warm-{db}-1", "number": 1, "cluster": CLUSTER, "shard": shard, **quick, **fields})
 
     def tell(self, db: str, **answers: list[Answer]) -> None:

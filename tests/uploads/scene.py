@@ -7,7 +7,7 @@ import asyncio
 from durabletask.entities import EntityInstanceId
 
 from shared.runs.ids import UPLOAD_ENTITY, lease_key, operation_id
-from shared.runs.upload.transitions import Upload
+from shared.runs.upload.transitions import UploadState
 from tests.builders import database
 from tests.driving import ENDED
 from tests.orchestrators.scene import ACCOUNT, Scene, until
@@ -57,11 +57,11 @@ class UploadScene(Scene):
         reply = await self.api.get(f"/api/operations/{self.settle_of(db, number)}")
         return ((reply.json().get("progress") or {}).get("phase")) if reply.status_code == 200 else None
 
-    async def upload_state(self, db: str) -> Upload:
+    async def upload_state(self, db: str) -> UploadState:
         """What the entity keeps of an upload."""
         async with self.client() as client:
             entity = await client.get_entity(EntityInstanceId(UPLOAD_ENTITY, lease_key(ACCOUNT, db)))
-        return Upload.model_validate(entity.get_typed_state() if entity is not None else {})
+        return UploadState.model_validate(entity.get_typed_state() if entity is not None else {})
 
     async def waits_in_vain(self, db: str, number=1) -> None:
         """Wait until a settle has looked and found the upload incomplete."""

@@ -14,7 +14,7 @@ from shared.azure import hub as hub_module
 from shared.azure.hub import Hub
 from shared.runs.ids import UPLOAD_ENTITY, lease_key
 from shared.runs.reconcile.payloads import PurgeRuns
-from shared.runs.upload.transitions import Upload
+from shared.runs.upload.transitions import UploadState
 from tests.builders import database
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.scene import ACCOUNT, until
@@ -73,7 +73,7 @@ async def test_idle_upload_is_forgotten_in_two_steps_and_events_that_come_again_
     await purge(place, 0)
 
     async def is_forgotten():
-        return await place.upload_state(db) == Upload()
+        return await place.upload_state(db) == UploadState()
 
     await until(is_forgotten)
     await purge(place, 0)

@@ -9,7 +9,7 @@ from durabletask.entities import EntityInstanceId
 
 from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.shard.payloads import ShardRun
-from shared.runs.upload.transitions import Arrive, Mark, SettleRun, Upload
+from shared.runs.upload.transitions import Arrive, LastEvent, SettleRun, UploadState
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.reconciling import actions, is_idle
 from tests.orchestrators.scene import ACCOUNT, until
@@ -29,7 +29,7 @@ async def test_events_are_counted_and_start_nothing(deaf):
 
     log = deaf.stack.logs / "worker.log"
     await until(lambda: log.read_text().count("reason=switched-off") == len(files))
-    assert await deaf.upload_state("unheard") == Upload()
+    assert await deaf.upload_state("unheard") == UploadState()
     assert await deaf.operations("settle", "unheard") == []
     assert actions(await is_idle(deaf), "unheard") == []
 
@@ -39,7 +39,7 @@ async def test_settle_that_died_before_is_not_replaced_by_a_pass(deaf):
     await deaf.new(db)
     # As an event did while they were still on.
     settle = SettleRun(run="", shard=ShardRun(run="", number=1, account=ACCOUNT, db=db, presets=(1,)), quiet_seconds=3600)
-    arrival = Arrive(mark=Mark(leaf=f"{db}.00.nsq", etag="0x1"), received=datetime.now(UTC), settle=settle)
+    arrival = Arrive(mark=LastEvent(leaf=f"{db}.00.nsq", etag="0x1"), received=datetime.now(UTC), settle=settle)
     async with deaf.client() as client:
         entity = EntityInstanceId(UPLOAD_ENTITY, settle.key)
         await client.signal_entity(entity, "arrive", arrival.model_dump(mode="json"))

@@ -14,7 +14,7 @@ from local.cluster.api import Api as Kubernetes
 from local.cluster.manifests import NAMESPACE
 from shared.agent.assignment import AssignmentDocument
 from shared.errors import Misconfigured
-from shared.kube.agents import Warming
+from shared.kube.agents import Agents
 from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec, config_map, daemon_set
 from shared.runs.warmup.clusters import Access
@@ -121,8 +121,8 @@ async def test_namespace_that_is_not_there_is_named_with_what_makes_it(warmups):
     )
     try:
         with pytest.raises(Misconfigured, match=r'namespaces "nowhere" not found; apply infra/kubernetes/rbac.yaml'):
-            await Warming(api, "nowhere").write_assignment(document)
+            await Agents(api, "nowhere").write_assignment(document)
         # Whatever else is not there is nothing to see.
-        assert await Warming(api, "nowhere").look("core_nt") is None
+        assert await Agents(api, "nowhere").look("core_nt") is None
     finally:
         api.close()

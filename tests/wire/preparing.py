@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
+from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import (
     CheckCopy,
     Checked,
@@ -25,7 +26,7 @@ from shared.runs.prepare.payloads import (
     VerifiedParts,
 )
 from shared.runs.prepare.rounds import Round
-from shared.runs.shard.payloads import RetrySteering, ShardRun
+from shared.runs.shard.payloads import ShardRun
 
 RUN = "prepare-core-nt-47bd9f1d3b2a5c60-7"
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -80,7 +81,7 @@ PREPARING = {
         presumed_dead="another",
         lease_seconds=900.0,
         copying=STEERING,
-        retry=RetrySteering(attempts=3),
+        retry=RetryOptions(attempts=3),
         stage=STAGE,
     ),
     "PrepareRun.defaults": PrepareRun(run=RUN, number=7, account="elbstg01", db="core_nt", shard=SHARD),

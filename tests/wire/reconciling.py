@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from shared.errors import Code, Problem
 from shared.runs.operations import ReconcileProgress
+from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import CopySteering
 from shared.runs.reconcile.payloads import (
     AccountSurvey,
@@ -23,10 +24,10 @@ from shared.runs.reconcile.payloads import (
     SurveyHub,
     Terms,
     WarmDatabase,
-    Warmth,
+    WarmupCheck,
 )
 from shared.runs.reconcile.result import Action, Count, ReconcileResult
-from shared.runs.shard.payloads import Inspected, RecordFailure, RetrySteering, ShardRun
+from shared.runs.shard.payloads import Inspected, RecordFailure, ShardRun
 from shared.runs.upload.transitions import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Rewarmed, Unreleased
@@ -47,7 +48,7 @@ TERMS = Terms(
     prune_ghosts=True,
     shard_lease_seconds=600.0,
     patience_seconds=300.0,
-    retry=RetrySteering(attempts=3),
+    retry=RetryOptions(attempts=3),
 )
 WARM = WarmDatabase(
     key="aks-elb-0123456789ab:core_nt",
@@ -114,7 +115,7 @@ MEANING = {
     "PruneGhosts": PruneGhosts(account="elbstg01", db="core_nt", write_before=MOMENT),
     "Pruned": Pruned(volumes=2, blobs=6, problem=REFUSED),
     "CheckWarmup": CheckWarmup(warm=WARM),
-    "Warmth": Warmth(again="its nodes hold an older generation", trouble="2 nodes fail"),
+    "WarmupCheck": WarmupCheck(again="its nodes hold an older generation", trouble="2 nodes fail"),
     "PurgeRuns": PurgeRuns(retention_seconds=86400.0),
     "PurgeRuns.idle": PurgeRuns(retention_seconds=86400.0, idle_seconds=60.0),
     "Purged": Purged(runs=5, entities=2, complete=False),

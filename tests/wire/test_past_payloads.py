@@ -22,7 +22,7 @@ from shared.runs.callbacks import Callback, CallbackState, Notice, PostCallback,
 from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.operations import Progress, SettleProgress, WarmProgress
-from shared.runs.payload import RetrySteering
+from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import PrepareResult
 from shared.runs.reconcile import result
 from shared.runs.shard.payloads import (
@@ -43,18 +43,18 @@ from shared.runs.shard.payloads import (
     Written,
 )
 from shared.runs.upload.transitions import (
-    Answer,
     Arrive,
     End,
     InspectUpload,
-    Look,
-    Mark,
+    LastEvent,
     Revive,
+    SettleLook,
+    SettleReply,
     SettleResult,
     SettleRun,
     Tidy,
-    Upload,
     UploadSeen,
+    UploadState,
     Waiting,
 )
 from shared.runs.warmup.clusters import ClusterRef
@@ -73,7 +73,7 @@ from shared.runs.warmup.payloads import (
     WarmReading,
     WarmResult,
     WarmRun,
-    Watch,
+    WatchState,
 )
 from shared.version import VERSION
 from tests.wire import reconciling
@@ -123,7 +123,7 @@ WARM_PLAN = WarmPlan(
     shard_count=10, replicas=1, digest=GENERATION.digest, nodes=10, node_bytes=29236568973, reason="N = 10 as requested."
 )
 COLD = Problem(code=Code.WARMUP_FAILED, message="DiskFull: 12 GiB are free, 27 GiB are needed.", target="aks-blastpool-1")
-WATCH = Watch(plan=WARM_PLAN, deadline=DEADLINE, changed=True, assigned=True, moved_before=5, polls=20, failed_polls=1)
+WATCH = WatchState(plan=WARM_PLAN, deadline=DEADLINE, changed=True, assigned=True, moved_before=5, polls=20, failed_polls=1)
 WAIT = Wait(deadline=DEADLINE, tries=40)
 CALLBACK = Callback(
     url="https://hooks.example.org/blast", attempts=3, first_seconds=1.0, longest_seconds=60.0, wait_seconds=600.0
@@ -140,12 +140,12 @@ SETTLE_RUN = SettleRun(
     give_up_seconds=7200.0,
     waiting=Waiting(looked_at=5, next_look=DEADLINE, looks_in_vain=2, shards=1, problem=INCOMPLETE),
 )
-MARK = Mark(leaf="core_nt.02.nsq", etag="0x8DC1A2B3C4D5E6F", sequencer="00000000000004420000000000028963")
+MARK = LastEvent(leaf="core_nt.02.nsq", etag="0x8DC1A2B3C4D5E6F", sequencer="00000000000004420000000000028963")
 ACTING = {"account": "elbstg01", "db": "core_nt", "run": RUN, "epoch": 7}
 
 MEANING = {
     "0.1.0": {
-        "RetrySteering": RetrySteering(attempts=3, first_seconds=0.5, factor=1.5, longest_seconds=12.0),
+        "RetryOptions": RetryOptions(attempts=3, first_seconds=0.5, factor=1.5, longest_seconds=12.0),
         "ShardRun": ShardRun(
             run=RUN,
             number=7,
@@ -157,7 +157,7 @@ MEANING = {
             molecule="nucl",
             presumed_dead="shard-core-nt-47bd9f1d3b2a5c60-6",
             lease_seconds=900.0,
-            retry=RetrySteering(attempts=3, first_seconds=0.5, factor=1.5, longest_seconds=12.0),
+            retry=RetryOptions(attempts=3, first_seconds=0.5, factor=1.5, longest_seconds=12.0),
         ),
         "ShardRun.defaults": ShardRun(
             run=RUN,
@@ -170,7 +170,7 @@ MEANING = {
             molecule=None,
             presumed_dead=None,
             lease_seconds=1800.0,
-            retry=RetrySteering(attempts=5, first_seconds=1.0, factor=2.0, longest_seconds=30.0),
+            retry=RetryOptions(attempts=5, first_seconds=1.0, factor=2.0, longest_seconds=30.0),
         ),
         "ShardRun.callback": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), callback=CALLBACK),
         "ShardRun.restore": ShardRun(
@@ -215,7 +215,7 @@ MEANING = {
         "Notice": Notice(
             run=RUN,
             callback=CALLBACK,
-            retry=RetrySteering(attempts=3, first_seconds=0.5, factor=1.5, longest_seconds=12.0),
+            retry=RetryOptions(attempts=3, first_seconds=0.5, factor=1.5, longest_seconds=12.0),
             looks=5,
             tries=2,
             deadline=DEADLINE,
@@ -370,8 +370,8 @@ MEANING = {
             trouble="The cluster has seen generation 1 of the DaemonSet, not yet 2.",
         ),
         "WarmReading.stale": WarmReading(status="Failed", nodes_failed=1, nodes_stale=1),
-        "Watch": WATCH,
-        "Watch.refused": WATCH.model_copy(update={"refusals": 2}),
+        "WatchState": WATCH,
+        "WatchState.refused": WATCH.model_copy(update={"refusals": 2}),
         "Expiry": Expiry(run=RUN),
         "Expire": Expire(
             run=RUN,
@@ -427,30 +427,30 @@ MEANING = {
         "InspectUpload": InspectUpload(account="elbstg01", db="core_nt"),
         "UploadSeen": UploadSeen(state="incomplete", problem=INCOMPLETE),
         "UploadSeen.complete": UploadSeen(state="complete", problem=None),
-        "Mark": MARK,
-        "Mark.bare": Mark(leaf="core_nt.ndb", etag=None, sequencer=None),
-        "Upload": Upload(
+        "LastEvent": MARK,
+        "LastEvent.bare": LastEvent(leaf="core_nt.ndb", etag=None, sequencer=None),
+        "UploadState": UploadState(
             number=3, run=SETTLE, alive_until=EXPIRES, version=5, last_arrival=MOMENT, recent=(MARK,), known=2, overtaken=1
         ),
-        "Upload.idle": Upload(
+        "UploadState.idle": UploadState(
             number=0, run=None, alive_until=None, version=0, last_arrival=None, recent=(), known=0, overtaken=0
         ),
-        "Upload.started": Upload(number=1, started=MOMENT, version=1, last_arrival=MOMENT),
+        "UploadState.started": UploadState(number=1, started=MOMENT, version=1, last_arrival=MOMENT),
         "Tidy": Tidy(now=MOMENT, idle_seconds=86400.0, retention_seconds=2592000.0),
         "Arrive": Arrive(mark=MARK, received=MOMENT, settle=SETTLE_RUN),
-        "Look": Look(run=SETTLE, now=MOMENT, alive_seconds=1860.0),
+        "SettleLook": SettleLook(run=SETTLE, now=MOMENT, alive_seconds=1860.0),
         "End": End(run=SETTLE, version=5),
         "End.whatever": End(run=SETTLE, version=None),
         "Revive": Revive(presumed_dead=SETTLE, now=MOMENT, settle=SETTLE_RUN),
-        "Answer": Answer(granted=True, version=5, last_arrival=MOMENT),
-        "Answer.refused": Answer(granted=False, version=0, last_arrival=None),
+        "SettleReply": SettleReply(granted=True, version=5, last_arrival=MOMENT),
+        "SettleReply.refused": SettleReply(granted=False, version=0, last_arrival=None),
     },
 }
 MEANING["0.1.0"] |= reconciling.MEANING
 EVERY = [(release, name) for release, meaning in MEANING.items() for name in meaning]
 WRITTEN_WHOLE = (ShardResult, WarmResult, PrepareResult, SettleResult, result.ReconcileResult)
 WRITTEN_WHOLE += (leases.Holding, leases.Lease, leases.Acquire, leases.Renew, leases.RaiseEpoch, leases.NamedRun, leases.Reply)
-WRITTEN_WHOLE += (Look, End, Answer, Tidy)
+WRITTEN_WHOLE += (SettleLook, End, SettleReply, Tidy)
 """What a run's output, the lease's entity and those who ask one write with all fields; everything else leaves defaults out."""
 
 MODULES = [
@@ -497,7 +497,7 @@ def models_of(module):
         and issubclass(item, BaseModel)
         and item.__module__ == module.__name__
         and not name.startswith("_")
-        and name != "Wire"
+        and name != "Payload"
     }
 
 

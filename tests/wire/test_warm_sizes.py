@@ -14,7 +14,7 @@ from shared.runs.shard.payloads import ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.expiry import Expire
 from shared.runs.warmup.facts import NodeFacts, PodFacts, Readings, RolloutFacts
-from shared.runs.warmup.payloads import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, Watch
+from shared.runs.warmup.payloads import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, WatchState
 from shared.runs.warmup.reading import in_short
 from shared.runs.warmup.status import status_of
 
@@ -43,7 +43,7 @@ READINGS = Readings(
     nodes=tuple(NodeFacts(name=node, ready=True) for node in NODES),
 )
 PLAN = WarmPlan(shard_count=32, replicas=100, digest="d" * 32, nodes=500, node_bytes=10**15, reason="r" * 300)
-WATCH = Watch(plan=PLAN, deadline=MOMENT, changed=True, moved_before=10**15, polls=10**6, failed_polls=10**6)
+WATCH = WatchState(plan=PLAN, deadline=MOMENT, changed=True, moved_before=10**15, polls=10**6, failed_polls=10**6)
 REQUEST = WarmRun(
     run=RUN,
     number=10**6,

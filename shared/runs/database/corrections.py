@@ -10,7 +10,7 @@ from shared.runs.database.staleness import is_copy_given_up, is_sharding_given_u
 _UNFINISHED_COPIES = frozenset({"queued", "copying"})
 
 
-class Verdict(NamedTuple):
+class Evidence(NamedTuple):
     """What is known of a database besides its metadata.
 
     `owner_ended`: the run that set our mark has ended. `gone`: nothing of the database is left. `marked_at` is the time that
@@ -29,7 +29,7 @@ class Correction(NamedTuple):
     changes: tuple[str, ...]
 
 
-def corrected(db: str, document: Mapping[str, Any], verdict: Verdict, now: datetime) -> Correction:
+def corrected(db: str, document: Mapping[str, Any], verdict: Evidence, now: datetime) -> Correction:
     """Take back what is not so. Our own runs' epoch stays: who comes late is still fenced off.
 
     Raises:
@@ -53,7 +53,7 @@ def corrected(db: str, document: Mapping[str, Any], verdict: Verdict, now: datet
     return Correction({**document, **changed}, tuple(changes))
 
 
-def is_mark_abandoned(known: ShardFields, verdict: Verdict, now: datetime) -> bool:
+def is_mark_abandoned(known: ShardFields, verdict: Evidence, now: datetime) -> bool:
     """Whether whoever said that it is sharding will never take it back.
 
     Of our own marks a run that has ended is proof, and one that the engine does not know only with time: it may be another

@@ -10,13 +10,14 @@ from typing import Literal
 from shared.errors import Problem
 from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
-from shared.runs.leases import Claim
-from shared.runs.shard.payloads import RetrySteering, ShardRun, Wire
+from shared.runs.leases import LeaseRequest
+from shared.runs.payload import Payload, RetryOptions
+from shared.runs.shard.payloads import ShardRun
 
 type Step = Literal["copying", "promoting", "promoted", "failed", "canceled"]
 
 
-class SourceFile(Wire):
+class SourceFile(Payload):
     """One file of a snapshot. `etag` is bare; `kept` says that storage has it in place already."""
 
     leaf: str
@@ -25,7 +26,7 @@ class SourceFile(Wire):
     kept: bool = False
 
 
-class CopyPlan(Wire):
+class CopyPlan(Payload):
     """The files of one database in one snapshot, by name; stored as `plan.json` among the staged files."""
 
     db: str
@@ -44,7 +45,7 @@ class CopyPlan(Wire):
         return sum(file.size_bytes for file in self.files)
 
 
-class VerifiedParts(Wire):
+class VerifiedParts(Payload):
     """How far a staged file is digested that is too large for one step, stored beside it: MD5s in hex of its first parts.
 
     `blob_etag` names the content in storage that they are of. `refused` counts contents, of a file of whatever size, that
@@ -57,7 +58,7 @@ class VerifiedParts(Wire):
     refused: int = 0
 
 
-class CopySteering(Wire):
+class CopySteering(Payload):
     """How a run copies: `lanes` activities at once, each beginning copies for `slice_seconds`, large files block by block.
 
     One lane copies `piece_blocks` blocks of a file one after the other.
@@ -78,7 +79,7 @@ class CopySteering(Wire):
     pending_seconds: float = 6 * 3600.0
 
 
-class Stage(Wire):
+class Stage(Payload):
     """How far a run is, for its next execution.
 
     `is_intact` says that what is in place, perhaps nothing, is of no unfinished copy until the promotion begins; `shard_sets`
@@ -103,7 +104,7 @@ class Stage(Wire):
     pending_since: datetime | None = None
 
 
-class PrepareRun(Wire):
+class PrepareRun(Payload):
     """The input of a prepare-db run.
 
     `source_version` is the snapshot asked for, None for the newest. `shard` is the input of the shard run at the end: a child
@@ -119,18 +120,18 @@ class PrepareRun(Wire):
     presumed_dead: str | None = None
     lease_seconds: float = 1800.0
     copying: CopySteering = CopySteering()
-    retry: RetrySteering = RetrySteering()
+    retry: RetryOptions = RetryOptions()
     stage: Stage | None = None
     callback: Callback | None = None
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> LeaseRequest:
         """What the run has to hold."""
         key = lease_key(self.account, self.db)
-        return Claim(key, self.run, "prepare", self.number, self.db, self.lease_seconds, self.presumed_dead)
+        return LeaseRequest(key, self.run, "prepare", self.number, self.db, self.lease_seconds, self.presumed_dead)
 
 
-class PlanCopy(Wire):
+class PlanCopy(Payload):
     """Look at source and storage, and store the plan."""
 
     account: str
@@ -138,14 +139,14 @@ class PlanCopy(Wire):
     source_version: str | None = None
 
 
-class PlannedCopy(Wire):
+class PlannedCopy(Payload):
     """What is to be done, or why nothing can be; both for a promotion that was begun and is lost."""
 
     stage: Stage | None = None
     problem: Problem | None = None
 
 
-class CopyFiles(Wire):
+class CopyFiles(Payload):
     """Copy, or promote, what one of `steering.lanes` lanes has to; nothing is begun after the slice is over."""
 
     account: str
@@ -157,7 +158,7 @@ class CopyFiles(Wire):
     write_before: datetime
 
 
-class CopyReceipt(Wire):
+class CopyReceipt(Payload):
     """How far a lane is: counts over everything that it has to do, also what was done before.
 
     `bytes_copied` and `bytes_verified` are those of this call. `failures` (a few of `failed`) may pass and are tried again; a
@@ -176,7 +177,7 @@ class CopyReceipt(Wire):
     pending: int = 0
 
 
-class CheckCopy(Wire):
+class CheckCopy(Payload):
     """Compare source, plan and staged files once more before anything is put in place."""
 
     account: str
@@ -185,13 +186,13 @@ class CheckCopy(Wire):
     digest: str
 
 
-class Checked(Wire):
+class Checked(Payload):
     """Whether all is there and the source is what it was."""
 
     problem: Problem | None = None
 
 
-class ClearFiles(Wire):
+class ClearFiles(Payload):
     """Remove ghosts (files of the database that the plan does not have) or everything that is staged."""
 
     account: str
@@ -203,7 +204,7 @@ class ClearFiles(Wire):
     write_before: datetime
 
 
-class Cleared(Wire):
+class Cleared(Payload):
     """How many blobs were removed, and whether that was all."""
 
     blobs: int = 0
@@ -211,7 +212,7 @@ class Cleared(Wire):
     problem: Problem | None = None
 
 
-class MarkUpdate(Wire):
+class MarkUpdate(Payload):
     """Say in the metadata how far an update is. `stage` carries the counts; `failures` name files."""
 
     account: str
@@ -224,7 +225,7 @@ class MarkUpdate(Wire):
     problem: Problem | None = None
 
 
-class PrepareResult(Wire):
+class PrepareResult(Payload):
     """What a prepare-db run achieved; the operation's `result`.
 
     A cancelled run that names a `source_version` has put it in place all the same, and not sharded it.

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from shared.errors import Code, Problem
+from shared.runs.payload import Payload
 from shared.runs.prepare.payloads import CopyReceipt, CopySteering, Stage
-from shared.runs.shard.payloads import Wire
 from shared.sanitise import sanitised_line
 
 _DETAILS = 5
 _DETAIL_LENGTH = 120
 
 
-class Round(Wire):
+class Round(Payload):
     """All lanes together. `failures` are some of those `failed`; storage is still at `pending` files."""
 
     is_done: bool = False

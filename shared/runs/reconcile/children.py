@@ -2,15 +2,15 @@
 
 from shared.errors import Problem
 from shared.runs.ids import lease_key
-from shared.runs.leases import Claim
+from shared.runs.leases import LeaseRequest
 from shared.runs.prepare.payloads import PrepareRun
 from shared.runs.reconcile.payloads import Drifted, Terms
 from shared.runs.shard.payloads import ShardRun
 
 
-def pruning_claim(account: str, db: str, run: str, lease_seconds: float) -> Claim:
+def pruning_claim(account: str, db: str, run: str, lease_seconds: float) -> LeaseRequest:
     """What a pass has to hold while it removes volumes: the database, as every writer does."""
-    return Claim(lease_key(account, db), run, "reconcile", 1, db, lease_seconds, None)
+    return LeaseRequest(lease_key(account, db), run, "reconcile", 1, db, lease_seconds, None)
 
 
 def prepare_run(account: str, found: Drifted, terms: Terms, run: str) -> PrepareRun:

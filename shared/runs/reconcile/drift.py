@@ -14,7 +14,7 @@ from shared.runs.database.metadata import ShardFields
 from shared.runs.database.staleness import is_copy_given_up, is_sharding_given_up
 from shared.runs.database.state import expected, metadata_findings, recorded_statistics
 from shared.runs.database.updates import is_promotion_lost, is_whole
-from shared.runs.reconcile.payloads import Drifted, Reason, Terms
+from shared.runs.reconcile.payloads import Drifted, DriftReason, Terms
 
 _NOT_RECORDED = frozenset({Code.ALIAS_ONLY, Code.NO_VOLUMES})
 """A run that meets these leaves no trace in metadata, so a run cannot take back what metadata claims."""
@@ -130,7 +130,7 @@ def _refused_before(stored: Stored, known: ShardFields, terms: Terms) -> Drifted
     return _described(stored) or told
 
 
-def _drift_of(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[Reason, str] | None:
+def _drift_of(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[DriftReason, str] | None:
     if stored.known is None or (known.shard_generation is None and not known.sharded):
         return "never", f"{inventory.volumes.count} volumes"
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
@@ -141,7 +141,7 @@ def _drift_of(stored: Stored, known: ShardFields, inventory: Inventory, terms: T
     return _layouts(stored, known, inventory, terms)
 
 
-def _layouts(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[Reason, str] | None:
+def _layouts(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[DriftReason, str] | None:
     statistics, record = recorded_statistics(known), stored.record
     target = expected(inventory, statistics, known.shard_sets, legacy_alias=terms.legacy_alias, record=record)
     sets = {count: StoredSet(stored.db, count, stored.layouts) for count in target.shard_counts}

@@ -9,16 +9,16 @@ from typing import Literal
 from shared.blastdb.volumes import Molecule
 from shared.errors import Problem
 from shared.runs.ids import lease_key
-from shared.runs.leases import Claim
+from shared.runs.leases import LeaseRequest
+from shared.runs.payload import Payload, RetryOptions
 from shared.runs.prepare.payloads import CopySteering
-from shared.runs.shard.payloads import RetrySteering, Wire
 from shared.runs.upload.transitions import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
 
 SCOPE, EVERYTHING = "-", "all"
 """On what a pass holds a lease, so that there are never two: no account is called so."""
 
-type Reason = Literal[
+type DriftReason = Literal[
     "mark",
     "copy",
     "promotion",
@@ -44,7 +44,7 @@ upload's settle still waits, and will have it sharded. `gone`: there is metadata
 """
 
 
-class Terms(Wire):
+class Terms(Payload):
     """What a pass goes by; copied from the settings into its input.
 
     A database is left alone while its youngest file is younger than `quiet_seconds`: it is being uploaded. A run that failed is
@@ -62,11 +62,11 @@ class Terms(Wire):
     prune_ghosts: bool = False
     shard_lease_seconds: float = 1800.0
     patience_seconds: float = 900.0
-    retry: RetrySteering = RetrySteering()
+    retry: RetryOptions = RetryOptions()
     copying: CopySteering = CopySteering()
 
 
-class ReconcileRun(Wire):
+class ReconcileRun(Payload):
     """The input of a pass."""
 
     run: str
@@ -77,13 +77,13 @@ class ReconcileRun(Wire):
     lease_seconds: float = 3600.0
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> LeaseRequest:
         """What the run has to hold: the right to reconcile."""
         key = lease_key(SCOPE, EVERYTHING)
-        return Claim(key, self.run, "reconcile", self.number, "reconcile", self.lease_seconds, self.presumed_dead)
+        return LeaseRequest(key, self.run, "reconcile", self.number, "reconcile", self.lease_seconds, self.presumed_dead)
 
 
-class SurveyHub(Wire):
+class SurveyHub(Payload):
     """Look at what the task hub keeps. `turn` moves the window over what is more than fits one pass."""
 
     accounts: tuple[str, ...]
@@ -91,21 +91,21 @@ class SurveyHub(Wire):
     turn: int = 0
 
 
-class DeadHolder(Wire):
+class DeadHolder(Payload):
     """A lease, by its key, and the run that holds it although it is over."""
 
     key: str
     run: str
 
 
-class DeadSettle(Wire):
+class DeadSettle(Payload):
     """The settle of an upload that is over although the upload still names it, and the input of the one to follow."""
 
     run: str
     settle: SettleRun
 
 
-class WarmDatabase(Wire):
+class WarmDatabase(Payload):
     """A database that was made warm and not released: where, and what was asked for. `key` is its lease's and entity's.
 
     `overdue` says why it is still there although its time is over.
@@ -121,7 +121,7 @@ class WarmDatabase(Wire):
     overdue: str | None = None
 
 
-class HubSurvey(Wire):
+class HubSurvey(Payload):
     """What the task hub keeps that is to be looked at."""
 
     accounts: tuple[str, ...] = ()
@@ -132,7 +132,7 @@ class HubSurvey(Wire):
     problem: Problem | None = None
 
 
-class SurveyAccount(Wire):
+class SurveyAccount(Payload):
     """Look at every database of an account by listing its container once. `initials` narrows it to names that begin so."""
 
     account: str
@@ -141,7 +141,7 @@ class SurveyAccount(Wire):
     initial: str = ""
 
 
-class Drifted(Wire):
+class Drifted(Payload):
     """A database that is not well, and what may be done; nothing of it is only to be told.
 
     `correct` its metadata, `prune` the ghosts in the listing that was `refused`, by its digest, `shard` it, in this order; or
@@ -149,7 +149,7 @@ class Drifted(Wire):
     """
 
     db: str
-    reason: Reason
+    reason: DriftReason
     detail: str = ""
     correct: bool = False
     prune: bool = False
@@ -166,7 +166,7 @@ class Drifted(Wire):
         return self.correct or self.prune or self.shard
 
 
-class AccountSurvey(Wire):
+class AccountSurvey(Payload):
     """What an account's container shows.
 
     `to_heal` and `to_tell` are cut to what one pass deals with; `left` counts what was cut off. `initials` is there instead when
@@ -183,7 +183,7 @@ class AccountSurvey(Wire):
     problem: Problem | None = None
 
 
-class CorrectMetadata(Wire):
+class CorrectMetadata(Payload):
     """Take back what a database's metadata claims and is not so.
 
     `gone` says that the database itself is not there any more; `describe`, that its headers are to be set if nothing else is;
@@ -197,7 +197,7 @@ class CorrectMetadata(Wire):
     finish: bool = False
 
 
-class Corrected(Wire):
+class Corrected(Payload):
     """What was corrected, in words; `busy` says that somebody is at work on the database, or may be: it is left alone."""
 
     changes: tuple[str, ...] = ()
@@ -205,7 +205,7 @@ class Corrected(Wire):
     problem: Problem | None = None
 
 
-class PruneGhosts(Wire):
+class PruneGhosts(Payload):
     """Remove volumes that a database's statistics do not count, before `write_before`, from the listing that was `refused`."""
 
     account: str
@@ -214,7 +214,7 @@ class PruneGhosts(Wire):
     refused: str | None = None
 
 
-class Pruned(Wire):
+class Pruned(Payload):
     """How many volumes and blobs were removed, or what forbids it."""
 
     volumes: int = 0
@@ -222,27 +222,27 @@ class Pruned(Wire):
     problem: Problem | None = None
 
 
-class CheckWarmup(Wire):
+class CheckWarmup(Payload):
     """Look whether a warm database still is what a warmup of today would make it."""
 
     warm: WarmDatabase
 
 
-class Warmth(Wire):
+class WarmupCheck(Payload):
     """`again` says why a warmup is to be started again; `trouble`, what only a person can help with."""
 
     again: str | None = None
     trouble: str | None = None
 
 
-class PurgeRuns(Wire):
+class PurgeRuns(Payload):
     """Forget runs that ended so long ago, entities that hold nothing, and what idle uploads remember of events."""
 
     retention_seconds: float
     idle_seconds: float = 86400.0
 
 
-class Purged(Wire):
+class Purged(Payload):
     """How much was forgotten; `complete` says that nothing was left over."""
 
     runs: int = 0

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from shared.runs.payload import Wire
+from shared.runs.payload import Payload
 
 type Act = Literal["release", "revive", "correct", "prune", "prepare", "shard", "warm", "purge", "tell"]
 
 
-class Action(Wire):
+class Action(Payload):
     """One thing that a pass did or tells of: on what, why, and what came of it."""
 
     target: str
@@ -16,7 +16,7 @@ class Action(Wire):
     outcome: str = ""
 
 
-class Count(Wire):
+class Count(Payload):
     """How often a pass did one thing for one reason."""
 
     action: str
@@ -24,7 +24,7 @@ class Count(Wire):
     times: int
 
 
-class ReconcileResult(Wire):
+class ReconcileResult(Payload):
     """What a pass did; the operation's `result`. `counts` has all actions, of many the first are named."""
 
     outcome: Literal["reconciled", "canceled"]

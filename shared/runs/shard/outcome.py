@@ -11,16 +11,16 @@ from shared.sanitise import sanitised_line
 _DETAILS = 8
 _DETAIL_LENGTH = 120
 
-type Upload = SetReceipt | Problem
+type SetOutcome = SetReceipt | Problem
 """What became of one shard set."""
 
 
-def flat(outcome: Upload) -> Upload:
+def flat(outcome: SetOutcome) -> SetOutcome:
     """The problem, wherever it is: as the outcome or inside the receipt."""
     return outcome.problem if isinstance(outcome, SetReceipt) and outcome.problem is not None else outcome
 
 
-def partial(uploads: Mapping[int, Upload]) -> Problem | None:
+def partial(uploads: Mapping[int, SetOutcome]) -> Problem | None:
     """The problem of a run some of whose sets failed, by shard count; short enough for a custom status."""
     failures = {count: outcome for count, outcome in uploads.items() if isinstance(outcome, Problem)}
     if not failures:
@@ -35,7 +35,7 @@ def partial(uploads: Mapping[int, Upload]) -> Problem | None:
     return Problem(code=Code.PARTIAL_SHARD_SETS, message=message, details=details)
 
 
-def progress(phase: Phase, inspection: Inspection, uploads: Iterable[Upload]) -> Progress:
+def progress(phase: Phase, inspection: Inspection, uploads: Iterable[SetOutcome]) -> Progress:
     """How far the uploads are. Sets that had nothing to write are done from the start."""
     ended = list(uploads)
     receipts = [outcome for outcome in ended if isinstance(outcome, SetReceipt)]
@@ -50,7 +50,7 @@ def progress(phase: Phase, inspection: Inspection, uploads: Iterable[Upload]) ->
 
 
 def result(
-    inspection: Inspection, uploads: Iterable[Upload], *, removed: int, outcome: Literal["sharded", "restored", "unchanged"]
+    inspection: Inspection, uploads: Iterable[SetOutcome], *, removed: int, outcome: Literal["sharded", "restored", "unchanged"]
 ) -> ShardResult:
     """The result of a run that left every set complete."""
     return ShardResult(

@@ -14,13 +14,13 @@ from shared.blastdb.volumes import Molecule, VolumeSet
 from shared.errors import Problem
 from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
-from shared.runs.leases import Claim
-from shared.runs.payload import RetrySteering, Wire
+from shared.runs.leases import LeaseRequest
+from shared.runs.payload import Payload, RetryOptions
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class ShardRun(Wire):
+class ShardRun(Payload):
     """The input of a shard run; `restore` puts that kept layout back, a `refusal` is only told, in metadata and as its end."""
 
     run: str
@@ -33,20 +33,20 @@ class ShardRun(Wire):
     molecule: Molecule | None = None
     presumed_dead: str | None = None
     lease_seconds: float = 1800.0
-    retry: RetrySteering = RetrySteering()
+    retry: RetryOptions = RetryOptions()
     callback: Callback | None = None
     restore: str | None = None
     refusal: Problem | None = None
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> LeaseRequest:
         """What the run has to hold."""
         key = lease_key(self.account, self.db)
         kind = "restore" if self.restore else "shard"
-        return Claim(key, self.run, kind, self.number, self.db, self.lease_seconds, self.presumed_dead)
+        return LeaseRequest(key, self.run, kind, self.number, self.db, self.lease_seconds, self.presumed_dead)
 
 
-class BlobIndices(Wire):
+class BlobIndices(Payload):
     """Some manifests and some aliases of one shard set, as shard indices."""
 
     manifests: tuple[int, ...] = ()
@@ -57,7 +57,7 @@ class BlobIndices(Wire):
         return len(self.manifests) + len(self.aliases)
 
 
-class SetPlan(Wire):
+class SetPlan(Payload):
     """One shard set: its layout, and the blobs that are absent from storage or differ there."""
 
     layout: Layout
@@ -75,7 +75,7 @@ class SetPlan(Wire):
         return len(self.absent) + len(self.differing)
 
 
-class Inspect(Wire):
+class Inspect(Payload):
     """Look at one database: everything that decides what a run has to do, in one round trip."""
 
     account: str
@@ -87,7 +87,7 @@ class Inspect(Wire):
     restore: str | None = None
 
 
-class Inspection(Wire):
+class Inspection(Payload):
     """What a database looks like and what differs from what it should be.
 
     `last_change` is when the youngest of the layout blobs was changed: what changes later is not overwritten. `metadata_etag` is
@@ -126,7 +126,7 @@ class Inspection(Wire):
         return self.current and not self.marked and not self.writes and not self.orphans
 
 
-class Inspected(Wire):
+class Inspected(Payload):
     """The outcome of looking: an inspection, or the problem that forbids a run. `refused` is the digest of what was refused."""
 
     inspection: Inspection | None = None
@@ -134,7 +134,7 @@ class Inspected(Wire):
     refused: str | None = None
 
 
-class MarkStarted(Wire):
+class MarkStarted(Payload):
     """Say in the metadata that a run has begun. `if_match` is the ETag that was inspected, None to create."""
 
     account: str
@@ -145,7 +145,7 @@ class MarkStarted(Wire):
     if_match: str | None
 
 
-class UploadSet(Wire):
+class UploadSet(Payload):
     """Write what one shard set lacks. Nothing is written after `write_before`: by then another run may hold the lease.
 
     `statistics` go into the aliases; None gives the two-line form.
@@ -160,7 +160,7 @@ class UploadSet(Wire):
     write_before: datetime
 
 
-class SetReceipt(Wire):
+class SetReceipt(Payload):
     """What became of one shard set: complete and verified, unless there is a problem."""
 
     shard_count: int
@@ -169,7 +169,7 @@ class SetReceipt(Wire):
     problem: Problem | None = None
 
 
-class CommitMetadata(Wire):
+class CommitMetadata(Payload):
     """Make a run's result public, after comparing the generation once more. `layouts` are those of the good sets."""
 
     account: str
@@ -191,7 +191,7 @@ class CommitMetadata(Wire):
     restored_version: str | None = None
 
 
-class RecordFailure(Wire):
+class RecordFailure(Payload):
     """Say in the metadata that a run ended without a result.
 
     `damaged_sets` may have been written to. `database_refused` says that the database lacks or mixes volumes: none of its
@@ -209,7 +209,7 @@ class RecordFailure(Wire):
     problem: Problem | None = None
 
 
-class RemoveOrphans(Wire):
+class RemoveOrphans(Payload):
     """Remove blobs that none of the `kept` sets has, from the folders of these shard counts."""
 
     account: str
@@ -220,21 +220,21 @@ class RemoveOrphans(Wire):
     write_before: datetime
 
 
-class Written(Wire):
+class Written(Payload):
     """The outcome of a step that writes metadata: its new ETag, or the problem that kept it from writing."""
 
     etag: str | None = None
     problem: Problem | None = None
 
 
-class Removed(Wire):
+class Removed(Payload):
     """How many orphans were removed, or the problem that kept them from being removed."""
 
     blobs: int = 0
     problem: Problem | None = None
 
 
-class ShardResult(Wire):
+class ShardResult(Payload):
     """What a shard run achieved; the operation's `result`."""
 
     outcome: Literal["sharded", "restored", "unchanged", "canceled"]

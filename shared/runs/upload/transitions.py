@@ -24,13 +24,14 @@ from pydantic import Field
 
 from shared.errors import Problem
 from shared.runs.ids import lease_key, operation_id
-from shared.runs.shard.payloads import ShardResult, ShardRun, Wire
+from shared.runs.payload import Payload
+from shared.runs.shard.payloads import ShardResult, ShardRun
 from shared.runs.upload.events import BlobChanged
 
 REMEMBERED_BLOBS = 128
 
 
-class Waiting(Wire):
+class Waiting(Payload):
     """How far a settle's wait is. `looked_at` is the version that the last look saw; `shards` counts the runs it started."""
 
     looked_at: int = 0
@@ -40,7 +41,7 @@ class Waiting(Wire):
     problem: Problem | None = None
 
 
-class SettleRun(Wire):
+class SettleRun(Payload):
     """The input of a settle: wait until an upload is quiet and complete, then run `shard`, whose id the settle gives."""
 
     run: str
@@ -60,7 +61,7 @@ class SettleRun(Wire):
         return self.quiet_seconds + self.shard.lease_seconds
 
 
-class SettleResult(Wire):
+class SettleResult(Payload):
     """What came of an upload; the operation's `result`. `absent` says that no volume is there, as after a deletion."""
 
     outcome: Literal["sharded", "unchanged", "absent", "superseded", "canceled"]
@@ -69,14 +70,14 @@ class SettleResult(Wire):
     result: ShardResult | None = None
 
 
-class InspectUpload(Wire):
+class InspectUpload(Payload):
     """Look whether an upload is complete."""
 
     account: str
     db: str
 
 
-class UploadSeen(Wire):
+class UploadSeen(Payload):
     """What a look at an upload saw.
 
     `unchanged`: complete, and the very files that the published layouts were made for. `incomplete`: the problem says what is
@@ -88,7 +89,7 @@ class UploadSeen(Wire):
     problem: Problem | None = None
 
 
-class Mark(Wire):
+class LastEvent(Payload):
     """The last event of one blob."""
 
     leaf: str
@@ -96,7 +97,7 @@ class Mark(Wire):
     sequencer: str | None = None
 
 
-class Upload(Wire):
+class UploadState(Payload):
     """The state of one upload: the settle under way, when the last one started, what has arrived, the last events in order."""
 
     number: int = 0
@@ -105,20 +106,20 @@ class Upload(Wire):
     started: datetime | None = None
     version: int = 0
     last_arrival: datetime | None = None
-    recent: tuple[Mark, ...] = ()
+    recent: tuple[LastEvent, ...] = ()
     known: int = 0
     overtaken: int = 0
 
 
-class Arrive(Wire):
+class Arrive(Payload):
     """Something was uploaded or deleted. `settle` is how to settle it; its run's id is still to be given."""
 
-    mark: Mark
+    mark: LastEvent
     received: datetime
     settle: SettleRun
 
 
-class Look(Wire):
+class SettleLook(Payload):
     """A settle asks what has arrived, and says for how long it may be silent now."""
 
     run: str
@@ -126,14 +127,14 @@ class Look(Wire):
     alive_seconds: float
 
 
-class End(Wire):
+class End(Payload):
     """A settle wants to end, having seen this version; None ends it whatever has arrived."""
 
     run: str
     version: int | None = Field(None)
 
 
-class Revive(Wire):
+class Revive(Payload):
     """Start another settle in place of this one, which was seen ended or absent."""
 
     presumed_dead: str
@@ -141,7 +142,7 @@ class Revive(Wire):
     settle: SettleRun
 
 
-class Tidy(Wire):
+class Tidy(Payload):
     """Forget what is idle: events after `idle_seconds`, the rest `retention_seconds` later, when its settles are forgotten."""
 
     now: datetime
@@ -149,7 +150,7 @@ class Tidy(Wire):
     retention_seconds: float
 
 
-class Answer(Wire):
+class SettleReply(Payload):
     """What the entity answers a settle."""
 
     granted: bool
@@ -159,10 +160,12 @@ class Answer(Wire):
 
 def arrival(changed: BlobChanged, received: datetime, settle: SettleRun) -> Arrive:
     """The entity's operation for an event."""
-    return Arrive(mark=Mark(leaf=changed.leaf, etag=changed.etag, sequencer=changed.sequencer), received=received, settle=settle)
+    return Arrive(
+        mark=LastEvent(leaf=changed.leaf, etag=changed.etag, sequencer=changed.sequencer), received=received, settle=settle
+    )
 
 
-def arrive(state: Upload, request: Arrive) -> tuple[Upload, SettleRun | None]:
+def arrive(state: UploadState, request: Arrive) -> tuple[UploadState, SettleRun | None]:
     """Note an event; also gives the settle that is to be started, if one is."""
     last = next((mark for mark in state.recent if mark.leaf == request.mark.leaf), None)
     if last is not None and _is_known(request.mark, last):
@@ -177,30 +180,30 @@ def arrive(state: Upload, request: Arrive) -> tuple[Upload, SettleRun | None]:
     return _start(state, request.settle, request.received)
 
 
-def look(state: Upload, request: Look) -> tuple[Upload, Answer]:
+def look(state: UploadState, request: SettleLook) -> tuple[UploadState, SettleReply]:
     """Tell a settle what has arrived."""
     if state.run != request.run:
-        return state, Answer(granted=False)
+        return state, SettleReply(granted=False)
     alive_until = request.now + timedelta(seconds=request.alive_seconds)
     state = state.model_copy(update={"alive_until": alive_until})
-    return state, Answer(granted=True, version=state.version, last_arrival=state.last_arrival)
+    return state, SettleReply(granted=True, version=state.version, last_arrival=state.last_arrival)
 
 
-def end(state: Upload, request: End) -> tuple[Upload, Answer]:
+def end(state: UploadState, request: End) -> tuple[UploadState, SettleReply]:
     """End a settle, unless something has arrived that it has not seen."""
     if state.run != request.run or request.version not in {None, state.version}:
-        return state, Answer(granted=False, version=state.version, last_arrival=state.last_arrival)
-    return state.model_copy(update={"run": None, "alive_until": None}), Answer(granted=True, version=state.version)
+        return state, SettleReply(granted=False, version=state.version, last_arrival=state.last_arrival)
+    return state.model_copy(update={"run": None, "alive_until": None}), SettleReply(granted=True, version=state.version)
 
 
-def revive(state: Upload, request: Revive) -> tuple[Upload, SettleRun | None]:
+def revive(state: UploadState, request: Revive) -> tuple[UploadState, SettleRun | None]:
     """Give an upload whose settle died another one."""
     if state.run is None or state.run != request.presumed_dead:
         return state, None
     return _start(state, request.settle, request.now)
 
 
-def tidy(state: Upload, request: Tidy) -> Upload | None:
+def tidy(state: UploadState, request: Tidy) -> UploadState | None:
     """What is still worth keeping; None when nothing is. No settle's number comes twice while one of that id is known."""
     if state.run is not None:
         return state
@@ -211,7 +214,7 @@ def tidy(state: Upload, request: Tidy) -> Upload | None:
     return state.model_copy(update={"recent": ()}) if idle_seconds >= 0 else state
 
 
-def _start(state: Upload, settle: SettleRun, now: datetime) -> tuple[Upload, SettleRun]:
+def _start(state: UploadState, settle: SettleRun, now: datetime) -> tuple[UploadState, SettleRun]:
     number = state.number + 1
     run = operation_id("settle", settle.shard.account, settle.shard.db, number)
     alive_until = now + timedelta(seconds=settle.alive_seconds)
@@ -219,11 +222,11 @@ def _start(state: Upload, settle: SettleRun, now: datetime) -> tuple[Upload, Set
     return state.model_copy(update=started), settle.model_copy(update={"run": run})
 
 
-def _is_known(mark: Mark, last: Mark) -> bool:
+def _is_known(mark: LastEvent, last: LastEvent) -> bool:
     return mark == last and (mark.etag is not None or mark.sequencer is not None)
 
 
-def _is_overtaken(mark: Mark, last: Mark) -> bool:
+def _is_overtaken(mark: LastEvent, last: LastEvent) -> bool:
     # The service compares sequencers as strings; strings of different lengths are of different makes.
     if mark.sequencer is None or last.sequencer is None or len(mark.sequencer) != len(last.sequencer):
         return False

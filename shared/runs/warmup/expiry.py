@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.errors import Problem
-from shared.runs.payload import Wire
+from shared.runs.payload import Payload
 from shared.runs.warmup.payloads import WarmRun
 from shared.sanitise import sanitised_line
 
@@ -14,7 +14,7 @@ _RELEASE_DOUBLINGS = 4
 _LENGTH = 120
 
 
-class Expiry(Wire):
+class Expiry(Payload):
     """What is kept of a warm database: only the latest warmup's end may take it off its nodes.
 
     `warm` is what was asked for, so that it can be had again; `tries` and `not_before` keep a warmup that fails from being
@@ -31,7 +31,7 @@ class Expiry(Wire):
     unreleased: Problem | None = None
 
 
-class Rewarm(Wire):
+class Rewarm(Payload):
     """Start the warmup of a warm database again under this id, if `seen` still is the latest."""
 
     run: str
@@ -39,13 +39,13 @@ class Rewarm(Wire):
     now: datetime
 
 
-class Rewarmed(Wire):
+class Rewarmed(Payload):
     """Whether a warmup was started; not when it was released meanwhile, or failed too short a time ago."""
 
     started: bool
 
 
-class Expire(Wire):
+class Expire(Payload):
     """The end of a warmup's time: start this release, unless a later warmup came in between, or so many were started already.
 
     One that does not say when it is `due` is of an earlier release of this app, and nothing follows it.
@@ -57,7 +57,7 @@ class Expire(Wire):
     due: datetime | None = None
 
 
-class Unreleased(Wire):
+class Unreleased(Payload):
     """Why a release did not take the database off its nodes."""
 
     problem: Problem

@@ -9,16 +9,16 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from shared.agent.assignment import AssignmentDocument
-from shared.agent.report import AgentReport, Phase, parse_report, percent
+from shared.agent.report import AgentPhase, AgentReport, parse_report, percent
 from shared.runs.warmup.facts import Limits, NodeFacts, PodFacts, Readings
 from shared.sanitise import sanitised_line
 
-type State = Literal["failed", "stale", "unknown", "loading", "warm"]
+type NodeState = Literal["failed", "stale", "unknown", "loading", "warm"]
 
 MESSAGE_LENGTH = 240
 
 
-class Reason(StrEnum):
+class NodeReason(StrEnum):
     """Our codes; an agent's own come through as they are. A contract: never renamed."""
 
     NODE_GONE = "NodeGone"
@@ -48,20 +48,20 @@ class Reason(StrEnum):
 
 
 _WAITING = {
-    "ImagePullBackOff": Reason.IMAGE_PROBLEM,
-    "ErrImagePull": Reason.IMAGE_PROBLEM,
-    "InvalidImageName": Reason.IMAGE_PROBLEM,
-    "ErrImageNeverPull": Reason.IMAGE_PROBLEM,
-    "ImageInspectError": Reason.IMAGE_PROBLEM,
-    "RegistryUnavailable": Reason.IMAGE_PROBLEM,
-    "CrashLoopBackOff": Reason.AGENT_CRASHING,
-    "CreateContainerConfigError": Reason.POD_MISCONFIGURED,
-    "CreateContainerError": Reason.POD_MISCONFIGURED,
-    "RunContainerError": Reason.POD_MISCONFIGURED,
+    "ImagePullBackOff": NodeReason.IMAGE_PROBLEM,
+    "ErrImagePull": NodeReason.IMAGE_PROBLEM,
+    "InvalidImageName": NodeReason.IMAGE_PROBLEM,
+    "ErrImageNeverPull": NodeReason.IMAGE_PROBLEM,
+    "ImageInspectError": NodeReason.IMAGE_PROBLEM,
+    "RegistryUnavailable": NodeReason.IMAGE_PROBLEM,
+    "CrashLoopBackOff": NodeReason.AGENT_CRASHING,
+    "CreateContainerConfigError": NodeReason.POD_MISCONFIGURED,
+    "CreateContainerError": NodeReason.POD_MISCONFIGURED,
+    "RunContainerError": NodeReason.POD_MISCONFIGURED,
 }
 
 
-class Verdict(NamedTuple):
+class NodeStatus(NamedTuple):
     """One node's standing. `report` is there only when it is about this assignment, whatever it says.
 
     `state` is warm, or why not: failed (somebody must act), stale (it must be assigned or warmed anew), unknown (no
@@ -69,33 +69,33 @@ class Verdict(NamedTuple):
     """
 
     node: str
-    state: State
-    phase: Phase
+    state: NodeState
+    phase: AgentPhase
     reason: str | None = None
     message: str | None = None
     pod: PodFacts | None = None
     report: AgentReport | None = None
 
 
-def verdict_on(node: str, document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits) -> Verdict:
+def verdict_on(node: str, document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits) -> NodeStatus:
     """Judge one node of an assignment."""
     pod = _pod_on(node, readings.pods)
     unfit = _unfit_node(next((facts for facts in readings.nodes if facts.name == node), None), node)
     if unfit is not None:
-        return Verdict(node, "stale", "unknown", *unfit, pod)
+        return NodeStatus(node, "stale", "unknown", *unfit, pod)
     if pod is None:
-        return Verdict(node, "loading", "waiting", Reason.POD_MISSING, f"{node} has no agent yet.")
+        return NodeStatus(node, "loading", "waiting", NodeReason.POD_MISSING, f"{node} has no agent yet.")
     broken = _broken_pod(pod)
     if broken is not None:
-        return Verdict(node, "failed", "failed", *broken, pod)
+        return NodeStatus(node, "failed", "failed", *broken, pod)
     if pod.deleting:
-        return Verdict(node, "loading", "waiting", Reason.POD_TERMINATING, f"{pod.name} is being replaced.", pod)
+        return NodeStatus(node, "loading", "waiting", NodeReason.POD_TERMINATING, f"{pod.name} is being replaced.", pod)
     if pod.report is None:
-        phase: Phase = "starting" if pod.phase == "Running" else "waiting"
-        return Verdict(node, "loading", phase, Reason.REPORT_MISSING, f"{pod.name} has not reported yet.", pod)
+        phase: AgentPhase = "starting" if pod.phase == "Running" else "waiting"
+        return NodeStatus(node, "loading", phase, NodeReason.REPORT_MISSING, f"{pod.name} has not reported yet.", pod)
     report = parse_report(pod.report)
     if report is None:
-        return Verdict(node, "unknown", "unknown", Reason.REPORT_UNREADABLE, f"{pod.name}'s report cannot be read.", pod)
+        return NodeStatus(node, "unknown", "unknown", NodeReason.REPORT_UNREADABLE, f"{pod.name}'s report cannot be read.", pod)
     return _verdict_by_report(node, report, pod, document, readings, now, limits)
 
 
@@ -107,44 +107,44 @@ def _verdict_by_report(
     readings: Readings,
     now: datetime,
     limits: Limits,
-) -> Verdict:
+) -> NodeStatus:
     if not report.db and (report.node, report.pod) == (node, pod.name):
         message = _line(report.message or f"{pod.name} has not read its assignment yet.")
-        return Verdict(node, "loading", report.phase, report.reason or Reason.REPORT_MISSING, message, pod)
+        return NodeStatus(node, "loading", report.phase, report.reason or NodeReason.REPORT_MISSING, message, pod)
     foreign = _foreign_report(report, node, pod, document)
     if foreign is not None:
         rolling = readings.rollout is not None and readings.rollout.updated < readings.rollout.desired
-        adapts = rolling or foreign[0] in (Reason.ASSIGNMENT_MISMATCH, Reason.MODE_MISMATCH)
-        return Verdict(node, "loading" if adapts else "stale", "unknown", *foreign, pod)
+        adapts = rolling or foreign[0] in (NodeReason.ASSIGNMENT_MISMATCH, NodeReason.MODE_MISMATCH)
+        return NodeStatus(node, "loading" if adapts else "stale", "unknown", *foreign, pod)
     if abs(now - report.updated_at) > timedelta(seconds=limits.report_seconds):
         message = f"The last report is of {report.updated_at:%Y-%m-%dT%H:%M:%SZ}, more than {limits.report_seconds:.0f} s off."
-        return Verdict(node, "unknown", "unknown", Reason.REPORT_TOO_OLD, message, pod, report)
+        return NodeStatus(node, "unknown", "unknown", NodeReason.REPORT_TOO_OLD, message, pod, report)
     said = sanitised_line(report.message, MESSAGE_LENGTH) if report.message else None
     if report.phase == "failed":
-        return Verdict(node, "failed", "failed", report.reason or Reason.FAILED, said, pod, report)
+        return NodeStatus(node, "failed", "failed", report.reason or NodeReason.FAILED, said, pod, report)
     if document.mode != "hot":
         message = f"The mode is {document.mode}: nothing is kept in memory."
-        return Verdict(node, "stale", report.phase, Reason.NOT_HOT, message, pod, report)
+        return NodeStatus(node, "stale", report.phase, NodeReason.NOT_HOT, message, pod, report)
     if not report.warm:
-        return Verdict(node, "loading", report.phase, report.reason, said, pod, report)
+        return NodeStatus(node, "loading", report.phase, report.reason, said, pod, report)
     return _verdict_on_claim(node, report, pod, limits)
 
 
-def _verdict_on_claim(node: str, report: AgentReport, pod: PodFacts, limits: Limits) -> Verdict:
+def _verdict_on_claim(node: str, report: AgentReport, pod: PodFacts, limits: Limits) -> NodeStatus:
     resident = percent(report.resident_bytes, report.resident_total)
     if report.phase != "completed" or not report.is_complete:
         message = (
             f"{pod.name} claims to be warm in phase {report.phase} with {report.files_done} of {report.files_total} files "
             f"and {report.bytes_done} of {report.bytes_total} bytes."
         )
-        return Verdict(node, "unknown", "unknown", Reason.REPORT_CONTRADICTORY, message, pod, report)
+        return NodeStatus(node, "unknown", "unknown", NodeReason.REPORT_CONTRADICTORY, message, pod, report)
     if resident < limits.resident_percent:
         message = f"{resident} % of the bytes are in memory, {limits.resident_percent} % must be."
-        return Verdict(node, "loading", "touching_memory", Reason.NOT_RESIDENT, message, pod, report)
+        return NodeStatus(node, "loading", "touching_memory", NodeReason.NOT_RESIDENT, message, pod, report)
     if not pod.ready:
         message = f"{pod.name} reports warm but is not ready."
-        return Verdict(node, "loading", report.phase, Reason.AGENT_NOT_READY, message, pod, report)
-    return Verdict(node, "warm", "completed", None, None, pod, report)
+        return NodeStatus(node, "loading", report.phase, NodeReason.AGENT_NOT_READY, message, pod, report)
+    return NodeStatus(node, "warm", "completed", None, None, pod, report)
 
 
 def _pod_on(node: str, pods: Sequence[PodFacts]) -> PodFacts | None:
@@ -157,21 +157,21 @@ def _precedence(pod: PodFacts) -> tuple[bool, bool, float, str]:
     return pod.phase != "Failed", not pod.deleting, pod.started_at.timestamp() if pod.started_at else 0.0, pod.name
 
 
-def _unfit_node(facts: NodeFacts | None, node: str) -> tuple[Reason, str] | None:
+def _unfit_node(facts: NodeFacts | None, node: str) -> tuple[NodeReason, str] | None:
     if facts is None:
-        return Reason.NODE_GONE, f"{node} is no longer in the cluster."
+        return NodeReason.NODE_GONE, f"{node} is no longer in the cluster."
     if not facts.ready:
-        return Reason.NODE_NOT_READY, f"{node} is not ready."
+        return NodeReason.NODE_NOT_READY, f"{node} is not ready."
     if not facts.schedulable:
-        return Reason.NODE_CORDONED, f"{node} is cordoned: no search can start there."
+        return NodeReason.NODE_CORDONED, f"{node} is cordoned: no search can start there."
     return None
 
 
-def _broken_pod(pod: PodFacts) -> tuple[Reason, str] | None:
+def _broken_pod(pod: PodFacts) -> tuple[NodeReason, str] | None:
     if pod.unschedulable:
-        return Reason.POD_UNSCHEDULABLE, _line(f"{pod.name}: {pod.unschedulable}")
+        return NodeReason.POD_UNSCHEDULABLE, _line(f"{pod.name}: {pod.unschedulable}")
     if pod.phase == "Failed":
-        reason = Reason.POD_EVICTED if pod.reason == "Evicted" else Reason.POD_FAILED
+        reason = NodeReason.POD_EVICTED if pod.reason == "Evicted" else NodeReason.POD_FAILED
         return reason, _line(f"{pod.name}: {pod.reason or 'Failed'}: {pod.message or 'no message'}")
     if pod.waiting_reason in _WAITING:
         ended = f", last ended by {pod.terminated_reason} with {pod.exit_code}" if pod.terminated_reason else ""
@@ -181,20 +181,20 @@ def _broken_pod(pod: PodFacts) -> tuple[Reason, str] | None:
     return None
 
 
-def _foreign_report(report: AgentReport, node: str, pod: PodFacts, document: AssignmentDocument) -> tuple[Reason, str] | None:
+def _foreign_report(report: AgentReport, node: str, pod: PodFacts, document: AssignmentDocument) -> tuple[NodeReason, str] | None:
     """What a report is about instead of this assignment; None when it is about nothing else."""
     if (report.db, report.node, report.pod) != (document.db, node, pod.name):
-        return Reason.REPORT_OF_ANOTHER, _line(f"The report is about {report.db} on {report.node} by {report.pod}.")
+        return NodeReason.REPORT_OF_ANOTHER, _line(f"The report is about {report.db} on {report.node} by {report.pod}.")
     if report.digest != document.digest:
-        return Reason.GENERATION_MISMATCH, _line(f"The report is about generation {report.digest}, not {document.digest}.")
+        return NodeReason.GENERATION_MISMATCH, _line(f"The report is about generation {report.digest}, not {document.digest}.")
     if report.shard_count != document.shard_count:
-        return Reason.SHARD_COUNT_MISMATCH, f"The report is about N = {report.shard_count}, not {document.shard_count}."
+        return NodeReason.SHARD_COUNT_MISMATCH, f"The report is about N = {report.shard_count}, not {document.shard_count}."
     assigned = [f"{shard:02d}" for shard in document.nodes.get(node, ())]
     if sorted(report.shards) != assigned:
         told = ", ".join(sorted(report.shards)) or "none"
-        return Reason.ASSIGNMENT_MISMATCH, _line(f"The report is about the shards {told}, not {', '.join(assigned)}.")
+        return NodeReason.ASSIGNMENT_MISMATCH, _line(f"The report is about the shards {told}, not {', '.join(assigned)}.")
     if report.mode != document.mode:
-        return Reason.MODE_MISMATCH, _line(f"The report is about mode {report.mode}, not {document.mode}.")
+        return NodeReason.MODE_MISMATCH, _line(f"The report is about mode {report.mode}, not {document.mode}.")
     return None
 
 

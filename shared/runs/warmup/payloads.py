@@ -9,13 +9,13 @@ from typing import Literal, Self
 from shared.errors import Problem
 from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
-from shared.runs.leases import Claim
-from shared.runs.payload import RetrySteering, Wire
+from shared.runs.leases import LeaseRequest
+from shared.runs.payload import Payload, RetryOptions
 from shared.runs.shard.payloads import ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 
 
-class WarmRun(Wire):
+class WarmRun(Payload):
     """The input of a warmup. `shard` is the run that brings the layouts up to date, should they need it.
 
     `ttl_seconds` after it became warm the database is released, unless it was warmed again; None keeps it. A release that does
@@ -39,16 +39,16 @@ class WarmRun(Wire):
     first_poll_seconds: float = 5.0
     longest_poll_seconds: float = 60.0
     release_again_seconds: float = 900.0
-    retry: RetrySteering = RetrySteering()
-    watch: "Watch | None" = None
+    retry: RetryOptions = RetryOptions()
+    watch: "WatchState | None" = None
     wait: "Wait | None" = None
     callback: Callback | None = None
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> LeaseRequest:
         """What the run has to hold: the database on this cluster."""
         key = lease_key(self.cluster.key, self.db)
-        return Claim(key, self.run, "warm", self.number, self.db, self.lease_seconds, self.presumed_dead)
+        return LeaseRequest(key, self.run, "warm", self.number, self.db, self.lease_seconds, self.presumed_dead)
 
     @property
     def account(self) -> str:
@@ -61,7 +61,7 @@ class WarmRun(Wire):
         return self.shard.db
 
 
-class PlanWarmup(Wire):
+class PlanWarmup(Payload):
     """Look at cluster and database, and decide everything before anything is written."""
 
     cluster: ClusterRef
@@ -71,7 +71,7 @@ class PlanWarmup(Wire):
     replicas: int | None = None
 
 
-class WarmPlan(Wire):
+class WarmPlan(Payload):
     """What is to be done: which N, which generation, on how many nodes, at most how much on one."""
 
     shard_count: int
@@ -82,14 +82,14 @@ class WarmPlan(Wire):
     reason: str
 
 
-class Planned(Wire):
+class Planned(Payload):
     """The outcome of planning: a plan, or the problem that forbids a warmup."""
 
     plan: WarmPlan | None = None
     problem: Problem | None = None
 
 
-class ApplyWarmup(Wire):
+class ApplyWarmup(Payload):
     """Bring ConfigMap and DaemonSet to a plan, in the name of a run.
 
     `replicas` is what was asked for: where that is nothing the nodes that are there decide, not the plan's number of them.
@@ -108,7 +108,7 @@ class ApplyWarmup(Wire):
         return cls(run=run.run, cluster=run.cluster, account=run.account, db=run.db, plan=plan, replicas=run.replicas)
 
 
-class Applied(Wire):
+class Applied(Payload):
     """The outcome of applying.
 
     `changed` says whether anything in the cluster had to be written, `assigned` whether the assignment was; both, too, when an
@@ -121,7 +121,7 @@ class Applied(Wire):
     problem: Problem | None = None
 
 
-class ReadWarmup(Wire):
+class ReadWarmup(Payload):
     """Look how warm a database is; with `run`, only what was moved for this warmup counts as moved."""
 
     cluster: ClusterRef
@@ -129,7 +129,7 @@ class ReadWarmup(Wire):
     run: str | None = None
 
 
-class WarmReading(Wire):
+class WarmReading(Payload):
     """One look, in short. `reasons` are of the first few nodes that are not warm; `trouble` says that nothing was seen.
 
     `covered` says that every shard is warm on at least one node, `nodes_failed` counts those of the others that have failed,
@@ -157,14 +157,14 @@ class WarmReading(Wire):
         return self.status == "Stale" or self.nodes_stale > 0
 
 
-class Wait(Wire):
+class Wait(Payload):
     """How long a run has waited for the one that holds its database; carried from one round of tries to the next."""
 
     deadline: datetime
     tries: int = 0
 
 
-class Watch(Wire):
+class WatchState(Payload):
     """How far the watch is; carried from one round of polls to the next.
 
     `failed_polls` counts those in a row, `refusals` how often in a row lost shards could not be assigned anew.
@@ -182,7 +182,7 @@ class Watch(Wire):
     failed_polls: int = 0
     refusals: int = 0
 
-    def after(self, applied: Applied) -> "Watch":
+    def after(self, applied: Applied) -> "WatchState":
         """The watch when the plan was applied once more. What the agents ask for is not lowered: that would restart them."""
         plan = self.plan.model_copy(update={"node_bytes": max(self.plan.node_bytes, applied.node_bytes)})
         watch = self.model_copy(update={"plan": plan, "refusals": 0})
@@ -191,28 +191,28 @@ class Watch(Wire):
         return watch.model_copy(update={"changed": True, "assigned": self.assigned or applied.assigned, "moved_before": 0})
 
 
-class MarkNodes(Wire):
+class MarkNodes(Payload):
     """Label the nodes of a warm database."""
 
     cluster: ClusterRef
     db: str
 
 
-class Marked(Wire):
+class Marked(Payload):
     """The outcome of labelling; not `marked` where the app has no right to label nodes."""
 
     marked: bool = False
     problem: Problem | None = None
 
 
-class RemoveWarmup(Wire):
+class RemoveWarmup(Payload):
     """Remove what a warmup made in a cluster."""
 
     cluster: ClusterRef
     db: str
 
 
-class WarmResult(Wire):
+class WarmResult(Payload):
     """What a warmup achieved; the operation's `result`.
 
     `bytes_moved` is what the present agents downloaded for this run; an agent that was restarted counts from its start.

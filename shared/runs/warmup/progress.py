@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.agent.assignment import AssignmentDocument
 from shared.agent.report import KnownPhase, percent
-from shared.runs.warmup.node_status import State, Verdict
+from shared.runs.warmup.node_status import NodeState, NodeStatus
 
 PHASE_LABELS: dict[KnownPhase, str] = {
     "failed": "Failed",
@@ -23,7 +23,7 @@ PHASE_LABELS: dict[KnownPhase, str] = {
 """The phases in the order in which one of them stands for all (contract 4.4)."""
 
 _SHOWN_PODS = 20
-TROUBLED_FIRST: tuple[State, ...] = ("failed", "stale", "unknown", "loading", "warm")
+TROUBLED_FIRST: tuple[NodeState, ...] = ("failed", "stale", "unknown", "loading", "warm")
 
 
 class NodeProgress(BaseModel):
@@ -34,7 +34,7 @@ class NodeProgress(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: State
+    state: NodeState
     reason: str | None = None
     message: str | None = None
     phase: KnownPhase
@@ -88,7 +88,7 @@ def dominant_phase(counts: Mapping[KnownPhase, int]) -> KnownPhase:
     return "unknown"
 
 
-def node_progress(verdict: Verdict, document: AssignmentDocument) -> NodeProgress:
+def node_progress(verdict: NodeStatus, document: AssignmentDocument) -> NodeProgress:
     """One node's standing with its counts."""
     standing = NodeProgress(
         state=verdict.state,
@@ -112,7 +112,7 @@ def node_progress(verdict: Verdict, document: AssignmentDocument) -> NodeProgres
     return standing.model_copy(update=counts)
 
 
-def shard_progress(label: str, verdicts: Sequence[Verdict]) -> ShardProgress:
+def shard_progress(label: str, verdicts: Sequence[NodeStatus]) -> ShardProgress:
     """One shard's progress from the standings of the nodes that are to hold it; nothing as long as one has not reported."""
     warm = sum(verdict.state == "warm" for verdict in verdicts)
     reports = [verdict.report.shards[label] for verdict in verdicts if verdict.report is not None]
@@ -128,7 +128,7 @@ def shard_progress(label: str, verdicts: Sequence[Verdict]) -> ShardProgress:
     )
 
 
-def pod_statuses(verdicts: Sequence[Verdict], document: AssignmentDocument) -> tuple[PodStatus, ...]:
+def pod_statuses(verdicts: Sequence[NodeStatus], document: AssignmentDocument) -> tuple[PodStatus, ...]:
     """The first pods by trouble, then by node: what is cut off is what is well."""
     ordered = sorted(verdicts, key=lambda verdict: (TROUBLED_FIRST.index(verdict.state), verdict.node))
     return tuple(
@@ -150,12 +150,12 @@ def mean(shares: Sequence[int]) -> int:
     return sum(shares) // len(shares) if shares else 0
 
 
-def begun_at(verdicts: Sequence[Verdict]) -> datetime | None:
+def begun_at(verdicts: Sequence[NodeStatus]) -> datetime | None:
     """When the first agent that reports began."""
     return min((verdict.report.started_at for verdict in verdicts if verdict.report), default=None)
 
 
-def elapsed_seconds(verdicts: Sequence[Verdict], now: datetime) -> int | None:
+def elapsed_seconds(verdicts: Sequence[NodeStatus], now: datetime) -> int | None:
     """Seconds since the first agent began: until now, or, when one has failed, until the last word of any."""
     begun = begun_at(verdicts)
     if begun is None:
@@ -165,7 +165,7 @@ def elapsed_seconds(verdicts: Sequence[Verdict], now: datetime) -> int | None:
     return max(0, int((ended - begun).total_seconds()))
 
 
-def remaining_seconds(verdicts: Sequence[Verdict]) -> int | None:
+def remaining_seconds(verdicts: Sequence[NodeStatus]) -> int | None:
     """Seconds of copying for the slowest node at its own rate; None when a node's rate is not known or none copies."""
     longest = 0
     for verdict in verdicts:

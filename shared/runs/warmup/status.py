@@ -17,7 +17,7 @@ from shared.agent.report import KnownPhase, percent
 from shared.blastdb.volumes import Molecule
 from shared.runs.warmup.facts import Limits, Readings, RolloutFacts
 from shared.runs.warmup.labels import shard_label as node_label
-from shared.runs.warmup.node_status import State, Verdict, verdict_on
+from shared.runs.warmup.node_status import NodeState, NodeStatus, verdict_on
 from shared.runs.warmup.progress import (
     PHASE_LABELS,
     NodeProgress,
@@ -40,7 +40,7 @@ HOST_PATH = "/workspace/blast"
 """Where a node keeps its files, the same on every node (contract 2.1)."""
 
 # A database is as well as its worst node.
-_WORST_FIRST: tuple[tuple[State, WarmState], ...] = (
+_WORST_FIRST: tuple[tuple[NodeState, WarmState], ...] = (
     ("failed", "Failed"),
     ("stale", "Stale"),
     ("unknown", "Unknown"),
@@ -112,7 +112,7 @@ def status_of(document: AssignmentDocument, readings: Readings, now: datetime, l
     if blind is None:
         verdicts = [verdict_on(node, document, readings, now, limits or Limits()) for node in names]
     else:
-        verdicts = [Verdict(node, "unknown", "unknown") for node in names]
+        verdicts = [NodeStatus(node, "unknown", "unknown") for node in names]
     state, error = ("Unknown", blind) if blind is not None else _state(document, readings.rollout, verdicts)
     return _document(document, state, error, verdicts, now)
 
@@ -130,7 +130,7 @@ def _blindness(readings: Readings) -> str | None:
 
 
 def _state(
-    document: AssignmentDocument, rollout: RolloutFacts | None, verdicts: Sequence[Verdict]
+    document: AssignmentDocument, rollout: RolloutFacts | None, verdicts: Sequence[NodeStatus]
 ) -> tuple[WarmState, str | None]:
     worst = _worst({verdict.state for verdict in verdicts})
     if worst == "Failed":
@@ -145,7 +145,7 @@ def _state(
     return worst, None
 
 
-def _worst(states: AbstractSet[State]) -> WarmState:
+def _worst(states: AbstractSet[NodeState]) -> WarmState:
     for state, name in _WORST_FIRST:
         if state in states:
             return name
@@ -153,7 +153,7 @@ def _worst(states: AbstractSet[State]) -> WarmState:
 
 
 def _document(
-    document: AssignmentDocument, state: WarmState, error: str | None, verdicts: Sequence[Verdict], now: datetime
+    document: AssignmentDocument, state: WarmState, error: str | None, verdicts: Sequence[NodeStatus], now: datetime
 ) -> WarmStatus:
     progress = {verdict.node: node_progress(verdict, document) for verdict in verdicts}
     holders = {shard: document.assignment.holders(shard) for shard in range(document.shard_count)}
