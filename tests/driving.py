@@ -18,6 +18,7 @@ from yarl import URL
 
 from local.azurite import CONTAINER
 from local.stack.stack import RESOURCE_GROUP, SUBSCRIPTION_ID
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ class Api(httpx.AsyncClient):
     """
 
     def __init__(self, url: str, account: str, secrets: Iterable[str] = ()) -> None:
-        super().__init__(base_url=url, timeout=60, event_hooks={"response": [self._look_for_secrets]})
+        super().__init__(base_url=url, timeout=PATIENCE_SECONDS, event_hooks={"response": [self._look_for_secrets]})
         self._secrets = tuple(secrets)
         self.account = account
         self.body = {"subscription_id": SUBSCRIPTION_ID, "resource_group": RESOURCE_GROUP, "account_name": account}

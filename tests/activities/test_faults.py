@@ -11,6 +11,7 @@ from activities.shard import commit_metadata, inspect_database, mark_started, re
 from shared.errors import Code, TransientFailure
 from tests.builders import alias, database, layout, manifest
 from tests.driving import written
+from tests.patience import patience
 
 STEPS = ["inspect", "mark", "upload", "commit", "remove", "record"]
 
@@ -165,7 +166,7 @@ async def test_a_statistics_file_that_changes_under_the_look_is_looked_at_again(
     await bench.blobs.upload(database("db", 2))
     held = bench.proxy.hold(lambda request: request.path.endswith("/db.njs"))
     looking = asyncio.create_task(inspect_database(bench.inspect("db"), bench.clients))
-    async with asyncio.timeout(10):
+    async with patience():
         await held.reached()
         while not any("prefix=db/" in unquote(record.query) for record in bench.proxy.records):  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from shared.runs.reconcile.payloads import Pruned, PruneGhosts
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database, statistics_file
 from tests.driving import writes
+from tests.patience import patience
 
 GHOST = {name: data for name, data in database("db", 4).items() if ".03." in name}
 
@@ -50,7 +51,7 @@ async def test_ghosts_in_the_listing_that_was_refused_are_removed(haunted):
 async def test_volumes_of_which_one_file_is_younger_than_the_statistics_stay(haunted, name):
     statistics = haunted.blobs.container.get_blob_client("db/db.njs")
     counted_at = (await statistics.get_blob_properties()).last_modified
-    async with asyncio.timeout(10):
+    async with patience():
         while await changed(haunted, name) <= counted_at:
             pass
 

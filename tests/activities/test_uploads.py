@@ -20,6 +20,7 @@ from shared.settings import Settings
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database
 from tests.driving import writes
+from tests.patience import patience
 
 
 async def look(bench, db):
@@ -119,7 +120,7 @@ async def test_file_that_is_still_being_copied_makes_the_upload_incomplete(statu
     connection = f"AccountName={ACCOUNT};AccountKey={key};BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT};"
     clients = Clients.of(Settings(accounts=(ACCOUNT,), blob_connection=(connection,)))
     try:
-        async with asyncio.timeout(20):
+        async with patience():
             while not server.started:  # noqa: ASYNC110 - the server gives no other sign
                 await asyncio.sleep(0.01)
         seen = await inspect_upload(InspectUpload(account=ACCOUNT, db="nt"), clients)

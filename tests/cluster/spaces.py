@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from local.cluster.api import Api, ApiError
+from tests.patience import PATIENCE_SECONDS
 
 
 class Space:
@@ -31,7 +32,7 @@ class Space:
         """A pod as it is now."""
         return await self.api.get(f"{self.root}/pods/{name}")
 
-    async def until(self, name: str, says_yes, seconds: float = 20) -> dict:
+    async def until(self, name: str, says_yes, seconds: float = PATIENCE_SECONDS) -> dict:
         """Wait until something holds of a pod; returns the pod as it then is."""
         return await until(self.api, f"{self.root}/pods/{name}", says_yes, seconds)
 
@@ -48,14 +49,14 @@ class Space:
         await eventually(is_gone)
 
 
-async def eventually(says_yes, seconds: float = 20) -> None:
+async def eventually(says_yes, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until an asynchronous condition holds."""
     async with asyncio.timeout(seconds):
         while not await says_yes():  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(0.02)
 
 
-async def until(api: Api, path: str, says_yes, seconds: float = 20) -> dict:
+async def until(api: Api, path: str, says_yes, seconds: float = PATIENCE_SECONDS) -> dict:
     """Wait until something holds of what is at a path; returns that as it then is."""
     found = None
 

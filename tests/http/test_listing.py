@@ -9,6 +9,7 @@ import pytest
 
 from tests.builders import alias, database, layout, manifest
 from tests.driving import Api, Blobs, sent, writes
+from tests.patience import patience
 
 FIELDS = {
     "name",
@@ -62,7 +63,7 @@ async def test_a_row_shows_a_run_under_way(stack, api, blobs):
     await blobs.upload(database("under_way", 2))
     held = stack.proxy.hold(lambda request: request.method == "PUT" and "shards/under_way_shard" in request.path)
     run = (await api.start_shard("under_way")).json()["operation_id"]
-    async with asyncio.timeout(20):
+    async with patience():
         await held.reached()
 
     row, document = (await api.rows())["under_way"], await api.show("under_way")

@@ -10,6 +10,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 
 from tests.builders import database
 from tests.driving import sent
+from tests.patience import patience
 
 
 class ForeignWriter:
@@ -74,7 +75,7 @@ async def test_of_two_creators_neither_is_lost(stack, api, blobs, records):
     await blobs.upload(database(db, 2))
     held = stack.proxy.hold(lambda request: request.method == "PUT" and request.path.endswith(f"/{db}-metadata.json"))
     reply = await api.start_shard(db)
-    async with asyncio.timeout(20):
+    async with patience():
         await held.reached()
     await blobs.put_metadata(db, {"source_version": None, "created_by": "another"})
     held.release()
@@ -94,7 +95,7 @@ async def test_a_new_version_that_arrives_during_the_run_is_not_mislabelled(stac
     await blobs.put_metadata(db, {"source_version": "one"})
     held = stack.proxy.hold(lambda request: request.method == "PUT" and f"/1shards/{db}_shard_00" in request.path)
     reply = await api.start_shard(db)
-    async with asyncio.timeout(20):
+    async with patience():
         await held.reached()
     await ForeignWriter(blobs, db).change(lambda document: document.update(source_version="two"))
     await blobs.upload(database(db, 2, content=b"z"))

@@ -17,6 +17,7 @@ from tests.builders import (
     statistics_file,
 )
 from tests.driving import Blobs, sent, writes, written
+from tests.patience import patience
 
 
 async def test_a_fresh_database_gets_every_preset_that_it_has_volumes_for(api, blobs, records):
@@ -529,7 +530,7 @@ async def test_a_database_that_changes_during_the_run_is_looked_at_again(stack, 
     await blobs.upload(database("changing", 2))
     held = stack.proxy.hold(lambda request: request.method == "PUT" and "/1shards/changing_shard_00" in request.path)
     reply = await api.start_shard("changing")
-    async with asyncio.timeout(20):
+    async with patience():
         await held.reached()
     await blobs.upload(database("changing", 3))
     held.release()

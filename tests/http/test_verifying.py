@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from tests.builders import alias, database, manifest, statistics_file
 from tests.driving import writes
+from tests.patience import patience
 
 
 async def verified(api, db) -> dict:
@@ -90,7 +89,7 @@ async def test_while_a_run_holds_the_database_nothing_is_certified(stack, api, b
     await blobs.upload(database("busy_verify", 2))
     held = stack.proxy.hold(lambda request: request.method == "PUT" and "shards/busy_verify_shard" in request.path)
     run = (await api.start_shard("busy_verify")).json()["operation_id"]
-    async with asyncio.timeout(20):
+    async with patience():
         await held.reached()
 
     reply = await api.post("/api/blast/databases/busy_verify/verify", json={"account_name": api.account})

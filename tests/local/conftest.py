@@ -9,6 +9,7 @@ import pytest
 from durabletask.client import AsyncTaskHubGrpcClient
 
 from local.host import FunctionsHost
+from tests.patience import PATIENCE_SECONDS
 
 SAMPLE_APP = Path(__file__).parent / "sample_app"
 
@@ -21,7 +22,7 @@ class Sample:
         self.gate = folder / "gate"
         env = {"EFFECTS": str(self._effects), "GATE": str(self.gate), "NIGHTLY": "0 0 3 * * *", **(more_env or {})}
         self.host = FunctionsHost(SAMPLE_APP, state=folder / "state", env=env, **options)
-        self.http = httpx.AsyncClient(timeout=20)
+        self.http = httpx.AsyncClient(timeout=PATIENCE_SECONDS)
 
     @property
     def effects(self) -> list[str]:

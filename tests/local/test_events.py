@@ -17,6 +17,7 @@ from local.azurite import CONTAINER, Azurite
 from local.events import Subscription, Written, event, written_by
 from local.processes import free_port
 from shared.runs.upload.events import BlobChanged, read_event
+from tests.patience import patience
 
 
 def line(request, status=201):
@@ -73,7 +74,7 @@ async def webhook():
     serving = asyncio.create_task(server.serve())
 
     async def heard(count):
-        async with asyncio.timeout(30), arrived:
+        async with patience(), arrived:
             await arrived.wait_for(lambda: len(taken) >= count)
         return taken
 
@@ -89,7 +90,7 @@ async def test_writes_are_told_in_order_until_they_are_taken(tmp_path, webhook):
         async with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
             container = service.get_container_client(CONTAINER)
             await container.upload_blob("before/it", b"x")
-            async with asyncio.timeout(30):
+            async with patience():
                 # The emulator answers before it has written its log.
                 while b"before/it" not in azurite.log.read_bytes():  # noqa: ASYNC110 - a file gives no sign
                     await asyncio.sleep(0.01)

@@ -60,8 +60,8 @@ async def test_live_id_is_refused_and_a_finished_one_is_used_again(sample):
     assert (await sample.run("fan_out", 1, "patient-2"))["output"] == [0]
 
 
-async def test_timer_fires_when_it_is_due(sample):
-    assert 0.1 <= (await sample.run("slept", 100))["output"] < 2
+async def test_timer_fires_and_not_before_it_is_due(sample):
+    assert (await sample.run("slept", 100))["output"] >= 0.1
 
 
 async def test_child_knows_its_parent_and_timers_of_earlier_rounds_do_not_fire_in_it(sample):

@@ -1,6 +1,7 @@
 """Event Grid and timer triggers."""
 
 import asyncio
+from tests.patience import patience
 
 WEBHOOK = "/runtime/webhooks/EventGrid?functionName="
 NOTIFICATION = {"aeg-event-type": "Notification"}
@@ -52,5 +53,5 @@ async def test_timer_function_is_run_on_demand(sample):
 
 async def test_timer_function_fires_on_its_schedule(start_sample):
     sample = await start_sample(more_env={"NIGHTLY": "* * * * * *"})
-    async with asyncio.timeout(10):
+    async with patience():
         await sample.wait_for_effects(1, "nightly")

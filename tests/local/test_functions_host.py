@@ -11,6 +11,7 @@ import pytest
 
 from local.host import FunctionsHost
 from local.processes import Child, ProcessFailed, free_port
+from tests.patience import patience
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE_APP = Path(__file__).parent / "sample_app"
@@ -91,7 +92,7 @@ async def test_killed_program_takes_its_children_with_it(tmp_path):
     await program.ready(has_started, 20)
     program.kill()
     await program.wait()
-    async with asyncio.timeout(5):
+    async with patience():
         while _processes_of(tmp_path):  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(0.005)
 

@@ -7,13 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from local.host import Verdict, WorkItemNote
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-PATIENCE_SECONDS = 120
-"""Generous: whatever waits ends as soon as its condition holds."""
-
 
 type Key = tuple[str, str, str, str]
 """Instance, kind, name and moment of a note."""
@@ -70,7 +67,7 @@ class Stop:
 
     async def reached(self) -> None:
         """Wait until the item is there."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with patience():
             await self._reached.wait()
 
     def go(self) -> None:

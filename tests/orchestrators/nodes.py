@@ -29,6 +29,7 @@ from shared.runs.shard.payloads import Inspected, Inspection, ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.expiry import Expiry
 from shared.runs.warmup.payloads import Applied, Marked, Planned, WarmPlan, WarmReading, WarmRun
+from tests.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     type Answer = BaseModel | Callable[[dict], BaseModel]
 
-PATIENCE_SECONDS = 60
 PLAN = WarmPlan(shard_count=2, replicas=1, digest="d" * 32, nodes=2, node_bytes=100, reason="N = 2.")
 CLUSTER = ClusterRef(subscription_id="s", resource_group="r", name="c")
 WARM = WarmReading(status="Ready", nodes_ready=2, nodes_total=2)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from aiohttp import web
 
 from local.cluster.certificates import server_certificate
-from tests.orchestrators.crossroads import PATIENCE_SECONDS
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,7 @@ class Receiver:
 
     async def got(self, path: str, number: int = 1) -> list[Delivery]:
         """Wait until so many requests have come."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self._came:
+        async with patience(), self._came:
             await self._came.wait_for(lambda: len(self._deliveries[path]) >= number)
         return self.deliveries(path)
 

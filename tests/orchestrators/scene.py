@@ -16,7 +16,8 @@ from shared.blastdb.blobs import PRESETS
 from shared.runs.ids import lease_key, operation_id
 from tests.builders import LETTERS_PER_VOLUME, SEQUENCES_PER_VOLUME, alias, database, layout, manifest
 from tests.driving import Api, Blobs
-from tests.orchestrators.crossroads import PATIENCE_SECONDS, Crossroads, Step, Stop
+from tests.orchestrators.crossroads import Crossroads, Step, Stop
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -81,7 +82,7 @@ class Scene:
 
     async def ended(self, run: str) -> dict:
         """The operation once it has ended, which must not take for ever."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with patience():
             return await self.api.end(run)
 
     def client(self) -> AsyncTaskHubGrpcClient:
@@ -152,13 +153,13 @@ class Scene:
 
 async def held(*rules: Held) -> None:
     """Wait until each of these has met a request."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with patience():
         await asyncio.gather(*(rule.reached() for rule in rules))
 
 
 async def until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
     """Wait until something is so that gives no sign of its own."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with patience():
         while True:
             answer = condition()
             if answer is True or (not isinstance(answer, bool) and await answer):

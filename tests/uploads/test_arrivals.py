@@ -113,10 +113,18 @@ async def test_events_that_come_late_and_again_start_nothing(uploads):
 async def test_every_event_begins_the_wait_anew(uploads):
     db, loop = await uploads.new("slow", 2), asyncio.get_running_loop()
     uploads.proxy.clear()
-    end, last = loop.time() + 3 * QUIET_SECONDS, 0.0
-    while loop.time() < end:
-        last = loop.time()
-        await uploads.tell(event(f"{db}/{db}.00.nsq"))
+    # The third turn is that in which the first wait is over.
+    waited = uploads.crossroads.stop(uploads.settle_of(db), Step("orchestrator", "settle", 3), "delivered")
+    await uploads.tell(event(f"{db}/{db}.00.nsq"))
+    await waited.reached()
+    last = loop.time()
+    await uploads.tell(event(f"{db}/{db}.00.nsq"))
+
+    async def is_heard():
+        return (await uploads.upload_state(db)).version == 2
+
+    await until(is_heard)
+    waited.go()
 
     assert (await uploads.settled(db))["result"]["outcome"] == "sharded"
     looks = [record.started for record in uploads.proxy.records if db in record.path + record.query]

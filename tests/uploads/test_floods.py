@@ -2,8 +2,6 @@
 
 import random
 
-import pytest
-
 from tests.builders import database
 from tests.orchestrators.scene import until
 from tests.storage_events import event
@@ -12,7 +10,6 @@ EVENTS = 5000
 DATABASES = 200
 
 
-@pytest.mark.timeout(300)
 async def test_five_thousand_events_for_one_database_make_one_run_and_a_short_history(uploads):
     db = "flooded"
     files = database(db, 3)
@@ -30,7 +27,6 @@ async def test_five_thousand_events_for_one_database_make_one_run_and_a_short_hi
         assert len(await uploads.history(settle["id"])) < 200
 
 
-@pytest.mark.timeout(600)
 async def test_two_hundred_databases_at_once_make_one_run_each(uploads):
     databases = [f"crowd-{number:03d}" for number in range(DATABASES)]
     files = {name: data for db in databases for name, data in database(db, 1).items()}

@@ -22,6 +22,7 @@ from shared.blastdb.manifest import render_manifest
 from shared.blastdb.statistics import add_up, parse_index_head
 from shared.blastdb.volumes import INDEX_EXTENSION, ListedFile, take_inventory
 from tests.driving import Blobs
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 NODE = "aks-blastpool-0"
@@ -196,7 +197,7 @@ class Warmer:
         except FileNotFoundError:
             return None
 
-    async def until(self, condition, seconds=30) -> dict:
+    async def until(self, condition, seconds=PATIENCE_SECONDS) -> dict:
         """Wait for a report that fulfils a condition."""
         end = time.monotonic() + seconds
         while not ((report := self.report) and condition(report)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Event
@@ -191,12 +190,11 @@ def test_the_image_has_every_module_that_the_agent_imports(tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, check=True)
 
 
-def test_the_probe_starts_fast():
-    began = time.perf_counter()
+def test_the_probe_loads_little():
     loaded = "import sys; import warmer.ready; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
     assert not {"pydantic", "asyncio", "ssl", "logging", "azure"} & set(modules)
-    assert time.perf_counter() - began < 1
+    assert len(modules) < 120
 
 
 class Outbox:

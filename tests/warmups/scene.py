@@ -26,6 +26,7 @@ from shared.runs.warmup.clusters import ClusterRef
 from tests.builders import alias
 from tests.builders import database as synthetic
 from tests.driving import Api, Blobs
+from tests.patience import patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from local.stack.warm import WarmStack
     from tests.orchestrators.crossroads import Crossroads, Step, Stop
 
-PATIENCE_SECONDS = 60
 OUTAGE_SECONDS = 2
 HOST_PATH = "workspace/blast"
 _CORE = f"/api/v1/namespaces/{NAMESPACE}"
@@ -121,7 +121,7 @@ class Warmups:
 
     async def ended(self, run: str) -> dict:
         """The operation once it has ended, which must not take for ever."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with patience():
             return await self.api.end(run)
 
     async def warmed(self, db: str, **fields) -> dict:
@@ -337,14 +337,14 @@ def specimen(db: str, molecule: str, seed: int) -> Specimen:
 
 async def eventually(says_yes: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something is so that gives no sign of its own."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with patience():
         while not await says_yes():  # noqa: ASYNC110 - the condition is in another process
             await asyncio.sleep(0.05)
 
 
 async def held(rule: Held, count: int = 1) -> None:
     """Wait until a rule has met so many requests."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with patience():
         await rule.reached(count)
 
 
