@@ -8,11 +8,10 @@ import asyncio
 import base64
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
-from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 from shared.allowed import allows
 from shared.azure.credentials import credential, no_token
@@ -20,6 +19,9 @@ from shared.errors import Code, Forbidden, Misconfigured, NotFound, ShardwarmErr
 from shared.runs.warmup.clusters import WORKLOAD_LABEL, Access, ClusterFacts, ClusterRef, Pool
 from shared.sanitise import sanitised_line
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.mgmt.containerservice.aio import ContainerServiceClient
 
 _TIMEOUT_SECONDS = 20
 
@@ -72,13 +74,16 @@ class Clusters:
             await client.close()
         self._by_subscription.clear()
 
-    def _client(self, cluster: ClusterRef) -> ContainerServiceClient:
+    def _client(self, cluster: ClusterRef) -> "ContainerServiceClient":
         if not allows(self._settings.clusters, cluster.name):
             message = f"Cluster '{cluster.name}' is not allowed. An operator can add it to SHARDWARM_CLUSTERS."
             raise Forbidden(Code.CLUSTER_NOT_ALLOWED, message, target="aks_cluster_name")
         loop = asyncio.get_running_loop()
         found = self._by_subscription.get(cluster.subscription_id)
         if found is None or found[0] is not loop:
+            # Slow to import, and needed only where there is a cluster: here, a start is sooner done.
+            from azure.mgmt.containerservice.aio import ContainerServiceClient  # noqa: PLC0415
+
             client = ContainerServiceClient(
                 credential(self._settings),
                 cluster.subscription_id,

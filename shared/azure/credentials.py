@@ -6,7 +6,6 @@ from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
-from azure.identity.aio import DefaultAzureCredential
 
 from shared.errors import Code, TransientFailure
 from shared.sanitise import sanitised_line
@@ -33,6 +32,9 @@ def no_token(cluster: str, audience: str, error: AzureError) -> TransientFailure
 
 @cache
 def _default(client_id: str | None) -> AsyncTokenCredential:
+    # Slow to import, and needed only where there is no connection string: here, a start is sooner done.
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
+
     return DefaultAzureCredential(managed_identity_client_id=client_id, exclude_interactive_browser_credential=True)
 
 

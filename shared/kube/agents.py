@@ -4,19 +4,20 @@ The ConfigMap tells the agents their shards and is what the next assignment star
 those who look.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import batched
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
 from shared.agent.assignment import ASSIGNMENT_FILE, AssignmentDocument
 from shared.errors import Misconfigured
 from shared.kube import parsing
-from shared.kube.api import ApiServer, Json
 from shared.kube.errors import GoneError
 from shared.kube.manifests import ASSIGNMENT_ANNOTATION, NAME_LABEL, WarmerSpec, config_map, daemon_set
 from shared.kube.parsing import WORKLOAD_SELECTOR, WorkloadNode
@@ -25,6 +26,10 @@ from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
 from shared.runs.warmup.facts import Readings
 from shared.runs.warmup.labels import DATABASE_LABEL, database_hash, database_label_prefix, object_name
 from shared.runs.warmup.status import WarmStatus, status_of
+
+if TYPE_CHECKING:
+    from shared.kube.api import ApiServer
+    from shared.kube.parsing import Json
 
 _NODES = "/api/v1/nodes"
 _AT_ONCE = 8

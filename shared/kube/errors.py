@@ -7,7 +7,6 @@ an object between two calls, and a repetition sees what there is.
 from typing import Any, cast
 
 from azure.core.exceptions import AzureError
-from kubernetes.client.exceptions import ApiException
 from pydantic import BaseModel, ValidationError
 from urllib3.exceptions import HTTPError
 
@@ -39,6 +38,9 @@ def translate(cluster: str, error: Exception) -> Exception:
         return no_token(cluster, "Kubernetes", error)
     if isinstance(error, HTTPError):
         return _unavailable(cluster, type(error).__name__)
+    # Slow to import, and needed only where there is a cluster: see `shared.kube.servers`.
+    from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
+
     if not isinstance(error, ApiException):
         return error
     untyped = cast("Any", error)

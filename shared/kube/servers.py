@@ -1,12 +1,16 @@
 """API servers by cluster, each found through ARM once in a while, with the app's own Entra token on every call."""
 
+from __future__ import annotations
+
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from shared.azure.credentials import AKS_SCOPE, credential
-from shared.kube.api import ApiServer
 from shared.runs.warmup.clusters import Access, ClusterFacts, ClusterRef
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.kube.api import ApiServer
 
 _KEPT_SECONDS = 300.0
 
@@ -50,5 +54,8 @@ class ApiServers:
         async def token() -> str:
             # The credential keeps its tokens and renews them before they expire.
             return (await credential(self._settings).get_token(AKS_SCOPE)).token
+
+        # Its client is slow to import, and needed only where there is a cluster: here, a start is sooner done.
+        from shared.kube.api import ApiServer  # noqa: PLC0415
 
         return ApiServer(cluster.name, access, token)
