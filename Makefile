@@ -5,6 +5,10 @@ BIN := .venv/bin
 # Versions and hashes that a lock file already has stay, unless pyproject.toml asks for others. By default uv writes no index's address.
 COMPILE := $(BIN)/uv pip compile --quiet --python $(PYTHON) --generate-hashes --no-header --no-annotate
 
+# Three files of tests at once on two cores: while one waits, the others work.
+TESTS := $(PYTHON) -m pytest -n 3 --no-loadscope-reorder
+QUICK := tests/domain tests/wire tests/app tests/activities tests/http
+
 # More arguments for run, test, dev and bench: make test ARGS="-k proxy".
 ARGS ?=
 
@@ -12,11 +16,11 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 # The order of what check does is a promise.
 .NOTPARALLEL:
-.PHONY: help setup run test check fmt lint types layers locks dev cluster bench lock openapi clean
+.PHONY: help setup run test test-quick check fmt lint types layers locks dev cluster bench lock openapi clean
 
 help: ## this menu
 	@printf 'Shardwarm. Usage: make TARGET [ARGS="..."]\n\n'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install .venv, Azurite, an S3 server, pyright, BLAST+ and vmtouch; quick when nothing is missing
 	@local/setup
@@ -25,7 +29,10 @@ run: setup ## the main job: shard and warm two real databases and prove that not
 	@$(PYTHON) -m local.demo $(ARGS)
 
 test: setup ## all tests
-	@$(PYTHON) -m pytest -n 2 --no-loadscope-reorder $(ARGS)
+	@$(TESTS) $(ARGS)
+
+test-quick: setup ## tests of pure code and storage, without durable runs and clusters: what to run while writing code
+	@$(TESTS) $(QUICK) $(ARGS)
 
 check: locks lint types layers test ## what CI runs, in CI's order
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_ACCOUNT = "devstoreaccount1"
 CONTAINER = "blast-db"
 """Where Shardwarm keeps databases."""
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 _PROGRAM = ROOT / "local/node_modules/azurite/dist/src/blob/main.js"
 _ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
 _STARTS = 3

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 BUCKET = "ncbi-blast-databases"
 _PYTHON = ROOT / ".local/s3/bin/python"
 _PUBLIC = {"x-amz-acl": "public-read"}

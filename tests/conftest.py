@@ -12,31 +12,55 @@ from local.proxy import Proxy
 from local.stack import Stack
 from tests.driving import Api, Blobs
 
-_OF_THE_CLUSTER = {"cluster", "warmups", "e2e"}
+_FIRST_TO_LAST = (
+    "warmups",
+    "orchestrators",
+    "e2e",
+    "cluster",
+    "uploads",
+    "http",
+    "local",
+    "warmer",
+    "activities",
+    "wire",
+    "app",
+    "domain",
+)
+"""Folders, the longest first, so that no worker is left with one at the end; the files of one share what it sets up."""
+_HEAVY = {"test_kills", "test_interruptions", "test_limits", "test_nodes", "test_joining"}
+"""About half of the work in tests/warmups: it is done on two clusters at a time."""
 ACCOUNTS = ("devstoreaccount1", "elbstg01")
 QUICK = {"SHARDWARM_RETRY_ATTEMPTS": "3", "SHARDWARM_RETRY_FIRST_SECONDS": "0.05"}
 """Settings of a stack under test: passing failures are over soon."""
 
 
 class ByFiles(LoadScopeScheduling):
-    """Files of tests are dealt out whole, for what their modules set up; all that needs a cluster goes to one worker.
+    """Files of tests are dealt out whole, for what their modules set up; those that share a cluster go together.
 
     Not by `--dist loadgroup`: its marks have no effect with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
-        return "cluster" if path.parent.name in _OF_THE_CLUSTER else str(path)
+        match path.parent.name, path.stem:
+            case "warmups", "test_reconcile":
+                return "warmups, on a cluster of its own"
+            case "warmups", stem:
+                return "warmups, heavy" if stem in _HEAVY else "warmups"
+            case "cluster" | "e2e" as folder, _:
+                return folder
+        return str(path)
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """Deal the tests out to workers (`-n 2`)."""
+    """Deal the tests out to workers (`-n 3`)."""
     return ByFiles(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with what needs a cluster, since it takes longest."""
-    items.sort(key=lambda item: item.path.parent.name not in _OF_THE_CLUSTER)
+    """Begin with the folders that take longest."""
+    ranks = {folder: rank for rank, folder in enumerate(_FIRST_TO_LAST)}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
 
 
 @pytest.fixture(scope="session")

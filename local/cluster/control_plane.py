@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 _STARTS = 3
 _CONTROLLERS = (
     "daemonset,job,namespace,garbagecollector,nodelifecycle,podgc,serviceaccount,serviceaccount-token,root-ca-cert-publisher"

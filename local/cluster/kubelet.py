@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 type Object = dict[str, Any]
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 class Kubelet:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _REPOSITORY = Path(__file__).parents[2]
-_BACKEND_SECONDS = 30.0
+_BACKEND_SECONDS = 120.0
 
 
 class FunctionsHost(Together):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REPOSITORY = Path(__file__).parents[2]
-_LOAD_SECONDS = 60.0
+_LOAD_SECONDS = 120.0
 
 
 class WorkerLost(Exception):  # noqa: N818 - named for what happened, as the house style asks

@@ -20,7 +20,7 @@ async def cluster(tmp_path_factory):
     if (obstacle := await Cluster.obstacle()) is not None:
         pytest.skip(obstacle)
     root = tmp_path_factory.mktemp("cluster")
-    async with Cluster(root, images=IMAGES, timing=Timing(heartbeat_seconds=0.5, grace_seconds=4.0)) as cluster:
+    async with Cluster(root, images=IMAGES, timing=Timing(heartbeat_seconds=0.5, grace_seconds=8.0)) as cluster:
         if cluster.is_given:
             pytest.skip("KUBECONFIG is set: a given cluster has no node controls")
         yield cluster

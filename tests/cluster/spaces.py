@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from local.cluster.api import Api, ApiError
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, eventually
 
 
 class Space:
@@ -47,13 +45,6 @@ class Space:
             return False
 
         await eventually(is_gone)
-
-
-async def eventually(says_yes, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until an asynchronous condition holds."""
-    async with asyncio.timeout(seconds):
-        while not await says_yes():  # noqa: ASYNC110 - the condition is in another process
-            await asyncio.sleep(0.02)
 
 
 async def until(api: Api, path: str, says_yes, seconds: float = PATIENCE_SECONDS) -> dict:

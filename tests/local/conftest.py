@@ -9,7 +9,7 @@ import pytest
 from durabletask.client import AsyncTaskHubGrpcClient
 
 from local.host import FunctionsHost
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, eventually
 
 SAMPLE_APP = Path(__file__).parent / "sample_app"
 
@@ -40,9 +40,15 @@ class Sample:
 
     async def end(self, status_address: str) -> dict:
         """Wait for a run's end; returns its status."""
-        while (reply := await self.http.get(status_address)).status_code == 202:  # noqa: ASYNC110 - the condition is in another process
-            await asyncio.sleep(0.005)
-        return reply.json()
+        ends = []
+
+        async def has_ended() -> bool:
+            reply = await self.http.get(status_address)
+            ends[:] = [] if reply.status_code == 202 else [reply.json()]
+            return bool(ends)
+
+        await eventually(has_ended)
+        return ends[0]
 
     async def run(self, name: str, body=None, instance_id: str | None = None) -> dict:
         """Start a run and wait for its end."""

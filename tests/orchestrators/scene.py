@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ from shared.runs.ids import lease_key, operation_id
 from tests.builders import LETTERS_PER_VOLUME, SEQUENCES_PER_VOLUME, alias, database, layout, manifest
 from tests.driving import Api, Blobs
 from tests.orchestrators.crossroads import Crossroads, Step, Stop
-from tests.patience import patience
+from tests.patience import eventually, patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -108,6 +109,10 @@ class Scene:
     async def lease(self, db: str) -> dict:
         return (await self.api.show(db))["lease"]
 
+    async def lease_is_over(self, db: str) -> bool:
+        """Whether another run may take the database over."""
+        return datetime.now(UTC) > datetime.fromisoformat((await self.lease(db))["expires"])
+
     async def stored_layout(self, db: str) -> set[str]:
         """The names of all layout blobs of a database."""
 
@@ -159,12 +164,12 @@ async def held(*rules: Held) -> None:
 
 async def until(condition: Callable[[], Awaitable[bool] | bool]) -> None:
     """Wait until something is so that gives no sign of its own."""
-    async with patience():
-        while True:
-            answer = condition()
-            if answer is True or (not isinstance(answer, bool) and await answer):
-                return
-            await asyncio.sleep(0.05)
+
+    async def is_so() -> bool:
+        answer = condition()
+        return answer if isinstance(answer, bool) else await answer
+
+    await eventually(is_so)
 
 
 def putting(*names: str) -> Callable[[Request], bool]:

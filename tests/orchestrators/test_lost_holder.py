@@ -93,6 +93,8 @@ async def relay(scene, name, stall) -> Relay:
 async def takeover(scene, db) -> str:
     """Ask until the lease has expired and the next run is let in; its operation id."""
     runs = []
+    expires = datetime.fromisoformat((await scene.lease(db))["expires"])
+    await until(lambda: datetime.now(UTC) > expires)
 
     async def let_in() -> bool:
         reply = await scene.api.start_shard(db, presets=[2])

@@ -243,12 +243,13 @@ async def test_etag_that_is_no_digest_is_held_to_and_an_own_digest_is_stored(imp
 
 
 async def test_run_that_lost_its_lease_while_it_waited_for_the_source_writes_nothing_more(tmp_path):
-    async with Importer(tmp_path, SHARDWARM_LEASE_SECONDS="2") as hasty:
+    async with Importer(tmp_path, SHARDWARM_LEASE_SECONDS="10") as hasty:
         db = "import.slept"
         files = await hasty.publish(db, sizes=SIZES)
         hold = hasty.proxy.hold(nth(1, reading(f"/{db}.00.nsq")))
         slept = await hasty.start(db)
         await hold.reached()
+        await until(lambda: hasty.scene.lease_is_over(db))
 
         async def is_taken_over() -> bool:
             return (await hasty.post(db)).status_code == 202

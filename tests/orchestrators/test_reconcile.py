@@ -51,6 +51,36 @@ async def test_database_that_no_event_told_of_is_sharded(place):
     await is_idle(place)
 
 
+@pytest.fixture(scope="module")
+async def pruning_stack(tmp_path_factory):
+    """The app with passes that may remove ghosts."""
+    async with Scene(tmp_path_factory.mktemp("prune"), **IMPATIENT, SHARDWARM_RECONCILE_GHOSTS="remove") as scene:
+        yield scene
+        scene_log_is_clean(scene)
+
+
+@pytest.fixture
+async def pruning(pruning_stack):
+    """That app, with an empty container."""
+    await pruning_stack.blobs.clear()
+    return pruning_stack
+
+
+@pytest.fixture(scope="module")
+async def two_a_pass_stack(tmp_path_factory):
+    """The app with passes that heal two things at most."""
+    async with Scene(tmp_path_factory.mktemp("two"), **IMPATIENT, SHARDWARM_RECONCILE_MOST="2") as scene:
+        yield scene
+        scene_log_is_clean(scene)
+
+
+@pytest.fixture
+async def two_a_pass(two_a_pass_stack):
+    """That app, with an empty container."""
+    await two_a_pass_stack.blobs.clear()
+    return two_a_pass_stack
+
+
 async def test_database_that_is_being_uploaded_is_left_alone(tmp_path_factory):
     async with Scene(tmp_path_factory.mktemp("patient")) as scene:
         db = await scene.new("young")
@@ -338,47 +368,45 @@ async def test_refused_database_is_tried_once_a_generation(place):
     await place.is_whole(db, 3, SETS)
 
 
-async def test_ghosts_are_removed_where_a_setting_allows_it_and_never_more_than_half(tmp_path_factory):
-    async with Scene(tmp_path_factory.mktemp("prune"), **IMPATIENT, SHARDWARM_RECONCILE_GHOSTS="remove") as scene:
-        await scene.blobs.upload(database("few", 4))
-        await scene.blobs.upload(database("most", 4))
-        await scene.blobs.upload(statistics_file("few", 2) | statistics_file("most", 1))
-        refused = await reconciled(scene)
+async def test_ghosts_are_removed_where_a_setting_allows_it_and_never_more_than_half(pruning):
+    await pruning.blobs.upload(database("few", 4))
+    await pruning.blobs.upload(database("most", 4))
+    await pruning.blobs.upload(statistics_file("few", 2) | statistics_file("most", 1))
+    refused = await reconciled(pruning)
 
-        pruned = await reconciled(scene)
+    pruned = await reconciled(pruning)
 
-        assert actions(refused, "few") == actions(refused, "most") == [("shard", "never")]
-        assert actions(pruned, "few") == [("prune", "refused"), ("shard", "refused")]
-        assert actions(pruned, "most") == [("tell", "refused")]
-        await scene.is_whole("few", 2, (1, 2))
-        assert not await scene.blobs.exists("few/few.02.nsq")
-        assert await scene.blobs.exists("most/most.03.nsq")
-        await is_idle(scene)
+    assert actions(refused, "few") == actions(refused, "most") == [("shard", "never")]
+    assert actions(pruned, "few") == [("prune", "refused"), ("shard", "refused")]
+    assert actions(pruned, "most") == [("tell", "refused")]
+    await pruning.is_whole("few", 2, (1, 2))
+    assert not await pruning.blobs.exists("few/few.02.nsq")
+    assert await pruning.blobs.exists("most/most.03.nsq")
+    await is_idle(pruning)
 
 
-async def test_database_whose_ghosts_are_being_removed_is_held_by_the_pass(tmp_path_factory):
-    async with Scene(tmp_path_factory.mktemp("held"), **IMPATIENT, SHARDWARM_RECONCILE_GHOSTS="remove") as scene:
-        await scene.blobs.upload(database("pruned", 4))
-        await scene.blobs.upload(statistics_file("pruned", 3))
-        await reconciled(scene)
-        name, _, number = (await passes(scene))[0]["id"].rpartition("-")
-        pass_id = f"{name}-{int(number) + 1}"
-        stop = scene.crossroads.stop(pass_id, Step("activity", "prune_ghosts"), "delivered")
-        assert await begun(scene) == pass_id
-        await stop.reached()
+async def test_database_whose_ghosts_are_being_removed_is_held_by_the_pass(pruning):
+    await pruning.blobs.upload(database("pruned", 4))
+    await pruning.blobs.upload(statistics_file("pruned", 3))
+    await reconciled(pruning)
+    name, _, number = (await passes(pruning))[0]["id"].rpartition("-")
+    pass_id = f"{name}-{int(number) + 1}"
+    stop = pruning.crossroads.stop(pass_id, Step("activity", "prune_ghosts"), "delivered")
+    assert await begun(pruning) == pass_id
+    await stop.reached()
 
-        replies = [
-            await scene.api.start_shard("pruned"),
-            await scene.api.post("/api/blast/databases/pruned/verify", json={"account_name": scene.api.account}),
-        ]
-        stop.go()
+    replies = [
+        await pruning.api.start_shard("pruned"),
+        await pruning.api.post("/api/blast/databases/pruned/verify", json={"account_name": pruning.api.account}),
+    ]
+    stop.go()
 
-        for reply in replies:
-            assert reply.status_code == 409, reply.text
-            body = reply.json()
-            assert (body["error"]["target"], body["holder"]["kind"], body["operation_id"]) == ("pruned", "reconcile", pass_id)
-        await scene.ended(pass_id)
-        await scene.is_whole("pruned", 3, SETS)
+    for reply in replies:
+        assert reply.status_code == 409, reply.text
+        body = reply.json()
+        assert (body["error"]["target"], body["holder"]["kind"], body["operation_id"]) == ("pruned", "reconcile", pass_id)
+    await pruning.ended(pass_id)
+    await pruning.is_whole("pruned", 3, SETS)
 
 
 async def test_sets_of_a_database_that_lost_a_volume_are_withdrawn(place):
@@ -443,15 +471,14 @@ async def test_unreadable_metadata_is_told_and_left_as_it_is(place):
     assert actions(await is_idle(place), db) == [("tell", "refused")]
 
 
-async def test_one_pass_heals_a_bounded_share(tmp_path_factory):
-    async with Scene(tmp_path_factory.mktemp("share"), **IMPATIENT, SHARDWARM_RECONCILE_MOST="2") as scene:
-        for number in range(5):
-            await scene.new(f"many_{number}", 1)
+async def test_one_pass_heals_a_bounded_share(two_a_pass):
+    for number in range(5):
+        await two_a_pass.new(f"many_{number}", 1)
 
-        results = [await reconciled(scene) for _ in range(3)]
+    results = [await reconciled(two_a_pass) for _ in range(3)]
 
-        assert [(one["healed"], one.get("left", 0)) for one in results] == [(2, 3), (2, 1), (1, 0)]
-        await is_idle(scene)
+    assert [(one["healed"], one.get("left", 0)) for one in results] == [(2, 3), (2, 1), (1, 0)]
+    await is_idle(two_a_pass)
 
 
 async def test_share_of_a_pass_counts_healings_of_every_kind(tmp_path_factory):
@@ -470,28 +497,27 @@ async def test_share_of_a_pass_counts_healings_of_every_kind(tmp_path_factory):
         await is_idle(scene)
 
 
-async def test_run_after_a_correction_that_was_not_needed_any_more_counts_into_the_share(tmp_path_factory):
-    async with Scene(tmp_path_factory.mktemp("moot"), **IMPATIENT, SHARDWARM_RECONCILE_MOST="2") as scene:
-        following = await next_pass(scene)
-        for db in ("freed", "marked", "unmarked"):
-            await scene.new(db, 1)
-        upload = scene.stop("freed", UPLOAD, "answered")
-        run = await scene.started("freed", presets=[1])
-        await upload.reached()
-        await scene.terminate(run)
-        upload.go()
-        await scene.blobs.delete("freed-metadata.json", *database("freed", 1), *layout("freed", [1]))
-        await scene.blobs.put_metadata("marked", FOREIGN_MARKS["half an hour"])
-        correcting = scene.crossroads.stop(following, Step("activity", "correct_metadata"), "delivered")
-        passing = asyncio.create_task(reconciled(scene))
-        await correcting.reached()
-        await scene.blobs.put_metadata("marked", {})
-        correcting.go()
+async def test_run_after_a_correction_that_was_not_needed_any_more_counts_into_the_share(two_a_pass):
+    following = await next_pass(two_a_pass)
+    for db in ("freed", "marked", "unmarked"):
+        await two_a_pass.new(db, 1)
+    upload = two_a_pass.stop("freed", UPLOAD, "answered")
+    run = await two_a_pass.started("freed", presets=[1])
+    await upload.reached()
+    await two_a_pass.terminate(run)
+    upload.go()
+    await two_a_pass.blobs.delete("freed-metadata.json", *database("freed", 1), *layout("freed", [1]))
+    await two_a_pass.blobs.put_metadata("marked", FOREIGN_MARKS["half an hour"])
+    correcting = two_a_pass.crossroads.stop(following, Step("activity", "correct_metadata"), "delivered")
+    passing = asyncio.create_task(reconciled(two_a_pass))
+    await correcting.reached()
+    await two_a_pass.blobs.put_metadata("marked", {})
+    correcting.go()
 
-        result = await passing
+    result = await passing
 
-        assert [(one["action"], one["reason"]) for one in result["actions"]] == [("release", "dead holder"), ("shard", "mark")]
-        assert result["left"] == 1
+    assert [(one["action"], one["reason"]) for one in result["actions"]] == [("release", "dead holder"), ("shard", "mark")]
+    assert result["left"] == 1
 
 
 async def test_databases_that_are_well_cost_no_call_of_their_own(place):

@@ -21,7 +21,7 @@ _QUICK = {
     "SHARDWARM_AGAIN_SECONDS": "1",
     "SHARDWARM_RETRY_FIRST_SECONDS": "0.05",
     "SHARDWARM_RETRY_LONGEST_SECONDS": "0.2",
-    "SHARDWARM_FORBIDDEN_SECONDS": "2",
+    "SHARDWARM_FORBIDDEN_SECONDS": "5",
     # The machine has room; a node with a small disk of its own has none to spare.
     "SHARDWARM_DISK_RESERVE_BYTES": "0",
 }
@@ -47,7 +47,7 @@ async def app_on_cluster(tmp_path_factory, **more: str) -> AsyncGenerator[Warmup
         "SHARDWARM_POLL_LONGEST_SECONDS": "0.5",
         **more,
     }
-    timing = Timing(heartbeat_seconds=0.5, grace_seconds=4.0)
+    timing = Timing(heartbeat_seconds=0.5, grace_seconds=8.0)
     crossroads = Crossroads()
     place = WarmStack(tmp_path_factory.mktemp("warm"), settings=settings, timing=timing, observer=crossroads)
     if place.cluster.is_given:

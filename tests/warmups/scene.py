@@ -26,10 +26,10 @@ from shared.runs.warmup.clusters import ClusterRef
 from tests.builders import alias
 from tests.builders import database as synthetic
 from tests.driving import Api, Blobs
-from tests.patience import patience
+from tests.patience import eventually, patience
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from local.demo.databases import Database
     from local.proxy import Held, Request
@@ -333,13 +333,6 @@ def specimen(db: str, molecule: str, seed: int) -> Specimen:
         copies=20,
     )
     return Specimen(recipe, volume_size="60KB", least_volumes=4, shard_counts=(3,), searches=(search,))
-
-
-async def eventually(says_yes: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something is so that gives no sign of its own."""
-    async with patience():
-        while not await says_yes():  # noqa: ASYNC110 - the condition is in another process
-            await asyncio.sleep(0.05)
 
 
 async def held(rule: Held, count: int = 1) -> None:

@@ -96,8 +96,9 @@ async def test_killed_agent_is_not_ready_and_comes_back_without_moving_a_byte(wa
     node = status["shard_nodes"]["02"]
     pod = (await warmups.pods(db))[node]
     warmups.stack.proxy.clear()
-    warmups.nodes.kill_pod(pod)
-    await warmups.until(db, lambda status: status["status"] != "Ready")
+    async with warmups.holding("blast-db"):
+        warmups.nodes.kill_pod(pod)
+        await warmups.until(db, lambda status: status["status"] != "Ready")
     await warmups.until(db, lambda status: status["status"] == "Ready" and status["nodes"][node]["bytes_moved"] == 0)
     assert (await warmups.pods(db))[node] == pod
     assert warmups.downloads(lambda path: path.endswith((".nsq", ".nin", ".nhr")) and f"/{db}/" in path) == []
