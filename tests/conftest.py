@@ -27,29 +27,36 @@ _FIRST_TO_LAST = (
     "domain",
 )
 """Folders, the longest first, so that no worker is left with one at the end; the files of one share what it sets up."""
-_HEAVY = {"test_kills", "test_interruptions", "test_limits", "test_nodes", "test_joining"}
-"""About half of the work in tests/warmups: it is done on two clusters at a time."""
+_TOGETHER = {
+    "warmups, on a cluster": ("warmups", "test_kills test_interruptions test_limits test_nodes test_joining"),
+    "warmups, on a second cluster": (
+        "warmups",
+        "test_agents_in_trouble test_blindness test_damage test_foreign_content test_marks test_refusals test_rights test_warm",
+    ),
+    "the importer": ("orchestrators", "test_prepare test_prepare_cancel test_prepare_crash test_prepare_faults"),
+    "the scene": (
+        "orchestrators",
+        "test_cancel test_crash test_failures test_history test_lost_holder test_one_writer test_restore",
+    ),
+    "uploads": ("uploads", "test_arrivals test_crashes test_floods test_giving_up"),
+    "the cluster": ("cluster", "test_arm test_control_plane test_kubelet"),
+}
+"""Files that share what costs seconds to set up, a cluster or a stack: one worker gets them all. Other files go alone."""
+_UNITS = {(folder, name): unit for unit, (folder, names) in _TOGETHER.items() for name in names.split()}
 ACCOUNTS = ("devstoreaccount1", "elbstg01")
 QUICK = {"SHARDWARM_RETRY_ATTEMPTS": "3", "SHARDWARM_RETRY_FIRST_SECONDS": "0.05"}
 """Settings of a stack under test: passing failures are over soon."""
 
 
 class ByFiles(LoadScopeScheduling):
-    """Files of tests are dealt out whole, for what their modules set up; those that share a cluster go together.
+    """Files of tests are dealt out whole, for what their modules set up, and some of them together.
 
     Not by `--dist loadgroup`: its marks have no effect with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
-        match path.parent.name, path.stem:
-            case "warmups", "test_reconcile":
-                return "warmups, on a cluster of its own"
-            case "warmups", stem:
-                return "warmups, heavy" if stem in _HEAVY else "warmups"
-            case "cluster" | "e2e" as folder, _:
-                return folder
-        return str(path)
+        return _UNITS.get((path.parent.name, path.stem), str(path))
 
 
 def pytest_xdist_make_scheduler(config, log):
@@ -58,9 +65,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the folders that take longest."""
+    """Begin with what takes longest."""
     ranks = {folder: rank for rank, folder in enumerate(_FIRST_TO_LAST)}
-    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
+
+    def rank(item) -> tuple[int, bool]:
+        folder = item.path.parent.name
+        return ranks.get(folder, len(ranks)), (folder, item.path.stem) not in _UNITS
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

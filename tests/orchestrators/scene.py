@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
 
@@ -13,7 +12,6 @@ from durabletask.client import AsyncTaskHubGrpcClient
 
 from local.functions.rpc import Channel
 from local.stack import Stack
-from shared.blastdb.blobs import PRESETS
 from shared.runs.ids import lease_key, operation_id
 from tests.builders import LETTERS_PER_VOLUME, SEQUENCES_PER_VOLUME, alias, database, layout, manifest
 from tests.driving import Api, Blobs
@@ -109,18 +107,15 @@ class Scene:
     async def lease(self, db: str) -> dict:
         return (await self.api.show(db))["lease"]
 
-    async def lease_is_over(self, db: str) -> bool:
-        """Whether another run may take the database over."""
-        return datetime.now(UTC) > datetime.fromisoformat((await self.lease(db))["expires"])
-
     async def stored_layout(self, db: str) -> set[str]:
         """The names of all layout blobs of a database."""
 
-        async def names(count: int) -> list[str]:
-            prefix = f"{count}shards/{db}_shard_"
+        async def names(folder: str) -> list[str]:
+            prefix = f"{folder}{db}_shard_"
             return [name async for name in self.blobs.container.list_blob_names(name_starts_with=prefix)]
 
-        found = await asyncio.gather(*map(names, {*PRESETS, 7, 9, 32}))
+        folders = [item.name async for item in self.blobs.container.walk_blobs() if item.name.endswith("shards/")]
+        found = await asyncio.gather(*map(names, folders))
         return {name for names in found for name in names}
 
     async def is_whole(self, db: str, volumes: int, sets: Iterable[int], *, epoch: int | None = None, others: int = 0) -> None:

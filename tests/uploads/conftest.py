@@ -10,7 +10,7 @@ from tests.uploads.scene import UploadScene
 
 @pytest.fixture(scope="package")
 async def uploads(tmp_path_factory):
-    """The app on its local stack; a database is quiet after a third of a second, and given up after an hour."""
+    """The app on its local stack; a database is quiet after a second, and given up after an hour."""
     async with UploadScene(tmp_path_factory.mktemp("uploads")) as scene:
         yield scene
         scene_log_is_clean(scene)

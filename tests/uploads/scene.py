@@ -14,7 +14,7 @@ from tests.orchestrators.scene import ACCOUNT, Scene, until
 from tests.storage_events import CLOUD, NOTIFICATION, event
 
 WEBHOOK = "/runtime/webhooks/EventGrid?functionName=on_blob_event"
-QUIET_SECONDS = 0.35
+QUIET_SECONDS = 1.0
 _BATCH = 100
 
 
