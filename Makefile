@@ -7,7 +7,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --python $(PYTHON) --generate-hashes --
 
 # Three files of tests at once on two cores: while one waits, the others work.
 TESTS := $(PYTHON) -m pytest -n 3 --no-loadscope-reorder
-QUICK := tests/domain tests/wire tests/app tests/activities tests/http
+QUICK := --quick tests/domain tests/wire tests/app tests/activities tests/http
 
 # More arguments for run, test, dev and bench: make test ARGS="-k proxy".
 ARGS ?=
@@ -31,7 +31,7 @@ run: setup ## the main job: shard and warm two real databases and prove that not
 test: setup ## all tests
 	@$(TESTS) $(ARGS)
 
-test-quick: setup ## tests of pure code and storage, without durable runs and clusters: what to run while writing code
+test-quick: setup ## tests of pure code, storage and routes, without stacks and clusters: what to run while writing code
 	@$(TESTS) $(QUICK) $(ARGS)
 
 check: locks lint types layers test ## what CI runs, in CI's order

@@ -64,8 +64,17 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFiles(config, log)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    """`--quick`, for the inner loop."""
+    parser.addoption("--quick", action="store_true", help="leave out the tests that need the app on its stack")
+
+
+def pytest_collection_modifyitems(config, items):
     """Begin with what takes longest."""
+    if config.getoption("--quick"):
+        left_out = [item for item in items if "stack" in item.fixturenames]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if "stack" not in item.fixturenames]
     ranks = {folder: rank for rank, folder in enumerate(_FIRST_TO_LAST)}
 
     def rank(item) -> tuple[int, bool]:

@@ -4,7 +4,6 @@ import base64
 import json
 import random
 import string
-import time
 
 import pytest
 from hypothesis import example, given
@@ -155,12 +154,9 @@ def test_law_sanitising_twice_is_sanitising_once(text):
 @pytest.mark.parametrize(
     "unit", ["\x1b[", "\x1b", "?", "?sig", "token ", "eyJaaaaaaaa", "eyJaaaaaaaa.", "A", "Bearer ", "=", "' "]
 )
-def test_long_text_takes_no_undue_time(unit):
-    began = time.perf_counter()
-
-    sanitise(unit * (20_000 // len(unit)))
-
-    assert time.perf_counter() - began < 2
+@pytest.mark.timeout(120)  # A pattern that tries every way to match would need hours; a busy machine needs seconds.
+def test_long_text_comes_to_an_end(unit):
+    sanitise(unit * (100_000 // len(unit)))
 
 
 # One line for a person
