@@ -43,6 +43,8 @@ _TOGETHER = {
 }
 """Files that share what costs seconds to set up, a cluster or a stack: one worker gets them all. Other files go alone."""
 _UNITS = {(folder, name): unit for unit, (folder, names) in _TOGETHER.items() for name in names.split()}
+_WITH_A_STACK = frozenset({"stack", "ground"})
+"""Fixtures of tests/http that start the app."""
 ACCOUNTS = ("devstoreaccount1", "elbstg01")
 QUICK = {"SHARDWARM_RETRY_ATTEMPTS": "3", "SHARDWARM_RETRY_FIRST_SECONDS": "0.05"}
 """Settings of a stack under test: passing failures are over soon."""
@@ -72,9 +74,9 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """Begin with what takes longest."""
     if config.getoption("--quick"):
-        left_out = [item for item in items if "stack" in item.fixturenames]
+        left_out = [item for item in items if not _WITH_A_STACK.isdisjoint(item.fixturenames)]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if "stack" not in item.fixturenames]
+        items[:] = [item for item in items if _WITH_A_STACK.isdisjoint(item.fixturenames)]
     ranks = {folder: rank for rank, folder in enumerate(_FIRST_TO_LAST)}
 
     def rank(item) -> tuple[int, bool]:

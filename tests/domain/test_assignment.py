@@ -359,7 +359,7 @@ def test_five_hundred_nodes_and_a_thousand_volumes_are_little_work(replicas):
     assert moved(fresh, after) == sum(len(fresh.nodes.get(name, ())) for name in lost)
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.integers(0, 2**32))
 def test_law_a_scrambled_cluster_is_put_right_with_little_work(seed):
     chance = random.Random(seed)
