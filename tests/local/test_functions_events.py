@@ -1,6 +1,5 @@
 """Event Grid and timer triggers."""
 
-import asyncio
 from tests.patience import patience
 
 WEBHOOK = "/runtime/webhooks/EventGrid?functionName="
