@@ -13,7 +13,11 @@ from shared.blastdb.manifest import parse_manifest
 from shared.blastdb.volumes import VolumeSet
 from warmer.failures import Reason, WarmFailure
 
-_KEYWORDS = frozenset({"TITLE", "DBLIST", "STATS_NSEQ", "STATS_TOTLEN"})
+_NAMES = frozenset({"TITLE", "DBLIST"})
+_STATISTICS = frozenset({"STATS_NSEQ", "STATS_TOTLEN"})
+_SIZES = frozenset({"NSEQ", "LENGTH"})
+_FORMS = (_NAMES, _NAMES | _STATISTICS, _NAMES | _STATISTICS | _SIZES)
+"""The replaced system's, an earlier one of ours, and today's."""
 
 
 class Totals(NamedTuple):
@@ -39,13 +43,21 @@ def parse_alias(name: str, text: bytes) -> Alias:
     """
     lines = [line.split(maxsplit=1) for line in text.decode(errors="replace").splitlines() if line and not line.startswith("#")]
     given = {line[0]: line[-1] for line in lines if len(line) == 2}  # noqa: PLR2004 - keyword and value
-    if len(given) != len(lines) or not given.keys() <= _KEYWORDS or not {"TITLE", "DBLIST"} <= given.keys():
-        raise _refused(name, "its keywords are not TITLE, DBLIST and the two of STATS, each once")
-    counts = [given.get(key) for key in ("STATS_NSEQ", "STATS_TOTLEN")]
-    if any(count is not None and not count.strip().isdecimal() for count in counts) or (counts[0] is None) != (counts[1] is None):
-        raise _refused(name, "its STATS lines are not two plain numbers")
-    totals = Totals(int(counts[0]), int(counts[1])) if counts[0] is not None and counts[1] is not None else None
-    return Alias(given["TITLE"].strip(), tuple(given["DBLIST"].split()), totals)
+    if len(given) != len(lines) or given.keys() not in _FORMS:
+        raise _refused(name, "its keywords are not TITLE and DBLIST, with STATS_NSEQ and STATS_TOTLEN, with NSEQ and LENGTH")
+    return Alias(given["TITLE"].strip(), tuple(given["DBLIST"].split()), _totals(name, given))
+
+
+def _totals(name: str, given: dict[str, str]) -> Totals | None:
+    numbers = {key: given[key].strip() for key in given.keys() - _NAMES}
+    if not numbers:
+        return None
+    if not all(number.isdecimal() for number in numbers.values()):
+        raise _refused(name, "its totals are not plain numbers")
+    statistics = Totals(int(numbers["STATS_NSEQ"]), int(numbers["STATS_TOTLEN"]))
+    if "NSEQ" in numbers and Totals(int(numbers["NSEQ"]), int(numbers["LENGTH"])) != statistics:
+        raise _refused(name, "NSEQ and LENGTH differ from STATS_NSEQ and STATS_TOTLEN")
+    return statistics
 
 
 def volumes_of(volumes: VolumeSet, index: int, manifest: bytes) -> tuple[str, ...]:

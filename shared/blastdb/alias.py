@@ -1,8 +1,9 @@
 """The text that opens a shard for BLAST, with the whole database's statistics. Format: contract 1.7, blast-facts.
 
-With `STATS_NSEQ` and `STATS_TOTLEN` of the *whole* database, e-values and hits of a shard equal those of the unsharded
-search for every program; with only one of the two, or with `NSEQ`/`LENGTH`, they do not. Keys are upper case and numbers
-plain integers: BLAST ignores anything else without a word.
+Four lines carry the totals of the *whole* database, and with all four e-values and hits of a shard equal those of the
+unsharded search for every program. `STATS_NSEQ` and `STATS_TOTLEN` set the effective search space. `NSEQ` and `LENGTH` set
+the average sequence length, by which BLAST finds the cutoffs of ungapped extensions, and the size that it reports. Keys are
+upper case and numbers plain integers: BLAST ignores anything else without a word.
 """
 
 from shared.blastdb.blobs import shard_name
@@ -27,5 +28,6 @@ def render_alias(volumes: VolumeSet, layout: Layout, index: int, statistics: Sta
     paths = " ".join(f"{LOCAL_FOLDER}/{name}" for name in volumes.names(*layout.shard(index)))
     lines = [f"TITLE {title}", f"DBLIST {paths}"]
     if statistics is not None:
+        lines += [f"NSEQ {statistics.sequences}", f"LENGTH {statistics.letters}"]
         lines += [f"STATS_NSEQ {statistics.sequences}", f"STATS_TOTLEN {statistics.letters}"]
     return "".join(f"{line}\n" for line in lines).encode()

@@ -1,4 +1,4 @@
-"""The bytes of a shard: what a shell script and BLAST read, golden (contract 1.7, 13.1, 13.2; the STATS form)."""
+"""The bytes of a shard: what a shell script and BLAST read, golden (contract 1.7, 13.1, 13.2; the form with totals)."""
 
 import pytest
 from hypothesis import given
@@ -106,6 +106,8 @@ def test_an_alias_carries_the_whole_databases_totals():
     assert render_alias(CORE_NT, layout, 3, WHOLE) == (
         b"TITLE core_nt_shard_03\n"
         b"DBLIST /blast/blastdb/core_nt.27 /blast/blastdb/core_nt.28\n"
+        b"NSEQ 125619662\n"
+        b"LENGTH 1041443571674\n"
         b"STATS_NSEQ 125619662\n"
         b"STATS_TOTLEN 1041443571674\n"
     )
@@ -117,7 +119,8 @@ def test_a_protein_alias_differs_in_its_name_only():
 
     assert alias_blob("nr", 2, 1, "prot") == "2shards/nr_shard_01/nr_shard_01.pal"
     assert render_alias(volumes, Layout(cuts=(0, 2, 4)), 1, whole) == (
-        b"TITLE nr_shard_01\nDBLIST /blast/blastdb/nr.02 /blast/blastdb/nr.03\nSTATS_NSEQ 20\nSTATS_TOTLEN 990\n"
+        b"TITLE nr_shard_01\nDBLIST /blast/blastdb/nr.02 /blast/blastdb/nr.03\n"
+        b"NSEQ 20\nLENGTH 990\nSTATS_NSEQ 20\nSTATS_TOTLEN 990\n"
     )
 
 
@@ -130,5 +133,6 @@ def test_law_the_aliases_of_a_shard_set_open_every_volume_once_with_equal_totals
 
     opened = [path for text in texts for path in text.splitlines()[1].removeprefix("DBLIST ").split(" ")]
     assert opened == [f"/blast/blastdb/{name}" for name in volumes.names(0, count)]
-    assert {tuple(text.splitlines()[2:]) for text in texts} == {("STATS_NSEQ 125619662", "STATS_TOTLEN 1041443571674")}
+    totals = ("NSEQ 125619662", "LENGTH 1041443571674", "STATS_NSEQ 125619662", "STATS_TOTLEN 1041443571674")
+    assert {tuple(text.splitlines()[2:]) for text in texts} == {totals}
     assert len({text.splitlines()[0] for text in texts}) == layout.shard_count

@@ -42,10 +42,10 @@ async def test_manifests_and_aliases_are_byte_for_byte_what_consumers_read(api, 
         manifest("bytes", 2, 1): "bytes.03\nbytes.04\n",
         alias("bytes", 2, 0): "TITLE bytes_shard_00\n"
         "DBLIST /blast/blastdb/bytes.00 /blast/blastdb/bytes.01 /blast/blastdb/bytes.02\n"
-        "STATS_NSEQ 350\nSTATS_TOTLEN 250000\n",
+        "NSEQ 350\nLENGTH 250000\nSTATS_NSEQ 350\nSTATS_TOTLEN 250000\n",
         alias("bytes", 2, 1): "TITLE bytes_shard_01\n"
         "DBLIST /blast/blastdb/bytes.03 /blast/blastdb/bytes.04\n"
-        "STATS_NSEQ 350\nSTATS_TOTLEN 250000\n",
+        "NSEQ 350\nLENGTH 250000\nSTATS_NSEQ 350\nSTATS_TOTLEN 250000\n",
     }
 
 
@@ -256,7 +256,9 @@ async def test_a_protein_database_gets_pal_aliases(api, blobs):
     assert result["statistics"] == "njs"
     assert await blobs.layout("protein") == layout("protein", [1, 2, 3], "pal")
     text = (await blobs.get(alias("protein", 3, 2, "pal"))).decode()
-    assert text == "TITLE protein_shard_02\nDBLIST /blast/blastdb/protein.02\nSTATS_NSEQ 210\nSTATS_TOTLEN 150000\n"
+    assert text == (
+        "TITLE protein_shard_02\nDBLIST /blast/blastdb/protein.02\nNSEQ 210\nLENGTH 150000\nSTATS_NSEQ 210\nSTATS_TOTLEN 150000\n"
+    )
 
 
 async def test_a_foreign_nal_beside_a_proteins_pal_is_removed(api, blobs, records):
@@ -412,7 +414,7 @@ async def test_a_single_volume_that_bears_the_databases_name_is_one_shard(api, b
     assert (result["volumes"], result["shard_sets"], result["skipped"]) == (1, [1], [2, 3, 4, 5, 6, 8, 10])
     assert await blobs.get(manifest("16S_ribosomal", 1, 0)) == b"16S_ribosomal\n"
     alias_text = (await blobs.get(alias("16S_ribosomal", 1, 0))).decode()
-    assert alias_text.startswith("TITLE 16S_ribosomal_shard_00\nDBLIST /blast/blastdb/16S_ribosomal\nSTATS_NSEQ ")
+    assert alias_text.startswith("TITLE 16S_ribosomal_shard_00\nDBLIST /blast/blastdb/16S_ribosomal\nNSEQ ")
 
 
 async def test_a_database_of_1024_volumes_is_sharded(api, blobs):

@@ -141,11 +141,12 @@ class Scene:
         covered = []
         for index in range(count):
             names = texts[manifest(db, count, index)].splitlines()
+            sequences, letters = 10 * SEQUENCES_PER_VOLUME * volumes, 10 * LETTERS_PER_VOLUME * volumes
             paths = " ".join(f"/blast/blastdb/{name}" for name in names)
             assert names
             assert texts[alias(db, count, index)] == (
                 f"TITLE {db}_shard_{index:02d}\nDBLIST {paths}\n"
-                f"STATS_NSEQ {10 * SEQUENCES_PER_VOLUME * volumes}\nSTATS_TOTLEN {10 * LETTERS_PER_VOLUME * volumes}\n"
+                f"NSEQ {sequences}\nLENGTH {letters}\nSTATS_NSEQ {sequences}\nSTATS_TOTLEN {letters}\n"
             )
             covered += names
         assert covered == [f"{db}.{number:02d}" for number in range(volumes)]

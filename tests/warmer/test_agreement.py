@@ -10,7 +10,9 @@ from warmer.failures import Reason, WarmFailure
 
 VOLUMES = VolumeSet(db="nt", molecule="nucl", count=3, digits=2)
 NAMES = ("nt.00", "nt.01")
-TEXT = b"TITLE nt_shard_00\nDBLIST /blast/blastdb/nt.00 /blast/blastdb/nt.01\nSTATS_NSEQ 7\nSTATS_TOTLEN 900\n"
+TEXT = (
+    b"TITLE nt_shard_00\nDBLIST /blast/blastdb/nt.00 /blast/blastdb/nt.01\nNSEQ 7\nLENGTH 900\nSTATS_NSEQ 7\nSTATS_TOTLEN 900\n"
+)
 TOTALS = Totals(7, 900)
 
 
@@ -26,7 +28,9 @@ def check(text, totals=TOTALS):
         b"# a comment\n" + TEXT,
         b"\n".join(reversed(TEXT.splitlines())),
         # The replaced system's form; it gives other e-values, but the right volumes.
-        TEXT.partition(b"STATS")[0],
+        TEXT.partition(b"NSEQ")[0],
+        # An earlier form of ours, as layouts have it that were not renewed yet.
+        TEXT.replace(b"\nNSEQ 7\nLENGTH 900", b""),
     ],
 )
 def test_an_alias_that_agrees(text):
@@ -50,6 +54,11 @@ def test_totals_that_cannot_be_known_are_believed():
         (b"STATS_NSEQ 7", b"STATS_NSEQ 7,000"),
         (b"STATS_NSEQ 7", b"STATS_NSEQ"),
         (b"STATS_NSEQ 7\n", b""),
+        (b"STATS_NSEQ 7\nSTATS_TOTLEN 900\n", b""),
+        (b"\nNSEQ 7", b"\nNSEQ 8"),
+        (b"LENGTH 900", b"LENGTH 901"),
+        (b"LENGTH 900", b"LENGTH many"),
+        (b"LENGTH 900\n", b""),
         (b"STATS_NSEQ", b"NSEQ"),
         (b"STATS_NSEQ", b"stats_nseq"),
         (b"STATS_NSEQ 7", b"STATS_NSEQ 7\nGILIST some.gil"),
