@@ -91,6 +91,7 @@ async def upload_shard_set(request: UploadSet, clients: Clients) -> SetReceipt:
             plan,
             request.volumes,
             request.statistics,
+            alias_version=request.alias_version,
             changed=request.last_change,
             write_before=request.write_before,
         )

@@ -12,7 +12,8 @@ from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
 from shared.errors import Code, NotFound, ShardwarmError, TransientFailure, Unusable
 from shared.runs.database import metadata
-from shared.runs.database.state import is_current, recorded_statistics
+from shared.runs.database.layout_history import pinned
+from shared.runs.database.state import expected, is_current, recorded_statistics
 from shared.runs.database.unfinished import refuse_unfinished_work
 from shared.runs.upload.transitions import InspectUpload, UploadSeen
 from shared.storage.container import Container
@@ -52,7 +53,14 @@ async def _inspect(request: InspectUpload, clients: Clients) -> UploadSeen:
     _refuse_unfinished_copies(inventory, blobs)
     refuse_incomplete(inventory, await _papers(container, inventory, blobs))
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
-    return UploadSeen(state="unchanged" if is_current(known, generation, inventory, recorded_statistics(known)) else "complete")
+    target = expected(
+        inventory,
+        recorded_statistics(known),
+        known.shard_sets,
+        legacy_alias=clients.settings.alias_form == "legacy",
+        record=pinned(control.document, generation.digest),
+    )
+    return UploadSeen(state="unchanged" if is_current(known, generation, target) else "complete")
 
 
 def _refuse_unfinished_copies(inventory: Inventory, blobs: Mapping[str, ListedBlob]) -> None:

@@ -19,6 +19,7 @@ from yarl import URL
 
 from local.azurite import CONTAINER
 from local.stack import Stack
+from shared.blastdb.alias import WHOLE_ALIAS
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.layout import split
 from shared.blastdb.listings import md5_hex
@@ -97,6 +98,7 @@ def sound(db: str) -> dict[str, Blob]:
             total_bytes=sum(map(len, files.values())),
             file_count=len(files),
             good_sets=_SETS,
+            alias_version=WHOLE_ALIAS,
         ),
     )
     own = {f"{db}/{leaf}": Blob(data, {}) for leaf, data in files.items()}

@@ -86,6 +86,7 @@ class ShardWrites:
                 plan=plan,
                 volumes=inspection.volumes,
                 statistics=None if self._legacy_alias(inspection) else inspection.statistics,
+                alias_version=inspection.alias_version,
                 last_change=inspection.last_change,
                 write_before=self._tenure.write_before,
             )
@@ -114,6 +115,7 @@ class ShardWrites:
             layouts=tuple(good),
             restored=inspection.restored,
             legacy_alias=self._legacy_alias(inspection),
+            alias_version=inspection.alias_version,
             restored_version=inspection.restored_version,
         )
         try:

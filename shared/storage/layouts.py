@@ -29,6 +29,7 @@ async def write_set(
     volumes: VolumeSet,
     statistics: Statistics | None,
     *,
+    alias_version: int,
     changed: datetime,
     write_before: datetime,
 ) -> int:
@@ -40,7 +41,8 @@ async def write_set(
         container: where.
         plan: what is absent and what differs.
         volumes: of the whole database.
-        statistics: for the aliases; None for the two-line form.
+        statistics: for the aliases; None for aliases without totals.
+        alias_version: of the aliases' form.
         changed: when the blobs that differ were last changed; those that changed later are not overwritten.
         write_before: when this run's right to write ends.
 
@@ -51,7 +53,7 @@ async def write_set(
         Conflict: the lease's time is over, or another writer changed a blob since it was looked at.
         ShardwarmError: what storage said.
     """
-    wanted = texts(volumes, plan.layout, statistics)
+    wanted = texts(volumes, plan.layout, statistics, alias_version)
     conditions: dict[str, Condition] = dict.fromkeys(_names(plan.absent, plan, volumes), Absent())
     conditions |= dict.fromkeys(_names(plan.differing, plan, volumes), UnchangedSince(changed))
 

@@ -54,4 +54,4 @@ def _certificate(state: DatabaseState, stored: dict[str, bytes], *, legacy_alias
         stored=stored,
     )
     sanitised = known.model_copy(update={"sharding_error": known.sharding_error and sanitised_line(known.sharding_error)})
-    return certify(facts, metadata_findings(sanitised, state.generation, inventory, target.statistics))
+    return certify(facts, metadata_findings(sanitised, state.generation, target))

@@ -11,7 +11,7 @@ from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import ListedFile, VolumeSet, take_inventory
 from shared.runs.database.layouts import texts
 from shared.runs.database.metadata import ShardFields
-from shared.runs.database.state import metadata_findings
+from shared.runs.database.state import expected, metadata_findings
 
 VOLUMES = VolumeSet(db="nt", molecule="nucl", count=4, digits=2)
 STATISTICS = Statistics(sequences=7, letters=500, source="njs")
@@ -32,6 +32,7 @@ FACTS = Facts(
     expected=EXPECTED,
     stored=EXPECTED,
 )
+TARGET = expected(INVENTORY, STATISTICS, SETS, legacy_alias=False, record=None)
 KNOWN = ShardFields(
     sharded=True,
     shard_sets=SETS,
@@ -42,13 +43,14 @@ KNOWN = ShardFields(
     statistics="njs",
     total_letters=500,
     total_sequences=7,
+    shard_alias_version=2,
 )
 MANIFEST = manifest_blob("nt", 2, 0)
 ALIAS = alias_blob("nt", 2, 1, "nucl")
 
 
 def certified(facts=FACTS, known=KNOWN):
-    return certify(facts, metadata_findings(known, GENERATION, INVENTORY, STATISTICS))
+    return certify(facts, metadata_findings(known, GENERATION, TARGET))
 
 
 def faults(facts=FACTS, known=KNOWN):
@@ -139,6 +141,7 @@ def test_each_claim_of_the_metadata_is_compared():
         "total_sequences": 8,
         "sharding_in_progress": True,
         "shard_sets": (1, 2, 3, 9),
+        "shard_alias_version": 1,
         "sharding_error": "InternalError: x",
     }
     for name, value in wrong.items():

@@ -1,1 +1,1 @@
-"""A stored database as values: its metadata blob, its layouts, and whether it is what it must be."""
+"""A stored database as values: its metadata blob, its shard layouts, and the decision whether both are current."""

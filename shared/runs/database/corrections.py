@@ -1,4 +1,4 @@
-"""What a database's metadata claims and is not so, taken back: functions from document to document, as in `metadata`."""
+"""Corrections to metadata that is no longer true: functions from document to document, as in `metadata`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,10 +11,10 @@ _UNFINISHED_COPIES = frozenset({"queued", "copying"})
 
 
 class Evidence(NamedTuple):
-    """What is known of a database besides its metadata.
+    """What is known of a database from outside its metadata.
 
-    `owner_ended`: the run that set our mark has ended. `gone`: nothing of the database is left. `marked_at` is the time that
-    stood in the mark when that was found out: a mark of another time is another's.
+    `owner_ended`: the run of this app that set the mark has ended. `gone`: nothing of the database is left. `marked_at` is the
+    time that the mark showed when this was found out: a mark with another time belongs to another run.
     """
 
     marked_at: str | None = None
@@ -23,14 +23,14 @@ class Evidence(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """A corrected document, and what was corrected, in words; nothing when all was well."""
+    """A corrected document, and its changes in words; no changes when everything was true."""
 
     document: Document
     changes: tuple[str, ...]
 
 
-def corrected(db: str, document: Mapping[str, Any], verdict: Evidence, now: datetime) -> Correction:
-    """Take back what is not so. Our own runs' epoch stays: who comes late is still fenced off.
+def corrected(db: str, document: Mapping[str, Any], evidence: Evidence, now: datetime) -> Correction:
+    """Correct the claims that are no longer true. The epoch of this app's runs stays, so that it still fences off a late writer.
 
     Raises:
         Unusable: the document cannot be read.
@@ -38,7 +38,7 @@ def corrected(db: str, document: Mapping[str, Any], verdict: Evidence, now: date
     known = fields(db, document)
     changed: Document = {}
     changes: list[str] = []
-    if is_mark_abandoned(known, verdict, now):
+    if is_mark_abandoned(known, evidence, now):
         changed["sharding_in_progress"] = False
         changes.append(f"the mark of a sharding that began at {known.sharding_started_at}")
     if is_copy_given_up(known, now):
@@ -47,19 +47,19 @@ def corrected(db: str, document: Mapping[str, Any], verdict: Evidence, now: date
         changes.append(f"the mark of a copy that began at {known.update_started_at}")
         if (known.copy_status or {}).get("phase") in _UNFINISHED_COPIES:
             changed["copy_status"] = {**(known.copy_status or {}), "phase": "partial", "reconciled": True}
-    if verdict.gone and (known.sharded or known.shard_sets):
+    if evidence.gone and (known.sharded or known.shard_sets):
         changed |= {"sharded": False, "shard_sets": []}
         changes.append(f"the shard sets {', '.join(map(str, known.shard_sets))} of a database that is not there")
     return Correction({**document, **changed}, tuple(changes))
 
 
-def is_mark_abandoned(known: ShardFields, verdict: Evidence, now: datetime) -> bool:
-    """Whether whoever said that it is sharding will never take it back.
+def is_mark_abandoned(known: ShardFields, evidence: Evidence, now: datetime) -> bool:
+    """Whether the run that marked the database as being sharded will never remove its mark.
 
-    Of our own marks a run that has ended is proof, and one that the engine does not know only with time: it may be another
-    task hub's.
+    For this app's own marks, a run that has ended is proof. A run that the engine does not know proves nothing until the time
+    limit has passed: it may belong to another task hub.
     """
-    if not known.sharding_in_progress or known.sharding_started_at != verdict.marked_at:
+    if not known.sharding_in_progress or known.sharding_started_at != evidence.marked_at:
         return False
     is_ours = not known.is_marked_by_another
-    return (is_ours and verdict.owner_ended) or is_sharding_given_up(known, now)
+    return (is_ours and evidence.owner_ended) or is_sharding_given_up(known, now)

@@ -1,6 +1,6 @@
-"""What a control blob's metadata headers repeat of its content, so that a listing of the container needs no read of it.
+"""Metadata headers of the control blob: a summary of its content, so that a listing of the container need not read the blob.
 
-Whoever writes the blob without setting the headers removes them: what is there is never older than the content.
+A write that does not set the headers removes them, so headers are never older than the content.
 """
 
 import json
@@ -16,6 +16,7 @@ _FIELDS = (
     "shard_sets",
     "shard_source_version",
     "shard_generation",
+    "shard_alias_version",
     "shard_restored",
     "sharding_in_progress",
     "sharding_started_at",
@@ -32,30 +33,30 @@ _FIELDS = (
     "total_sequences",
 )
 _FORM = 2
-"""Of the summary. Form 1 had no number and lacked what tells a healthy database from a drifted one."""
+"""The version of the summary. Version 1 had no number and lacked the fields that tell a healthy database from a drifted one."""
 _LONGEST = 7 * 1024
-"""The service takes 8 KiB of headers."""
+"""In characters. The service accepts 8 KiB of headers."""
 
 
 def summary(document: Mapping[str, Any]) -> dict[str, str]:
-    """The blob's metadata headers: what a listing needs, in one ASCII value, so that it costs no read of the blob.
+    """Write the metadata headers of a document: the fields that a listing needs, in one ASCII value.
 
-    Empty when others wrote so much that headers cannot hold it; a listing then reads the blob.
+    Empty when the document's fields are too long for headers; a listing then reads the blob.
     """
     values = {name: document[name] for name in _FIELDS if document.get(name) is not None}
     values["form"] = _FORM
-    # DEL is ASCII, but no header may hold it, and json leaves it as it is.
+    # DEL is ASCII and json does not escape it, but no header may contain it.
     text = json.dumps(values, separators=(",", ":")).replace("\x7f", "\\u007f")
     return {_HEADER: text} if len(text) <= _LONGEST else {}
 
 
 def is_whole(summary: Mapping[str, Any]) -> bool:
-    """Whether a summary has everything that this release asks of one; those of older releases lack some."""
+    """Whether a summary has every field that this release needs; summaries of older releases lack some."""
     return summary.get("form") == _FORM
 
 
 def read(headers: Mapping[str, str]) -> dict[str, Any] | None:
-    """The summary in a listed blob's headers; None when there is none, or when it cannot be read."""
+    """Read the summary from a listed blob's headers; None when it is missing or unreadable."""
     try:
         found: Any = json.loads(headers[_HEADER])
     except (KeyError, ValueError):

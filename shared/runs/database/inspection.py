@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from shared.blastdb.alias import LEGACY_ALIAS
 from shared.errors import Code, Unusable
 from shared.runs.database import layout_history
 from shared.runs.database.layout_history import LayoutRecord
@@ -29,7 +30,7 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
         message = f"'{db}' has {inventory.volumes.count} volumes, fewer than the smallest shard count asked for. Ask for 1."
         raise Unusable(Code.NO_PRESET_FITS, message, target="presets")
     orphan = is_orphan(inventory.volumes, planned)
-    says_so = is_current(known, state.generation, inventory, target.statistics, planned)
+    says_so = is_current(known, state.generation, target)
     return Inspection(
         volumes=inventory.volumes,
         generation=state.generation,
@@ -45,7 +46,8 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
         current=says_so and (request.restore is None or record == state.pinned),
         last_change=last_change(state.stored.values()),
         restored=record is not None,
-        legacy_alias=target.legacy_alias,
+        legacy_alias=target.alias_version == LEGACY_ALIAS,
+        alias_version=target.alias_version,
         restored_version=_restored_version(request, record, state),
     )
 

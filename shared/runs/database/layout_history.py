@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from shared.blastdb.alias import LEGACY_ALIAS, SEARCH_SPACE_ALIAS
 from shared.blastdb.blobs import MAX_SHARDS
 from shared.blastdb.generations import Generation, digest_of, volume_marks
 from shared.blastdb.layout import Layout
@@ -40,6 +41,7 @@ class LayoutRecord(BaseModel):
     volumes: VolumeSet
     sets: tuple[tuple[int, ...], ...]
     legacy_alias: bool = False
+    alias_version: int = SEARCH_SPACE_ALIAS
     statistics: Statistics | None = None
     marks: str = ""
 
@@ -61,10 +63,15 @@ class LayoutRecord(BaseModel):
         return self.source == other.source and set(other.sets) <= set(self.sets)
 
     @property
+    def form(self) -> int:
+        """The version of its aliases' form; records of the former release name none for the form they had."""
+        return LEGACY_ALIAS if self.legacy_alias else self.alias_version
+
+    @property
     def source(self) -> object:
         """What the texts follow from besides the cut points."""
-        totals = (self.statistics.sequences, self.statistics.letters) if self.statistics and not self.legacy_alias else None
-        return self.generation.digest, self.volumes, totals
+        totals = (self.statistics.sequences, self.statistics.letters) if self.statistics and self.form else None
+        return self.generation.digest, self.volumes, totals and (self.form, *totals)
 
 
 def record_of(request: CommitMetadata, files: Iterable[ListedFile]) -> LayoutRecord | None:
@@ -79,6 +86,7 @@ def record_of(request: CommitMetadata, files: Iterable[ListedFile]) -> LayoutRec
         volumes=request.volumes,
         sets=tuple(layout.cuts for layout in request.layouts),
         legacy_alias=request.legacy_alias,
+        alias_version=request.alias_version,
         statistics=request.statistics,
         marks="".join(volume_marks(request.volumes, files)),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from shared.blastdb.alias import render_alias
+from shared.blastdb.alias import WHOLE_ALIAS, render_alias
 from shared.blastdb.blobs import alias_blob, manifest_blob, parse_layout_blob
 from shared.blastdb.layout import Layout
 from shared.blastdb.listings import ListedBlob, md5_hex
@@ -31,22 +31,31 @@ def last_change(sets: Iterable[StoredSet]) -> datetime:
     return max((blob.modified for stored in sets for blob in stored.blobs.values()), default=LONG_AGO)
 
 
-def texts(volumes: VolumeSet, layout: Layout, statistics: Statistics | None) -> dict[str, bytes]:
+def texts(
+    volumes: VolumeSet, layout: Layout, statistics: Statistics | None, alias_version: int = WHOLE_ALIAS
+) -> dict[str, bytes]:
     """Every blob of a shard set: its name and its bytes, manifests first."""
     count = layout.shard_count
     manifests = {manifest_blob(volumes.db, count, i): render_manifest(volumes, layout, i) for i in range(count)}
     aliases = {
-        alias_blob(volumes.db, count, i, volumes.molecule): render_alias(volumes, layout, i, statistics) for i in range(count)
+        alias_blob(volumes.db, count, i, volumes.molecule): render_alias(volumes, layout, i, statistics, alias_version)
+        for i in range(count)
     }
     return manifests | aliases
 
 
 def plan_set(
-    volumes: VolumeSet, layout: Layout, statistics: Statistics | None, stored: Mapping[str, str | None], *, force: bool
+    volumes: VolumeSet,
+    layout: Layout,
+    statistics: Statistics | None,
+    stored: Mapping[str, str | None],
+    *,
+    alias_version: int = WHOLE_ALIAS,
+    force: bool,
 ) -> SetPlan:
     """What a shard set lacks, by comparing MD5s. A blob without an MD5 counts as differing, and so do all with `force`."""
     absent, differing = _Marks(), _Marks()
-    for name, data in texts(volumes, layout, statistics).items():
+    for name, data in texts(volumes, layout, statistics, alias_version).items():
         if name not in stored:
             absent.add(volumes.db, name)
         elif force or stored[name] != md5_hex(data):

@@ -1,7 +1,8 @@
 """The control blob `{db}-metadata.json`: what a run writes there, as functions from document to document.
 
 Fields are those of the replaced system (contract 3.1), read by its dashboard and command line. Ours besides:
-`shard_generation` (digest of the listing that the layouts belong to), `shard_epoch` (the fence), `shard_operation_id`,
+`shard_generation` (digest of the listing that the layouts belong to), `shard_alias_version` (form of the aliases),
+`shard_epoch` (the fence), `shard_operation_id`,
 `shard_started_at` (tells our marker from the replaced system's), `shard_volume_count`, `shard_errors` (code by preset),
 `shard_refused` (digest of a listing that was refused), `statistics` (`njs`, `index` or `absent`), and what
 `shared.runs.database.layout_history` keeps of layouts. Every other field survives every write.
@@ -14,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from shared.blastdb.alias import LEGACY_ALIAS
 from shared.errors import Code, Conflict, Problem, Unusable
 from shared.runs.shard.payloads import CommitMetadata, MarkStarted, RecordFailure
 from shared.sanitise import sanitised_line
@@ -38,6 +40,7 @@ class ShardFields(BaseModel):
     shard_sets: tuple[int, ...] = ()
     shard_source_version: str | None = None
     shard_generation: str | None = None
+    shard_alias_version: int | None = None
     shard_epoch: int = 0
     sharding_in_progress: bool = False
     sharding_started_at: str | None = None
@@ -147,6 +150,7 @@ def committed(document: Mapping[str, Any], request: CommitMetadata) -> Document:
         "sharding_in_progress": False,
         "shard_generation": request.generation.digest,
         "shard_volume_count": request.volumes.count,
+        "shard_alias_version": LEGACY_ALIAS if request.legacy_alias else request.alias_version,
         "shard_epoch": request.epoch,
         "shard_operation_id": request.run,
         "total_bytes": request.total_bytes,

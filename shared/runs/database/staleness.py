@@ -1,7 +1,8 @@
-"""When a mark in the metadata was left behind by something that crashed: the replaced system's rules for its own, and ours.
+"""Time limits after which an in-progress mark in the metadata counts as left behind by a crash.
 
-After half an hour (sharding) or two hours (copies), or with a time that cannot be read, whoever set a mark has crashed. For the
-marks of this app the engine knows better than any clock; these limits then only bound what it has forgotten.
+A mark is stale after half an hour (sharding) or two hours (copies), or when its time cannot be read; the replaced system has the
+same limits for its own marks. For this app's marks the engine knows whether the run lives; the limits then only matter for runs
+that the engine has purged.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from shared.runs.database.metadata import ShardFields
 
 READY_PHASES = frozenset({"", "completed"})
-"""Copy phases of a whole database; none is recorded where nothing was copied. A phase of tomorrow counts as unfinished."""
+"""Copy phases of a complete database; the empty one is for a database that nothing copied. An unknown phase counts as unfinished."""
 COPY_GIVEN_UP_AFTER = timedelta(hours=2)
 SHARDING_GIVEN_UP_AFTER = timedelta(minutes=30)
 
 
 def is_longer_ago(limit: timedelta, started: object, now: datetime) -> bool:
-    """Whether a time that somebody wrote is longer ago than that; one that cannot be read is."""
+    """Whether a recorded time is longer ago than the limit; true for a time that cannot be read."""
     try:
         moment = datetime.fromisoformat(str(started))
     except ValueError:
@@ -25,14 +26,14 @@ def is_longer_ago(limit: timedelta, started: object, now: datetime) -> bool:
 
 
 def is_sharding_given_up(known: ShardFields, now: datetime) -> bool:
-    """Whether whoever said that it is sharding has been silent for too long."""
+    """Whether the mark of a sharding is too old to be believed."""
     return known.sharding_in_progress and is_longer_ago(SHARDING_GIVEN_UP_AFTER, known.sharding_started_at, now)
 
 
 def is_copy_given_up(known: ShardFields, now: datetime) -> bool:
-    """Whether whoever said that it is copying has been silent for too long.
+    """Whether the mark of a copy is too old to be believed.
 
-    Not so, however long that is, once a promotion has begun: two generations lie in the folder until prepare-db has finished it.
+    Never once a promotion has begun, however old it is: the folder holds two generations until prepare-db finishes the promotion.
     """
     is_promoting = known.promoting_source_version is not None
     return known.update_in_progress and not is_promoting and is_longer_ago(COPY_GIVEN_UP_AFTER, known.update_started_at, now)

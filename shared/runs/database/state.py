@@ -8,9 +8,10 @@ in this module, so two callers that have seen the same cannot disagree.
 - `metadata_findings` gives every statement of the metadata that is not true of the database; `is_current` says there is none.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from shared.blastdb.alias import LEGACY_ALIAS, WHOLE_ALIAS
 from shared.blastdb.certificate import Finding
 from shared.blastdb.generations import Generation
 from shared.blastdb.layout import Layout, split
@@ -44,29 +45,32 @@ class DatabaseState(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """The shard sets that a database must have: one layout for each shard count, and what their texts are made of."""
+    """The shard sets that a database must have: one layout for each shard count, and what their texts are made of.
 
-    volumes: VolumeSet
+    `statistics` are those that the metadata states; `alias_version` says which form the aliases have, with or without totals.
+    """
+
+    inventory: Inventory
     layouts: Mapping[int, Layout]
     statistics: Statistics | None
-    legacy_alias: bool
+    alias_version: int
+
+    @property
+    def volumes(self) -> VolumeSet:
+        """The database's volumes."""
+        return self.inventory.volumes
 
     @property
     def shard_counts(self) -> tuple[int, ...]:
         """The shard counts, ascending."""
         return tuple(sorted(self.layouts))
 
-    @property
-    def statistics_in_aliases(self) -> Statistics | None:
-        """The totals that the aliases carry; None for the legacy form, which has none."""
-        return None if self.legacy_alias else self.statistics
-
     def texts(self) -> dict[str, bytes]:
         """Every blob of every set: its name and the bytes that it must have."""
         return {
             name: text
             for count in self.shard_counts
-            for name, text in texts(self.volumes, self.layouts[count], self.statistics_in_aliases).items()
+            for name, text in texts(self.volumes, self.layouts[count], self.statistics, self.alias_version).items()
         }
 
     def differences(self, stored: Mapping[int, StoredSet], *, force: bool = False) -> tuple[SetPlan, ...]:
@@ -75,8 +79,9 @@ class Expected(NamedTuple):
             plan_set(
                 self.volumes,
                 self.layouts[count],
-                self.statistics_in_aliases,
+                self.statistics,
                 stored[count].md5_by_name if count in stored else {},
+                alias_version=self.alias_version,
                 force=force,
             )
             for count in self.shard_counts
@@ -104,14 +109,14 @@ def expected(
     fixed = record.layouts if record else {}
     volume_bytes = inventory.volume_bytes
     return Expected(
-        volumes=inventory.volumes,
+        inventory=inventory,
         layouts={
             count: fixed.get(count) or split(volume_bytes, count)
             for count in shard_counts
             if 1 <= count <= inventory.volumes.count
         },
         statistics=record.statistics if record else statistics,
-        legacy_alias=record.legacy_alias if record else legacy_alias,
+        alias_version=record.form if record else LEGACY_ALIAS if legacy_alias else WHOLE_ALIAS,
     )
 
 
@@ -123,63 +128,51 @@ def recorded_statistics(known: ShardFields) -> Statistics | None:
     return Statistics(sequences=sequences, letters=letters, source="njs" if known.statistics == "njs" else "index")
 
 
-def is_current(
-    known: ShardFields,
-    generation: Generation,
-    inventory: Inventory,
-    statistics: Statistics | None,
-    shard_counts: Sequence[int] | None = None,
-) -> bool:
+def is_current(known: ShardFields, generation: Generation, target: Expected) -> bool:
     """Whether the metadata says exactly what is true; the arguments are those of `metadata_findings`."""
-    return not metadata_findings(known, generation, inventory, statistics, shard_counts)
+    return not metadata_findings(known, generation, target)
 
 
-def metadata_findings(
-    known: ShardFields,
-    generation: Generation,
-    inventory: Inventory,
-    statistics: Statistics | None,
-    shard_counts: Sequence[int] | None = None,
-) -> tuple[Finding, ...]:
+def metadata_findings(known: ShardFields, generation: Generation, target: Expected) -> tuple[Finding, ...]:
     """Every statement of the metadata that is not true of the database; the files' generation comes first.
 
     Args:
         known: what the metadata says.
         generation: of the files.
-        inventory: the files.
-        statistics: as they are in the aliases; `recorded_statistics` for a caller that reads no file.
-        shard_counts: the sets that must be listed, ascending; by default those that are listed and that the volumes allow.
+        target: the sets that must be listed, and their statistics. A caller that asks for no set of its own takes those that are
+            listed; one that reads no file takes `recorded_statistics`.
     """
-    possible = tuple(sorted({count for count in known.shard_sets if 1 <= count <= inventory.volumes.count}))
-    counts = possible if shard_counts is None else tuple(shard_counts)
+    statistics, inventory = target.statistics, target.inventory
     found: list[Finding] = []
     if known.shard_generation != generation.digest or known.shard_source_version != generation.source_version:
         message = "is not that of the database: its files were changed since"
         found.append(Finding(fault="generation", target="shard_generation", message=message))
     statements: tuple[tuple[str, object, object], ...] = (
-        ("sharded", known.sharded, bool(counts)),
+        ("sharded", known.sharded, bool(target.layouts)),
         ("total_bytes", known.total_bytes, inventory.total_bytes),
         ("file_count", known.file_count, len(inventory.files)),
         ("statistics", known.statistics, statistics.source if statistics else "absent"),
         ("total_letters", known.total_letters, statistics.letters if statistics else None),
         ("total_sequences", known.total_sequences, statistics.sequences if statistics else None),
         ("sharding_in_progress", known.sharding_in_progress, False),
+        ("shard_alias_version", known.shard_alias_version, target.alias_version),
     )
     found += [
-        Finding(fault="metadata", target=name, message=f"is {said}, storage says {true}")
+        Finding(fault="metadata", target=name, message=f"is {said}, and must be {true}")
         for name, said, true in statements
         if said != true
     ]
-    found += _about_sets(known, counts, inventory)
+    found += _about_sets(known, target)
     if known.sharding_error is not None:
         message = f"tells of a run that failed: {known.sharding_error}"
         found.append(Finding(fault="metadata", target="sharding_error", message=message))
     return tuple(found)
 
 
-def _about_sets(known: ShardFields, counts: tuple[int, ...], inventory: Inventory) -> Iterable[Finding]:
+def _about_sets(known: ShardFields, target: Expected) -> Iterable[Finding]:
+    counts = target.shard_counts
     for count in sorted(set(known.shard_sets) - set(counts)):
-        can = "which this database cannot have" if count > inventory.volumes.count else "which is not one of its sets"
+        can = "which this database cannot have" if count > target.volumes.count else "which is not one of its sets"
         yield Finding(fault="metadata", target="shard_sets", message=f"lists N = {count}, {can}")
     for count in sorted(set(counts) - set(known.shard_sets)):
         yield Finding(fault="metadata", target="shard_sets", message=f"does not list N = {count}")

@@ -1,4 +1,4 @@
-"""Unfinished work that the metadata tells of: a copy that has not ended, or a run of the replaced system."""
+"""Refusal of databases with unfinished work in their metadata: a copy that has not ended, or a run of the replaced system."""
 
 from datetime import datetime
 
@@ -10,10 +10,10 @@ from shared.sanitise import sanitised_line
 
 
 def refuse_unfinished_work(db: str, known: ShardFields, now: datetime) -> None:
-    """Refuse a database that something else is at work on, by its metadata.
+    """Refuse a database whose metadata shows unfinished work.
 
     Raises:
-        Conflict: it is being copied, its copy did not finish, or the replaced system is sharding it.
+        Conflict: it is being copied, its copy did not finish, or the replaced system is sharding it. A retry helps once that ended.
     """
     _refuse_unfinished_copy(db, known, now)
     _refuse_foreign_run(db, known, now)
@@ -32,6 +32,6 @@ def _refuse_foreign_run(db: str, known: ShardFields, now: datetime) -> None:
     if not known.is_marked_by_another or is_sharding_given_up(known, now):
         return
     message = (
-        f"Something else than this app is sharding '{db}' since {sanitised_line(str(started), 40)}. Wait until it has ended."
+        f"A program other than this app has been sharding '{db}' since {sanitised_line(str(started), 40)}. Wait until it has ended."
     )
     raise Conflict(Code.DATABASE_NOT_READY, message, target=db)

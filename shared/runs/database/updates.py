@@ -1,8 +1,8 @@
-"""What a prepare-db run writes in the control blob, as functions from document to document.
+"""Metadata writes of a prepare-db run, as functions from document to document.
 
-Fields are the replaced system's (contract 3.1, 3.2). Ours besides: `prepare_operation_id`, `prepare_started_at` (tells our
-marker from the replaced system's), `promoting_source_version` (a promotion has begun and must be finished) and, in
-`copy_status`, `untouched`: what is in place, perhaps nothing, is of no unfinished copy.
+Fields are the replaced system's (contract 3.1, 3.2). This app adds `prepare_operation_id`, `prepare_started_at` (tells this app's
+mark from the replaced system's), `promoting_source_version` (a promotion has begun and must be finished) and, in `copy_status`,
+`untouched`: no unfinished copy has changed the files in place, if there are any.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _OUTCOMES = ("update_error", "update_failed_at", "failed_files")
 
 
 def is_whole(known: ShardFields) -> bool:
-    """Whether the files in place are those of one whole generation, as far as copies are recorded."""
+    """Whether the files in place belong to one complete generation, as far as copies are recorded."""
     status = known.copy_status or {}
     if known.promoting_source_version is not None:
         return False
@@ -44,32 +44,32 @@ def is_whole(known: ShardFields) -> bool:
 
 
 def promotion_lost(db: str, version: str) -> Problem:
-    """The problem of a promotion that was begun and can never be finished."""
+    """The problem of a promotion that has started and can never be finished."""
     message = (
-        f"'{db}' is half in place: the other files of snapshot {version} are neither staged any more nor at NCBI. "
+        f"'{db}' is half in place: the other files of snapshot {version} are no longer staged and no longer at NCBI. "
         "Prepare it with the newest snapshot."
     )
     return Problem(code=Code.PROMOTION_LOST, message=message, target=db)
 
 
 def is_promotion_lost(known: ShardFields) -> bool:
-    """Whether the last run found that out and wrote it down."""
+    """Whether the last run recorded its promotion as lost."""
     reason = (known.copy_status or {}).get("reason")
     return known.promoting_source_version is not None and reason == Code.PROMOTION_LOST.value
 
 
 def refuse_foreign_update(db: str, document: Mapping[str, Any], now: datetime) -> None:
-    """Leave a database alone that the replaced system is updating; after two hours, as it does, call it crashed.
+    """Refuse a database that the replaced system is updating. After two hours that update counts as crashed, as it does there.
 
     Raises:
-        Conflict: it is at it.
+        Conflict: such an update is under way; a retry helps once it has ended.
     """
     started = document.get("update_started_at")
     if not document.get("update_in_progress") or document.get("prepare_started_at") == started:
         return
     if not is_longer_ago(COPY_GIVEN_UP_AFTER, started, now):
         shown = sanitised_line(str(started), 40)
-        message = f"Something else than this app is updating '{db}' since {shown}. Wait until it has ended."
+        message = f"A program other than this app has been updating '{db}' since {shown}. Wait until it has ended."
         raise Conflict(Code.DATABASE_NOT_READY, message, target=db)
 
 
@@ -77,15 +77,15 @@ def marked(document: Mapping[str, Any], request: MarkUpdate) -> Document:
     """The document after one step of an update. Safe to repeat.
 
     Raises:
-        Conflict: a run with a higher epoch was here, or this run has ended: a step delivered twice may come that late.
+        Conflict: a run with a higher epoch has written, or this run has ended: a step's second delivery can come that late.
     """
     found = fields(request.db, document).shard_epoch
     if found > request.epoch:
-        message = f"Another run (epoch {found}) took '{request.db}' over from this one (epoch {request.epoch})."
+        message = f"Another run (epoch {found}) took over '{request.db}' from this run (epoch {request.epoch})."
         raise Conflict(Code.LEASE_LOST, message, target=request.db)
     is_own = found == request.epoch and document.get("prepare_operation_id") == request.run
     if is_own and not document.get("update_in_progress") and request.step in {"copying", "promoting"}:
-        raise Conflict(Code.OPERATION_ENDED, f"The update of '{request.db}' has ended already.", target=request.db)
+        raise Conflict(Code.OPERATION_ENDED, f"The update of '{request.db}' has already ended.", target=request.db)
     new = {
         **_without(document, *_OUTCOMES),
         "db_name": request.db,
@@ -114,7 +114,7 @@ def _begun(request: MarkUpdate) -> Document:
 
 
 def _promoting(request: MarkUpdate) -> Document:
-    # From here on the folder holds two generations: nobody may search what is listed for the old one.
+    # From here on the folder holds two generations, so the old one's shard sets must not be searched.
     return _begun(request) | {
         "promoting_source_version": request.stage.source_version,
         "sharded": False,
@@ -144,7 +144,7 @@ def _ended(request: MarkUpdate) -> Document:
     stage, problem = request.stage, request.problem
     untouched = stage.is_intact and stage.step == "copying"
     phase = "cancelled" if is_canceled else "partial" if stage.files_done or stage.step == "promoting" else "init_failed"
-    told = {} if problem is None else {"update_error": sanitised_line(f"{problem.code.value}: {problem.message}")}
+    error = {} if problem is None else {"update_error": sanitised_line(f"{problem.code.value}: {problem.message}")}
     files = [
         {"blob": detail.target, "status": "failed", "reason": detail.code.value}
         for detail in (problem.details if problem else ())
@@ -152,7 +152,7 @@ def _ended(request: MarkUpdate) -> Document:
     ]
     return {
         "update_in_progress": False,
-        **told,
+        **error,
         **({"failed_files": files} if files else {}),
         **({} if is_canceled else {"update_failed_at": _iso(request.moment)}),
         "copy_status": _status(request, phase, untouched=untouched, problem=problem),

@@ -1,1 +1,1 @@
-"""Reconcile passes: drift, the runs that repair it, the result; what travels between steps."""
+"""Reconcile passes as values: the detection of drift, the payloads between steps, the child runs that repair, and the result."""

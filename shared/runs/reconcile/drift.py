@@ -1,4 +1,4 @@
-"""Whether one database is as it must be, judged by its part of a listing. From values to values; nothing is read here."""
+"""Drift of one database, detected from its part of a listing. Pure; nothing is read here."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,19 +12,19 @@ from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.database.layouts import StoredSet, is_orphan
 from shared.runs.database.metadata import ShardFields
 from shared.runs.database.staleness import is_copy_given_up, is_sharding_given_up
-from shared.runs.database.state import expected, metadata_findings, recorded_statistics
+from shared.runs.database.state import Expected, expected, metadata_findings, recorded_statistics
 from shared.runs.database.updates import is_promotion_lost, is_whole
 from shared.runs.reconcile.payloads import Drifted, DriftReason, Terms
 
 _NOT_RECORDED = frozenset({Code.ALIAS_ONLY, Code.NO_VOLUMES})
-"""A run that meets these leaves no trace in metadata, so a run cannot take back what metadata claims."""
+"""A shard run that is refused for these writes nothing to the metadata, so it cannot correct the metadata either."""
 
 
 class Stored(NamedTuple):
     """One database's part of a listing.
 
-    `known` is None without metadata; `is_described` says that its headers told it. `record` is the layout that was put back, if
-    one was: then it is the right one as long as it is of this generation.
+    `known` is None without metadata; `is_described` says that it came from the blob's headers. `record` is the restored layout,
+    if there is one; it is the expected layout while it belongs to the present generation.
     """
 
     db: str
@@ -37,10 +37,10 @@ class Stored(NamedTuple):
 
 
 def judge(stored: Stored, terms: Terms, now: datetime) -> Drifted | None:
-    """What is wrong with a database and what may be done about it; None when it is well or is being worked on."""
+    """Find the drift of a database and the repairs that are allowed; None when it is current or being worked on."""
     db, known = stored.db, stored.known or ShardFields()
     if known.sharding_in_progress:
-        # Of our own marks only the engine knows whether their run lives; of others', the clock.
+        # Only the engine knows whether the run behind this app's own mark lives; for another's mark only the clock can tell.
         if known.is_marked_by_another and not is_sharding_given_up(known, now):
             return None
         return _after_correction(stored, terms, now, "mark", f"marked as being sharded since {known.sharding_started_at}")
@@ -53,11 +53,11 @@ def judge(stored: Stored, terms: Terms, now: datetime) -> Drifted | None:
     if not is_whole(known):
         phase = str((known.copy_status or {}).get("phase") or "")
         return Drifted(db=db, reason="refused", detail=f"{Code.DATABASE_NOT_READY.value}: its copy is {phase}")
-    return _of_a_quiet_one(stored, known, terms, now)
+    return _unless_uploading(stored, known, terms, now)
 
 
 def _after_correction(stored: Stored, terms: Terms, now: datetime, reason: Literal["mark", "copy"], detail: str) -> Drifted:
-    """Metadata that is to be corrected first; what else is wrong is judged as if it were already."""
+    """Drift whose first repair corrects the metadata; the other repairs are chosen as if that were already done."""
     known = stored.known or ShardFields()
     cleared = {"mark": "sharding_in_progress", "copy": "update_in_progress"}[reason]
     without = stored._replace(known=known.model_copy(update={cleared: False}), is_described=True)
@@ -67,9 +67,10 @@ def _after_correction(stored: Stored, terms: Terms, now: datetime, reason: Liter
 
 
 def _half_in_place(stored: Stored, known: ShardFields, terms: Terms, now: datetime) -> Drifted:
-    """Two generations lie in the folder. Whether somebody is at it only the engine knows; what failed is not repeated at once.
+    """The drift of a started promotion: the folder holds two generations.
 
-    What is lost is not tried again at all: a person has to ask for a snapshot that there is.
+    Only the engine knows whether a run is finishing it. A failed promotion is not repeated at once. A lost one is never repeated:
+    a person has to ask for a snapshot that NCBI still has.
     """
     version = known.promoting_source_version
     if is_promotion_lost(known):
@@ -88,11 +89,12 @@ def _half_in_place(stored: Stored, known: ShardFields, terms: Terms, now: dateti
 
 
 def _is_fresh(stored: Stored, terms: Terms, now: datetime) -> bool:
-    """Whether the last run described the database too short a while ago to be repeated."""
+    """Whether the last run wrote the metadata too recently to be repeated."""
     return stored.described_at is not None and now - stored.described_at < timedelta(seconds=terms.again_seconds)
 
 
-def _of_a_quiet_one(stored: Stored, known: ShardFields, terms: Terms, now: datetime) -> Drifted | None:
+def _unless_uploading(stored: Stored, known: ShardFields, terms: Terms, now: datetime) -> Drifted | None:
+    """The drift of a database that nothing is writing; None while its files are young or being copied."""
     db = stored.db
     files = listed_files(db, stored.files)
     youngest = max((blob.modified for blob in stored.files), default=None)
@@ -110,7 +112,7 @@ def _of_a_quiet_one(stored: Stored, known: ShardFields, terms: Terms, now: datet
         return _refused_before(stored, known, terms)
     found = _drift_of(stored, known, inventory, terms)
     if found is None:
-        return _described(stored)
+        return _headers_missing(stored)
     reason, detail = found
     presets = terms.presets
     if reason in {"missing", "damaged", "orphans"} and not known.sharding_error:
@@ -123,34 +125,34 @@ def _of_a_quiet_one(stored: Stored, known: ShardFields, terms: Terms, now: datet
 
 
 def _refused_before(stored: Stored, known: ShardFields, terms: Terms) -> Drifted:
-    """What a run refused, and what has not changed since: no run would end otherwise."""
-    told = Drifted(db=stored.db, reason="refused", detail=known.sharding_error or "")
-    if terms.prune_ghosts and told.detail.startswith(Code.GHOST_VOLUMES.value):
-        return told.model_copy(update={"prune": True, "refused": known.shard_refused, "shard": True, "presets": terms.presets})
-    return _described(stored) or told
+    """The drift of a database that a run refused and that has not changed since: another run would be refused, too."""
+    reported = Drifted(db=stored.db, reason="refused", detail=known.sharding_error or "")
+    if terms.prune_ghosts and reported.detail.startswith(Code.GHOST_VOLUMES.value):
+        return reported.model_copy(update={"prune": True, "refused": known.shard_refused, "shard": True, "presets": terms.presets})
+    return _headers_missing(stored) or reported
 
 
 def _drift_of(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[DriftReason, str] | None:
     if stored.known is None or (known.shard_generation is None and not known.sharded):
         return "never", f"{inventory.volumes.count} volumes"
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
-    findings = metadata_findings(known, generation, inventory, recorded_statistics(known))
+    statistics = recorded_statistics(known)
+    target = expected(inventory, statistics, known.shard_sets, legacy_alias=terms.legacy_alias, record=stored.record)
+    findings = metadata_findings(known, generation, target)
     if findings:
         first = findings[0]
         return ("stale" if first.fault == "generation" else "metadata"), f"{first.target} {first.message}"
-    return _layouts(stored, known, inventory, terms)
+    return _layouts(stored, target)
 
 
-def _layouts(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms) -> tuple[DriftReason, str] | None:
-    statistics, record = recorded_statistics(known), stored.record
-    target = expected(inventory, statistics, known.shard_sets, legacy_alias=terms.legacy_alias, record=record)
+def _layouts(stored: Stored, target: Expected) -> tuple[DriftReason, str] | None:
     sets = {count: StoredSet(stored.db, count, stored.layouts) for count in target.shard_counts}
     for plan in target.differences(sets):
         if len(plan.absent):
             return "missing", f"{len(plan.absent)} blobs of N = {plan.shard_count}"
         if len(plan.differing):
             return "damaged", f"{len(plan.differing)} blobs of N = {plan.shard_count}"
-    orphan = is_orphan(inventory.volumes, target.shard_counts)
+    orphan = is_orphan(target.volumes, target.shard_counts)
     strays = [name for one in sets.values() for name in one.blobs if orphan(name)]
     return ("orphans", strays[0]) if strays else None
 
@@ -166,17 +168,17 @@ def _gone(stored: Stored, known: ShardFields, error: NotFound) -> Drifted | None
 def _refused(db: str, known: ShardFields, error: Unusable, digest: str, stored: Stored) -> Drifted | None:
     code = error.problem.code
     if stored.known is None and code in _NOT_RECORDED:
-        # Any folder of any files looks so; nobody ever called it a database.
+        # Any folder of other files looks like this, and no metadata ever called it a database.
         return None
     if known.sharded and code in _NOT_RECORDED:
         return Drifted(db=db, reason="gone", detail=error.problem.message, correct=True)
     if known.sharded and known.shard_refused != digest:
-        # The run is refused too; it says so in the metadata and takes the sets back.
+        # A shard run will be refused, too; it then records the reason in the metadata and removes the sets.
         return Drifted(db=db, reason="metadata", detail=error.problem.message, shard=True, presets=known.shard_sets or (1,))
-    return _described(stored) or Drifted(db=db, reason="refused", detail=error.problem.message)
+    return _headers_missing(stored) or Drifted(db=db, reason="refused", detail=error.problem.message)
 
 
-def _described(stored: Stored) -> Drifted | None:
+def _headers_missing(stored: Stored) -> Drifted | None:
     if stored.is_described:
         return None
-    return Drifted(db=stored.db, reason="headers", detail="its metadata was written by something else", correct=True)
+    return Drifted(db=stored.db, reason="headers", detail="another program wrote its metadata", correct=True)

@@ -1,4 +1,4 @@
-"""What travels between the steps of a reconcile pass: addresses, reasons and counts; never a listing.
+"""Payloads of a reconcile pass: the inputs and outputs of its steps, as addresses, reasons and counts; never a listing.
 
 Fields are only ever added, with defaults, as in `shared.runs.shard.payloads`.
 """
@@ -16,7 +16,7 @@ from shared.runs.upload.transitions import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
 
 SCOPE, EVERYTHING = "-", "all"
-"""On what a pass holds a lease, so that there are never two: no account is called so."""
+"""The key of the lease that keeps two passes from running at once. It cannot collide: no account is called `-`."""
 
 type DriftReason = Literal[
     "mark",
@@ -34,13 +34,13 @@ type DriftReason = Literal[
     "settling",
     "gone",
 ]
-"""Why a database is not well.
+"""Why a database has drifted.
 
-`mark`, `copy` and `promotion`: the metadata says that something is under way; a promotion that is only told of is lost.
-`never`: it was not sharded yet. `stale`: its files changed since. `missing`, `damaged`, `orphans`: layout blobs are absent,
-differ, or are too many. `metadata`: it claims what is not so. `headers`: somebody else wrote the metadata, and a listing has to
-read it. `refused`: it cannot be sharded as it stands. `failed`: its last run failed a short while ago. `settling`: its
-upload's settle still waits, and will have it sharded. `gone`: there is metadata or a layout, but no database.
+`mark`, `copy` and `promotion`: the metadata says that work is under way; a promotion without a repair is lost. `never`: no run has
+sharded it. `stale`: its files have changed since it was sharded. `missing`, `damaged`, `orphans`: layout blobs are absent, differ,
+or should not exist. `metadata`: the metadata is not true. `headers`: another program wrote the metadata without headers, so that
+every listing has to read the blob. `refused`: it cannot be sharded as it stands. `failed`: its last run failed a short while ago.
+`settling`: its upload's settle is waiting and will shard it. `gone`: there is metadata or a layout, but no database.
 """
 
 

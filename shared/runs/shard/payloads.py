@@ -7,6 +7,7 @@ ever added, with defaults: a run in flight is replayed by the next release (test
 from datetime import UTC, datetime
 from typing import Literal
 
+from shared.blastdb.alias import SEARCH_SPACE_ALIAS
 from shared.blastdb.generations import Generation
 from shared.blastdb.layout import Layout
 from shared.blastdb.statistics import Statistics
@@ -95,7 +96,8 @@ class Inspection(Payload):
     are volumes. `marked` says that metadata still shows a run in progress; `current`, that it describes this generation
     and these sets. `orphans` are shard counts in whose folders blobs lie that no layout of this generation has. `restored` says
     that the sets, `statistics` and `legacy_alias` are those of a layout that is, or is to be, put back; `restored_version` is
-    what its content was called, where metadata calls it something else.
+    what its content was called, where metadata calls it something else. `alias_version` is the form of the aliases; runs of the
+    former release, which had one form with totals, carry none.
     """
 
     volumes: VolumeSet
@@ -114,6 +116,7 @@ class Inspection(Payload):
     restored: bool = False
     legacy_alias: bool = False
     restored_version: str | None = None
+    alias_version: int = SEARCH_SPACE_ALIAS
 
     @property
     def writes(self) -> int:
@@ -148,7 +151,7 @@ class MarkStarted(Payload):
 class UploadSet(Payload):
     """Write what one shard set lacks. Nothing is written after `write_before`: by then another run may hold the lease.
 
-    `statistics` go into the aliases; None gives the two-line form.
+    `statistics` go into the aliases; None gives aliases without totals. `alias_version` is as in `Inspection`.
     """
 
     account: str
@@ -158,6 +161,7 @@ class UploadSet(Payload):
     statistics: Statistics | None
     last_change: datetime
     write_before: datetime
+    alias_version: int = SEARCH_SPACE_ALIAS
 
 
 class SetReceipt(Payload):
@@ -189,6 +193,7 @@ class CommitMetadata(Payload):
     restored: bool = False
     legacy_alias: bool = False
     restored_version: str | None = None
+    alias_version: int = SEARCH_SPACE_ALIAS
 
 
 class RecordFailure(Payload):
