@@ -60,6 +60,9 @@ def _closing(summary: Summary, file: Path) -> str:
         moved = f"{warm['bytes_moved']} bytes moved in {warm['seconds']:.1f} s"
         moved += f", {warm['bytes_moved_after_node_loss']} after the loss of a node"
         lines.append(f"On warm nodes {warm['hits_equal']} of {warm['hits_compared']} hits equal; {moved}")
+    if (skewed := summary.skewed) is not None:
+        hits = f"{skewed['hits_equal']} of {skewed['hits_compared']} hits equal"
+        lines.append(f"On skewed databases, by {skewed['searches']} kinds of search: {hits}")
     lines.append(f"{summary.seconds:.1f} s. Facts: {file}")
     return "\n" + "\n".join(lines) + "\nMAIN JOB OK"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 OUTPUT = "6 std score"
 MAX_TARGETS = 20_000
+_PROTEIN_QUERIES = {"blastp", "tblastn", "psiblast"}
 
 
 class ProgramError(Exception):
@@ -22,10 +23,27 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One way to search a database: a program and its task."""
+    """One way to search a database: a program, its task where it has some, and more options."""
 
     program: str
-    task: str
+    task: str = ""
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.task or self.program}{' ungapped' if '-ungapped' in self.options else ''}"
+
+    @property
+    def command(self) -> list[str]:
+        """The beginning of its command line."""
+        task = ["-task", self.task] if self.task else []
+        return [self.program, *task, *self.options]
+
+    @property
+    def query_molecule(self) -> str:
+        """What its queries are: `nucl` or `prot`."""
+        return "prot" if self.program in _PROTEIN_QUERIES else "nucl"
 
 
 class Hit(NamedTuple):
@@ -47,15 +65,21 @@ class Hit(NamedTuple):
         return "\t".join(columns)
 
 
-async def run_program(command: Sequence[str], folder: Path) -> str:
+async def run_program(command: Sequence[str], folder: Path, programs: Path | None = None) -> str:
     """Run one BLAST+ program in a folder; returns what it wrote.
+
+    Args:
+        command: a program's name and its arguments.
+        folder: where it runs.
+        programs: folder of another BLAST+ than the machine's own.
 
     Raises:
         ProgramError: its exit status is not 0.
     """
     inherited = os.environ  # noqa: TID251  what a child inherits is not a setting
     process = await asyncio.create_subprocess_exec(
-        *command,
+        str(programs / command[0]) if programs else command[0],
+        *command[1:],
         cwd=folder,
         # BLAST+ reports each use to NCBI unless told otherwise.
         env={**inherited, "BLAST_USAGE_REPORT": "false"},
@@ -74,11 +98,11 @@ async def run_program(command: Sequence[str], folder: Path) -> str:
     return output.decode()
 
 
-async def search(how: Search, db: str, queries: Path, folder: Path) -> list[Hit]:
+async def search(how: Search, db: str, queries: Path, folder: Path, programs: Path | None = None) -> list[Hit]:
     """The hits of all queries in a database or shard of that folder, in BLAST's order."""
-    command = [how.program, "-task", how.task, "-db", db, "-query", str(queries)]
+    command = [*how.command, "-db", db, "-query", str(queries)]
     command += ["-outfmt", OUTPUT, "-max_target_seqs", str(MAX_TARGETS)]
-    return [_hit(line) for line in (await run_program(command, folder)).splitlines()]
+    return [_hit(line) for line in (await run_program(command, folder, programs)).splitlines()]
 
 
 async def ordinals(db: str, folder: Path) -> dict[str, int]:
@@ -103,6 +127,12 @@ def merge(shards: Iterable[Sequence[Hit]], oids: Mapping[str, int], queries: Seq
         return best, -max(hit.score for hit in segments), -oids[segments[0].subject]
 
     return [hit for query in queries for segments in sorted(subjects[query], key=rank) for hit in segments]
+
+
+def in_order_of(hits: Sequence[Hit]) -> list[tuple[str, str]]:
+    """Query and best e-value of each subject, in the order given: what printed lines say about their order."""
+    subjects = [list(segments) for _, segments in groupby(hits, key=lambda hit: (hit.query, hit.subject))]
+    return [(one[0].query, min(one, key=lambda hit: float(hit.evalue)).evalue) for one in subjects]
 
 
 def _hit(line: str) -> Hit:

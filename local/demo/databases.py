@@ -1,4 +1,4 @@
-"""Real BLAST databases of several volumes, made once by makeblastdb and kept in a cache folder."""
+"""Real BLAST databases of several volumes, made once by makeblastdb and kept in a cache folder; their specimens are apart."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ from typing import TYPE_CHECKING
 
 from local.demo import sequences
 from local.demo.blast import ProgramError, Search, run_program
-from local.demo.sequences import Generator as SequenceGenerator
-from local.demo.sequences import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from local.demo.sequences import Recipe
+    from local.demo.skewed import SkewedRecipe
+
+_MASKERS = {"nucl": "dustmasker", "prot": "segmasker"}
 
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
     """A database to make, and what to prove with it."""
 
-    recipe: Recipe
+    recipe: Recipe | SkewedRecipe
     volume_size: str
     """makeblastdb's -max_file_sz."""
     least_volumes: int
     shard_counts: tuple[int, ...]
     searches: tuple[Search, ...]
+    masked_from_letters: int | None = None
+    """Sequences of so many letters and more get the masks that BLAST+'s masking program finds in them; None for no masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +42,16 @@ class Database:
     specimen: Specimen
     folder: Path
     queries: Path
+    """Of the database's own molecule."""
 
     @property
     def name(self) -> str:
         """The database's name, in storage too."""
         return self.specimen.recipe.db
+
+    def queries_for(self, how: Search) -> Path:
+        """The queries that a program takes."""
+        return self.queries.with_name(f"queries.{how.query_molecule}.fa")
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -59,61 +69,6 @@ class Database:
         return sum(file.stat().st_size for file in self.files)
 
 
-NUCLEOTIDE = Specimen(
-    Recipe(
-        db="demo_nt",
-        molecule="nucl",
-        seed=11,
-        subjects=2000,
-        subject_letters=(800, 9000),
-        long_subjects=18,
-        long_letters=(300_000, 1_100_000),
-        ancestor_letters=(2400, 1200, 700, 350, 150, 60),
-        copies=140,
-    ),
-    volume_size="300KB",
-    least_volumes=12,
-    shard_counts=(3, 8),
-    searches=(Search("blastn", "blastn"), Search("blastn", "megablast")),
-)
-PROTEIN = Specimen(
-    Recipe(
-        db="demo_prot",
-        molecule="prot",
-        seed=12,
-        subjects=5000,
-        subject_letters=(80, 700),
-        long_subjects=70,
-        long_letters=(5000, 35_000),
-        ancestor_letters=(900, 450, 260, 140, 70),
-        copies=160,
-    ),
-    volume_size="500KB",
-    least_volumes=5,
-    shard_counts=(5,),
-    searches=(Search("blastp", "blastp"),),
-)
-SPECIMENS = (NUCLEOTIDE, PROTEIN)
-ARRIVING = Specimen(
-    Recipe(
-        db="demo_new",
-        molecule="prot",
-        seed=13,
-        subjects=1500,
-        subject_letters=(80, 700),
-        long_subjects=12,
-        long_letters=(5000, 25_000),
-        ancestor_letters=(450, 260, 140),
-        copies=90,
-    ),
-    volume_size="250KB",
-    least_volumes=3,
-    shard_counts=(3,),
-    searches=(Search("blastp", "blastp"),),
-)
-"""Is uploaded, and nothing is asked for."""
-
-
 async def make(specimen: Specimen, cache: Path) -> Database:
     """The database, from the cache when it is there.
 
@@ -126,7 +81,7 @@ async def make(specimen: Specimen, cache: Path) -> Database:
         with _workshop(cache) as unfinished:
             await _build(specimen, unfinished)
             _move(unfinished, place)
-    database = Database(specimen, place / "db", place / "queries.fa")
+    database = Database(specimen, place / "db", place / f"queries.{specimen.recipe.molecule}.fa")
     if len(database.volumes) < specimen.least_volumes:
         raise ProgramError(f"makeblastdb made {len(database.volumes)} volumes of {database.name}, not {specimen.least_volumes}")
     return database
@@ -152,11 +107,18 @@ async def _build(specimen: Specimen, place: Path) -> None:
     recipe = specimen.recipe
     folder = place / "db"
     folder.mkdir(parents=True)
-    generator = SequenceGenerator(recipe)
-    (place / "queries.fa").write_bytes(b"".join(generator.queries()))
+    generator = recipe.generator()
+    for molecule, queries in generator.queries().items():
+        (place / f"queries.{molecule}.fa").write_bytes(queries)
     source = place / "subjects.fa"
-    source.write_bytes(b"".join(generator.subjects()))
+    records = list(generator.subjects())
+    source.write_bytes(b"".join(records))
     kind = ["-dbtype", recipe.molecule, "-parse_seqids", "-max_file_sz", specimen.volume_size, "-title", recipe.db]
+    if specimen.masked_from_letters is not None:
+        (place / "maskable.fa").write_bytes(b"".join(one for one in records if len(one) >= specimen.masked_from_letters))
+        form = ["-infmt", "fasta", "-parse_seqids", "-outfmt", "maskinfo_asn1_bin"]
+        await run_program([_MASKERS[recipe.molecule], "-in", "../maskable.fa", *form, "-out", "../masks.asnb"], folder)
+        kind += ["-mask_data", "../masks.asnb"]
     # Relative paths and a working folder: BLAST+ splits the paths it is given at spaces.
     paths = ["-in", "../subjects.fa", "-out", recipe.db, "-logfile", "../makeblastdb.log"]
     await run_program(["makeblastdb", *kind, *paths], folder)

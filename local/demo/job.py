@@ -1,4 +1,4 @@
-"""The main job, step by step: make, upload, shard, prove, shard again; only upload; then warm, where there is a cluster."""
+"""The main job, step by step: make, upload, shard, prove, shard again; only upload; warm, where there is a cluster; skew."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from local.demo.api import Api, Scope
 from local.demo.arriving import ArrivalJob
-from local.demo.databases import ARRIVING, SPECIMENS, make
+from local.demo.databases import make
 from local.demo.ground import Ground
 from local.demo.promises import require, told
 from local.demo.proof import Proof
 from local.demo.report import Report, Summary
+from local.demo.skewing import SkewedJob
+from local.demo.specimens import ARRIVING, SPECIMENS
 from local.demo.storage import SOURCE_VERSION, BlobStore
 from local.demo.warming import WarmJob
 
@@ -74,6 +76,7 @@ class MainJob:
                 await self._shard_and_prove(database, api, store)
             await self._arrive(api, store)
             await self._warm(databases, api)
+            self.summary.skewed = await SkewedJob(api, store, self._report, self._root).run(self._cache)
         finally:
             await api.close()
             await store.close()

@@ -25,7 +25,7 @@ def told(comparison: Comparison, where: str) -> str:
         Untrue: something differs; the line is its message.
     """
     counted = f"{comparison.hits_equal} of {comparison.hits_compared} hits equal, {comparison.hits_added} added"
-    line = f"{comparison.search.task} on {where}: {counted}, e-values "
+    line = f"{comparison.search.name} on {where}: {counted}, e-values "
     line += f"{_equal(comparison.evalues_equal)}, order {_equal(comparison.order_equal)}"
     line += f", every volume {'once' if comparison.volumes_once else 'NOT ONCE'}"
     require(comparison.holds, f"{comparison.db}: {line}")

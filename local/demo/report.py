@@ -39,6 +39,8 @@ class Summary:
     """Nodes, bytes moved, seconds, residency, hits and the bytes moved after the loss of a node; None without a cluster."""
     warm_missing: str | None = None
     """Why there was no cluster."""
+    skewed: dict[str, Any] | None = None
+    """Of the skewed databases: names, kinds of search, and hits."""
     seconds: float = 0.0
 
     def add(self, comparison: Comparison) -> None:

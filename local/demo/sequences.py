@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VERSION = 1
+VERSION = 2
 """Rises when the generated sequences change; part of the cache's key."""
 
-_NUCLEOTIDES = b"ACGT"
+NUCLEOTIDES = b"ACGT"
 # Amino acids about as often as in nature, in parts of a hundred.
 _SHARES = (8, 5, 4, 6, 2, 4, 6, 7, 2, 6, 10, 6, 2, 4, 5, 7, 5, 1, 3, 7)
-_RESIDUES = b"".join(bytes([residue]) * share for residue, share in zip(b"ARNDCQEGHILKMFPSTWYV", _SHARES, strict=True))
-_COMPLEMENT = bytes.maketrans(b"ACGT", b"TGCA")
+RESIDUES = b"".join(bytes([residue]) * share for residue, share in zip(b"ARNDCQEGHILKMFPSTWYV", _SHARES, strict=True))
+COMPLEMENT = bytes.maketrans(b"ACGT", b"TGCA")
 _LINE = 20_000
 _SHARE_EXACT = 0.25
 _SHARE_REVERSED = 0.5
@@ -48,6 +48,10 @@ class Recipe:
     copies: int
     """So many altered copies of each ancestor are hidden."""
 
+    def generator(self) -> Generator:
+        """What draws it."""
+        return Generator(self)
+
 
 class Generator:
     """Draws one recipe's queries and subjects."""
@@ -55,15 +59,15 @@ class Generator:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._random = random.Random(recipe.seed)  # a repeatable draw, nothing secret
-        self._letters = _NUCLEOTIDES if recipe.molecule == "nucl" else _RESIDUES
+        self._letters = NUCLEOTIDES if recipe.molecule == "nucl" else RESIDUES
         # Every letter of a random byte string stands for one of ours.
         self._table = bytes(self._letters[value * len(self._letters) // 256] for value in range(256))
         self._ancestors = [self._draw(letters) for letters in recipe.ancestor_letters]
 
-    def queries(self) -> Iterator[bytes]:
-        """FASTA records of the queries."""
-        for number, ancestor in enumerate(self._ancestors, 1):
-            yield _record(f"query_{number}", ancestor)
+    def queries(self) -> dict[str, bytes]:
+        """FASTA of the queries by molecule: of the database's own only."""
+        records = (record(f"query_{number}", ancestor) for number, ancestor in enumerate(self._ancestors, 1))
+        return {self._recipe.molecule: b"".join(records)}
 
     def subjects(self) -> Iterator[bytes]:
         """FASTA records of the database, each with an accession that makeblastdb can index."""
@@ -78,7 +82,7 @@ class Generator:
             for family in hidden.get(index, ()):
                 at = self._random.randint(0, len(sequence))
                 sequence = sequence[:at] + self._copy(self._ancestors[family]) + sequence[at:]
-            yield _record(f"{prefix}{index:06d}.1", sequence)
+            yield record(f"{prefix}{index:06d}.1", sequence)
 
     def _hiding_places(self, total: int) -> dict[int, list[int]]:
         """Subject index to the families that it gets a copy of; now and then the same family twice."""
@@ -100,7 +104,7 @@ class Generator:
         start = self._random.randint(0, longest - length)
         piece = self._alter(bytearray(ancestor[start : start + length]))
         if self._recipe.molecule == "nucl" and self._random.random() < _SHARE_REVERSED:
-            return piece.translate(_COMPLEMENT)[::-1]
+            return piece.translate(COMPLEMENT)[::-1]
         return piece
 
     def _alter(self, piece: bytearray) -> bytes:
@@ -117,6 +121,7 @@ class Generator:
         return bytes(piece)
 
 
-def _record(name: str, sequence: bytes) -> bytes:
+def record(name: str, sequence: bytes) -> bytes:
+    """One FASTA record."""
     lines = (sequence[at : at + _LINE] for at in range(0, len(sequence), _LINE))
     return b">" + name.encode() + b"\n" + b"\n".join(lines) + b"\n"

@@ -7,8 +7,9 @@ import pytest
 from local import ROOT
 from local.azurite import DEFAULT_ACCOUNT, Azurite
 from local.demo.blast import run_program
-from local.demo.databases import PROTEIN, make
+from local.demo.databases import make
 from local.demo.proof import Proof
+from local.demo.specimens import PROTEIN
 from local.demo.storage import BlobStore
 from shared.blastdb import blobs
 from shared.blastdb.alias import render_alias
