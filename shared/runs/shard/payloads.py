@@ -89,15 +89,11 @@ class Inspect(Payload):
 
 
 class Inspection(Payload):
-    """What a database looks like and what differs from what it should be.
+    """What a database is, and what differs from what it must be.
 
-    `last_change` is when the youngest of the layout blobs was changed: what changes later is not overwritten. `metadata_etag` is
-    None when there is no metadata yet; `epoch` is the one found in it. `skipped` are presets with more shards than there
-    are volumes. `marked` says that metadata still shows a run in progress; `current`, that it describes this generation
-    and these sets. `orphans` are shard counts in whose folders blobs lie that no layout of this generation has. `restored` says
-    that the sets, `statistics` and `legacy_alias` are those of a layout that is, or is to be, put back; `restored_version` is
-    what its content was called, where metadata calls it something else. `alias_version` is the form of the aliases; runs of the
-    former release, which had one form with totals, carry none.
+    `last_change`: when the youngest layout blob changed. `metadata_etag`: None without metadata. `skipped`: presets above the
+    number of volumes. `marked`: metadata shows a run in progress. `current`: metadata describes this generation and these sets.
+    `orphans`: shard counts whose folders hold blobs of no layout. `restored`: sets, statistics and form are a record's.
     """
 
     volumes: VolumeSet
