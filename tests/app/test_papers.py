@@ -12,6 +12,7 @@ from shared.runs.reconcile.payloads import DriftReason
 from shared.runs.reconcile.result import Act
 
 OPERATIONS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+OF_A_PASS = "What a pass repairs and reports"
 SAY_IT_THEMSELVES = {Code.INVALID_NAME, Code.INVALID_FIELD, Code.MISSING_FIELD, Code.UNKNOWN_FIELD, Code.INVALID_JSON}
 """Plain 400s: their messages name the field and what it may be."""
 
@@ -35,13 +36,13 @@ def test_every_code_stands_once_in_the_table_with_what_to_do():
 
 @pytest.mark.parametrize(("place", "words"), [(0, Act), (1, DriftReason)], ids=["actions", "reasons"])
 def test_everything_that_a_pass_does_is_told(place, words):
-    told = {name for row in rows("What heals by itself") for name in names(row[place])}
+    told = {name for row in rows(OF_A_PASS) for name in names(row[place])}
 
     assert told >= set(get_args(words.__value__))
 
 
 def test_a_person_is_told_of_every_reason_that_a_pass_leaves_to_one():
-    told = {name for act, reasons, *_ in rows("What heals by itself") if names(act) == ["tell"] for name in names(reasons)}
+    told = {name for act, reasons, *_ in rows(OF_A_PASS) if names(act) == ["tell"] for name in names(reasons)}
 
     of_drift = {"refused", "failed", "gone", "promotion", "mark", "copy", "headers", "settling"}
     assert told == of_drift | {"release", "unknown", "warmth", "purge"}
