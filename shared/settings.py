@@ -36,7 +36,7 @@ class Settings(BaseModel):
     )
     auth: Literal["function", "entra"] = Field(
         default="function",
-        description="`function`: whoever has the function key may do everything. `entra`: the platform's login decides by roles.",
+        description="`function`: a caller with the key may do everything. `entra`: the platform's login decides by roles.",
     )
     container: str = Field(default="blast-db", description="The blob container that holds the databases.")
     blob_suffix: str = Field(

@@ -37,7 +37,7 @@ class Settings(BaseModel):
     download_bytes_per_second: int = Field(default=0, ge=0, description="Bandwidth that a copy may take; 0 takes all.")
     part_bytes: int = Field(default=8 * 1024**2, ge=64 * 1024, description="Bytes that one ranged GET asks for.")
     start_spread_seconds: float = Field(
-        default=10.0, ge=0, description="Nodes begin to copy at moments spread over so many seconds, each always at its own."
+        default=10.0, ge=0, description="Nodes begin to copy at moments spread over this many seconds, each always at its own."
     )
     disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="Bytes of the disk that a copy leaves free.")
     request_timeout_seconds: float = Field(default=30.0, gt=0, description="Silence of storage that ends a request.")
