@@ -1,8 +1,8 @@
-# Every target sets up what it needs (local/setup) and then says in one line what it runs.
+# Every target installs what it needs (local/setup), then runs the one line below it.
 
 PYTHON := .venv/bin/python
 BIN := .venv/bin
-# Versions and hashes that a lock file already has stay, unless pyproject.toml asks for others. By default uv writes no index's address.
+# uv keeps a lock file's versions and hashes unless pyproject.toml asks for others. By default it writes no index's address.
 COMPILE := $(BIN)/uv pip compile --quiet --python $(PYTHON) --generate-hashes --no-header --no-annotate
 
 # Three files of tests at once on two cores: while one waits, the others work.
@@ -18,48 +18,48 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .PHONY: help setup run test test-quick check fmt lint types layers locks dev cluster bench lock openapi clean
 
-help: ## this menu
+help: ## print this menu
 	@printf 'Shardwarm. Usage: make TARGET [ARGS="..."]\n\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install .venv, Azurite, an S3 server, pyright, BLAST+ and vmtouch; quick when nothing is missing
 	@local/setup
 
-run: setup ## the main job: shard and warm two real databases and prove that nothing was lost
+run: setup ## the main job: shard and warm two real databases, and prove that no sequence is lost
 	@$(PYTHON) -m local.demo $(ARGS)
 
-test: setup ## all tests
+test: setup ## run all tests
 	@$(TESTS) $(ARGS)
 
-test-quick: setup ## tests of pure code, storage and routes, without stacks and clusters: what to run while writing code
+test-quick: setup ## the inner loop: tests of pure code, storage and routes, without stacks and clusters
 	@$(TESTS) $(QUICK) $(ARGS)
 
-check: locks lint types layers test ## what CI runs, in CI's order
+check: locks lint types layers test ## run what CI runs, in CI's order
 
 fmt: setup ## format, and fix what ruff can fix
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
 
-lint: setup ## ruff: rules and format
+lint: setup ## check rules and format with ruff
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 
-types: setup ## pyright, strict
+types: setup ## check types with pyright, strict
 	@local/node_modules/.bin/pyright
 
-layers: setup ## who may import whom
+layers: setup ## check the import rules between layers
 	@$(BIN)/lint-imports
 
 locks: setup ## check that the lock files hold the versions that pyproject.toml and package.json ask for
 	@$(PYTHON) -m local.locks
 
-dev: setup ## the local stack, stays up until Ctrl-C; addresses in .local/stack.json; ARGS=--cluster for warmups
+dev: setup ## start the local stack, until Ctrl-C; addresses in .local/stack.json; ARGS=--cluster for warmups
 	@$(PYTHON) -m local.stack $(ARGS)
 
-cluster: setup ## a local Kubernetes cluster, stays up until Ctrl-C; built once, which takes some minutes
+cluster: setup ## start a local Kubernetes cluster, until Ctrl-C; the first build takes some minutes
 	@$(PYTHON) -m local.cluster $(ARGS)
 
-bench: setup ## measured ratios against the replaced system's way and the physical limit
+bench: setup ## measure ratios against the replaced system and the physical limit
 	@$(PYTHON) -m benchmarks $(ARGS)
 
 lock: setup ## compile the lock files from pyproject.toml, the .in files and local/package.json
@@ -72,6 +72,6 @@ lock: setup ## compile the lock files from pyproject.toml, the .in files and loc
 openapi: setup ## write docs/openapi.json from the models
 	@$(PYTHON) -m local.openapi
 
-clean: ## remove everything that the other targets made
+clean: ## remove everything that the other targets created
 	@rm -rf .venv .local local/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
