@@ -1,4 +1,4 @@
-"""Durable entities: thin over the transition tables in `shared.runs`. They hold what must be true in one place only."""
+"""Durable entities: lease, notifier, expiry, upload. Each applies a transition table of `shared.runs` to its stored state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,9 +31,9 @@ _OPERATIONS: dict[str, Callable[[Lease, Any], Reply]] = {
 
 
 def lease(ctx: EntityContext, payload: Any) -> dict[str, Any]:
-    """The lease of one (account, db); its operations are the table in `shared.runs.leases`.
+    """The lease of one (account, db). Its operations are the rows of `TRANSITIONS` in `shared.runs.leases`.
 
-    Not a critical section of the engine: those leak when a worker dies. Nothing here waits.
+    This is not a critical section of the engine, which leaks when a worker dies. Nothing here waits.
     """
     state = Lease.model_validate(ctx.get_state(dict, {}) or {})
     reply = _OPERATIONS[ctx.operation](state, payload)
@@ -42,9 +42,9 @@ def lease(ctx: EntityContext, payload: Any) -> dict[str, Any]:
 
 
 def notifier(ctx: EntityContext, payload: Any) -> None:
-    """Starts what posts a run's end, by the run's id: a run cannot start anything that it does not wait for.
+    """Starts `notify` for a run, under an id made from the run's: an orchestration can start only children that it waits for.
 
-    `start` may come twice; the engine lets one of those run at a time. No state is kept.
+    `start` may come twice; the engine runs one orchestration of an id at a time. The notifier keeps no state.
     """
     if ctx.operation != "start":
         raise ValueError(f"a notifier has no operation {ctx.operation}")
@@ -53,12 +53,18 @@ def notifier(ctx: EntityContext, payload: Any) -> None:
 
 
 def expiry(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
-    """The end of one warm database's time, by cluster and database.
+    """The expiry of one warm database, by cluster and database.
 
-    `set` notes the latest warmup, `left` one that failed and left its agents; `expire`, which comes by a delayed signal, starts
-    the release that it brings if that warmup still is the latest, and signals itself for the case that the release fails, with
-    growing pauses. A doubled signal does nothing. `unreleased` is told why a release failed, `forget` that the database was
-    taken off its nodes. `rewarm` starts the latest warmup again, with growing pauses while that does not help.
+    | operation | effect |
+    |---|---|
+    | `set` | notes the latest warmup |
+    | `left` | notes a warmup that failed and left its agents |
+    | `expire` | starts a release if its warmup is still the latest, and signals itself again in case the release fails |
+    | `unreleased` | notes why a release failed |
+    | `forget` | drops the state: the database was taken off its nodes |
+    | `rewarm` | starts the latest warmup again, with growing pauses while that fails |
+
+    `expire` comes as a delayed signal. A repeated signal does nothing.
     """
     state = Expiry.model_validate(found) if (found := ctx.get_state(dict, {})) else None
     match ctx.operation:
@@ -105,9 +111,9 @@ _OF_AN_UPLOAD: dict[str, Callable[[UploadState, Any], _Starting | tuple[UploadSt
 
 
 def upload(ctx: EntityContext, payload: Any) -> dict[str, Any] | None:
-    """What has arrived of one (account, db), and its settle; the operations are the table in `shared.runs.upload.transitions`.
+    """The upload of one (account, db) and its settle. Its operations are in `TRANSITIONS` of `shared.runs.upload.transitions`.
 
-    Events come as signals, doubled and in any order; at most one settle is under way. One that is idle for long is forgotten.
+    Events come as signals, repeated and in any order. At most one settle is under way. A long idle upload is deleted.
     """
     state = UploadState.model_validate(ctx.get_state(dict, {}) or {})
     state, outcome = _OF_AN_UPLOAD[ctx.operation](state, payload)

@@ -1,25 +1,46 @@
-"""Holding a database's lease during a run: the orchestrator's side of the lease entity."""
+"""Holding a database's lease during a run: the orchestrator's side of the lease entity, and the skeleton of every such run.
 
+`run_holding` is that skeleton:
+
+1. acquire the lease; a run that does not get it fails, naming the holder;
+2. do the run's body;
+3. record how the body ended;
+4. release the lease, unless the run goes on in a new execution;
+5. give the result, or raise the failure.
+"""
+
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from durabletask import task
+from pydantic import BaseModel
 
-from orchestrators.steps import Context, StepFailedError, Steps, ask, cancel_signal
+from orchestrators.steps import (
+    Context,
+    RunFailedError,
+    StepFailedError,
+    Steps,
+    ask,
+    cancel_signal,
+    defect,
+    logger,
+    start_again,
+)
 from shared.errors import Code, Problem
 from shared.runs.ids import LEASE_ENTITY
 from shared.runs.leases import Acquire, Lease, LeaseRequest, NamedRun, RaiseEpoch, Renew, Reply
 
 _WRITING_SHARE = 0.9
-"""Of the lease's time in which a run may write: what is under way then has the rest to end."""
+"""The share of the lease's time in which a run may start writes. Writes under way may end in the rest."""
 
 
 class CanceledError(Exception):
-    """Somebody asked the run to stop, and it is between two steps."""
+    """A user asked the run to stop, and the run is between two steps."""
 
 
 class HeldLease:
-    """One run's time as the holder. Made by `acquire`; ended by `release` on every path."""
+    """A lease that one run holds. `acquire` gives it; `hold` releases it on every path."""
 
     def __init__(self, ctx: Context, claim: LeaseRequest, lease: Lease) -> None:
         self._ctx = ctx
@@ -34,30 +55,30 @@ class HeldLease:
 
     @property
     def write_before(self) -> datetime:
-        """When writing must have ended, unless the lease is renewed."""
+        """The moment at which writing must have ended, unless the run renews the lease."""
         expires = self._lease.holding.expires if self._lease.holding else now(self._ctx)
         return expires - timedelta(seconds=self._claim.lease_seconds * (1 - _WRITING_SHARE))
 
     @property
     def cancel(self) -> task.Task[Any]:
-        """Completes when somebody asks the run to stop; for waits that it is to end."""
+        """Completes when a user asks the run to stop. Pass it to waits that should then end."""
         return self._cancel
 
     def stop_if_canceled(self) -> None:
-        """Between two steps: stop when somebody asked for it.
+        """Stop between two steps if a user asked for it.
 
         Raises:
-            CanceledError: somebody did.
+            CanceledError: a user did.
         """
         if self._cancel.is_complete:
             raise CanceledError
 
     def renew(self) -> Steps[None]:
-        """Take more time, and see whether the lease is still this run's and nobody asked to stop.
+        """Renew the lease, and stop if a user asked for it.
 
         Raises:
-            StepFailedError: another run took over; nothing more may be written.
-            CanceledError: somebody asked to stop.
+            StepFailedError: another run took over; this run may write nothing more.
+            CanceledError: a user asked the run to stop.
         """
         reply = yield from self.extend()
         if reply.cancel_requested:
@@ -65,10 +86,10 @@ class HeldLease:
         self.stop_if_canceled()
 
     def extend(self) -> Steps[Reply]:
-        """Take more time where it is too late to stop.
+        """Renew the lease where it is too late to stop.
 
         Raises:
-            StepFailedError: another run took over; nothing more may be written.
+            StepFailedError: another run took over; this run may write nothing more.
         """
         request = Renew(run=self._claim.run, now=now(self._ctx), ttl_seconds=self._claim.lease_seconds)
         reply = yield from self._ask("renew", request)
@@ -76,7 +97,7 @@ class HeldLease:
         return reply
 
     def rise_above(self, epoch: int) -> Steps[None]:
-        """Lift the epoch above one that a former task hub left in storage.
+        """Raise the epoch above one that a former task hub left in storage.
 
         Raises:
             StepFailedError: another run took over.
@@ -85,7 +106,7 @@ class HeldLease:
         self._lease = self._granted(reply)
 
     def release(self) -> Steps[None]:
-        """Free the lease; nothing happens if it is another's by now."""
+        """Free the lease. Nothing happens if another run has taken it."""
         yield from self._ask("release", NamedRun(run=self._claim.run))
 
     def _ask(self, operation: str, request: Renew | RaiseEpoch | NamedRun) -> Steps[Reply]:
@@ -97,8 +118,86 @@ class HeldLease:
         return reply.lease
 
 
+class Again(NamedTuple):
+    """How a body ends that goes on in a new execution: with this request, and with the lease still held."""
+
+    request: BaseModel
+
+
+class HeldRun[End](Protocol):
+    """What one run does while it holds the lease. `End` is its result; for a run of several executions also `Again`."""
+
+    def body(self) -> Steps[End | Problem]:
+        """Do the work.
+
+        Raises:
+            StepFailedError: a step failed; `record` is given its problem.
+            CanceledError: a user asked the run to stop; `record` is given None.
+        """
+        ...
+
+    def record(self, end: End | Problem | None) -> Steps[End | Problem]:
+        """Write down how the body ended, and give the run's end. None stands for a cancelled run; `Again` never comes here."""
+        ...
+
+
+def run_holding[End: BaseModel | Again](
+    ctx: Context,
+    claim: LeaseRequest,
+    begin: Callable[[HeldLease], HeldRun[End]],
+    failed: Callable[[Problem], RunFailedError],
+) -> Steps[dict[str, Any] | None]:
+    """Run an orchestration that holds a lease, from acquiring the lease to raising the failure.
+
+    Args:
+        ctx: of the orchestration.
+        claim: the lease to acquire.
+        begin: makes the run, once the lease is held.
+        failed: shows the failure, and makes the exception that ends the orchestration.
+
+    Returns:
+        The result as JSON, or None when the run goes on in a new execution.
+
+    Raises:
+        RunFailedError: another run holds the lease, or the run failed.
+    """
+    end = yield from hold(ctx, claim, begin)
+    if isinstance(end, Problem):
+        logger(ctx, __name__).warning(f"Failed with {end.code.value}: {end.message}")
+        raise failed(end)
+    if isinstance(end, Again):
+        start_again(ctx, end.request)
+        return None
+    return end.model_dump(mode="json")
+
+
+def hold[End](ctx: Context, claim: LeaseRequest, begin: Callable[[HeldLease], HeldRun[End]]) -> Steps[End | Problem]:
+    """Steps 1 to 4 of the skeleton: the end is recorded and the lease is free, whatever went wrong."""
+    lease = yield from acquire(ctx, claim)
+    if isinstance(lease, Problem):
+        return lease
+    held = begin(lease)
+    end = yield from _end_of(held)
+    if isinstance(end, Again):
+        return end
+    end = yield from held.record(end)
+    yield from lease.release()
+    return end
+
+
+def _end_of[End](held: HeldRun[End]) -> Steps[End | Problem | None]:
+    try:
+        return (yield from held.body())
+    except CanceledError:
+        return None
+    except StepFailedError as error:
+        return error.problem
+    except Exception as error:  # noqa: BLE001 - the run's end is recorded and its lease freed whatever went wrong
+        return defect(error)
+
+
 def acquire(ctx: Context, claim: LeaseRequest) -> Steps[HeldLease | Problem]:
-    """Take the lease, or say who has it."""
+    """Acquire the lease, or say which run holds it."""
     request = Acquire(
         run=claim.run,
         kind=claim.kind,
@@ -115,8 +214,10 @@ def acquire(ctx: Context, claim: LeaseRequest) -> Steps[HeldLease | Problem]:
 
 
 def lost(claim: LeaseRequest) -> Problem:
-    """The problem of a run that slept past its lease."""
-    message = f"Another run took '{claim.name}' over, because this one did not renew its lease in time. It writes nothing more."
+    """The problem of a run whose lease expired and was taken by another run."""
+    message = (
+        f"Another run took '{claim.name}' over, because this run did not renew its lease in time. This run writes nothing more."
+    )
     return Problem(code=Code.LEASE_LOST, message=message, target=claim.name)
 
 

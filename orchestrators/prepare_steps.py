@@ -1,7 +1,7 @@
-"""The steps of one prepare-db run: plan, mark, copy in rounds, check, put in place, clear, shard.
+"""The steps of one prepare-db run: plan, record, copy in rounds, check, promote, clear, shard.
 
-Each round is one activity a lane, all at once; rounds repeat until every lane has done its part. Progress counts what is
-stored and verified, whoever copied it.
+A round runs one activity for each lane, all at once. Rounds repeat until every lane has done its part. Progress counts what is
+stored and verified, also by earlier runs.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Literal
 from orchestrators.lease import CanceledError, HeldLease, now
 from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, call, pause, run, run_all, unexplained
 from shared.errors import Code, Problem
+from shared.runs.backoff import backoff
 from shared.runs.operations import PreparePhase, PrepareProgress
 from shared.runs.prepare.payloads import (
     CheckCopy,
@@ -31,55 +32,55 @@ from shared.runs.shard.payloads import ShardResult, Written
 from shared.sanitise import sanitised_line
 
 _ROUNDS = 20
-"""Rounds of one execution: then a new one begins, with a short history."""
+"""Rounds of one execution. Then a new execution begins, with a short history."""
 _CLEARINGS = 100
 
 
 class PrepareSteps:
-    """One run's steps. `stage` is how far it is; `is_marked` says that the metadata shows it as unfinished."""
+    """One run's steps. `stage` is how far the run is; `is_marked` says that the metadata shows the update in progress."""
 
-    def __init__(self, ctx: Context, request: PrepareRun, tenure: HeldLease, board: RunStatus[PrepareProgress]) -> None:
+    def __init__(self, ctx: Context, request: PrepareRun, lease: HeldLease, status: RunStatus[PrepareProgress]) -> None:
         self._ctx = ctx
         self._request = request
-        self._tenure = tenure
-        self._board = board
+        self._lease = lease
+        self._status = status
         self.stage = request.stage
         self.is_marked = request.stage is not None
 
     def plan(self) -> Steps[Stage]:
-        """Look at source and storage.
+        """Plan the update by comparing source and storage.
 
         Raises:
-            StepFailedError: as every step here, when it cannot be done.
+            StepFailedError: the step failed, here as in every step below.
         """
-        self._board.show(PrepareProgress(phase="planning"))
+        self._status.show(PrepareProgress(phase="planning"))
         look = PlanCopy(account=self._request.account, db=self._request.db, source_version=self._request.source_version)
         planned = yield from run(self._ctx, "plan_copy", look, PlannedCopy, self._request.retry)
         if planned.stage is None:
             raise StepFailedError(planned.problem or unexplained(self._request.db))
         self.stage = planned.stage
-        if planned.stage.epoch >= self._tenure.epoch:
-            yield from self._tenure.rise_above(planned.stage.epoch)
+        if planned.stage.epoch >= self._lease.epoch:
+            yield from self._lease.rise_above(planned.stage.epoch)
         if planned.problem is not None:
             self.is_marked = True
             raise StepFailedError(planned.problem)
         return planned.stage
 
     def begin(self, stage: Stage) -> Steps[None]:
-        """Say in the metadata that the update has begun, unless there is nothing to update."""
-        self._tenure.stop_if_canceled()
+        """Record in the metadata that the update has begun, unless there is nothing to update."""
+        self._lease.stop_if_canceled()
         if stage.step != "sharding":
-            yield from self.mark(stage.step, stage)
+            yield from self.record_step(stage.step, stage)
         if stage.step == "copying":
-            self._tenure.stop_if_canceled()
+            self._lease.stop_if_canceled()
 
-    def mark(self, step: Step, stage: Stage, problem: Problem | None = None) -> Steps[None]:
-        """Say it in the metadata."""
+    def record_step(self, step: Step, stage: Stage, problem: Problem | None = None) -> Steps[None]:
+        """Record in the metadata which step the update has reached."""
         request = MarkUpdate(
             account=self._request.account,
             db=self._request.db,
             run=self._request.run,
-            epoch=self._tenure.epoch,
+            epoch=self._lease.epoch,
             moment=now(self._ctx),
             step=step,
             stage=stage,
@@ -91,12 +92,15 @@ class PrepareSteps:
         self.is_marked = step in {"copying", "promoting"}
 
     def go_through(self, activity: Literal["copy_files", "promote_files"], stage: Stage) -> Steps[tuple[Stage, bool]]:
-        """Rounds until every lane has done its part, or so many that a new execution has to go on.
+        """Run rounds until every lane has done its part, at most 20 in one execution.
 
-        A wish to cancel ends copying between two rounds; putting in place goes on to its end.
+        A cancel ends copying between two rounds. Promotion ignores it and goes on to its end.
+
+        Returns:
+            The stage reached, and whether every lane is done.
         """
         phase: PreparePhase = "copying" if activity == "copy_files" else "promoting"
-        # Lanes that put in place count every file; lanes that copy, only what is not in place.
+        # Lanes that promote count every file. Lanes that copy count only files that are not in place.
         kept = (stage.files_kept, stage.bytes_kept) if activity == "copy_files" else (0, 0)
         receipts: dict[int, CopyReceipt] = {}
         for _ in range(_ROUNDS):
@@ -107,7 +111,7 @@ class PrepareSteps:
             done = _sum(receipts, kept)
             stage = self.stage = advanced(stage, before, done, [receipts[lane] for lane in left], now(self._ctx))
             self._show(phase, stage, done)
-            yield from self._hold_on(heeds_cancel=activity == "copy_files")
+            yield from self._renew(heeds_cancel=activity == "copy_files")
             if done.is_done:
                 return stage.model_copy(update={"stuck": 0}), True
             problem = why_to_end(
@@ -116,11 +120,11 @@ class PrepareSteps:
             if problem is not None:
                 raise StepFailedError(problem)
             if stage.stuck or done.failures or stage.pending_since is not None:
-                yield from pause(self._ctx, self._patience(stage), self._tenure.cancel if phase == "copying" else None)
+                yield from pause(self._ctx, self._pause_length(stage), self._lease.cancel if phase == "copying" else None)
         return stage, False
 
     def check(self, stage: Stage) -> Steps[None]:
-        """See that all is there and the source is what it was."""
+        """Check that every file is staged, and that the source has not changed."""
         self._show("checking", stage, Round(files_done=stage.files_done, bytes_done=stage.bytes_done))
         request = CheckCopy(
             account=self._request.account, db=self._request.db, source_version=stage.source_version, digest=stage.digest
@@ -128,10 +132,10 @@ class PrepareSteps:
         checked = yield from run(self._ctx, "check_copy", request, Checked, self._request.retry)
         if checked.problem is not None:
             raise StepFailedError(checked.problem)
-        yield from self._hold_on(heeds_cancel=True)
+        yield from self._renew(heeds_cancel=True)
 
     def clear(self, what: Literal["ghosts", "staging"], stage: Stage) -> Steps[int]:
-        """Remove ghosts, or what was staged; how many blobs that were."""
+        """Remove ghosts, or staged files. Returns how many blobs were removed."""
         removed = 0
         for _ in range(_CLEARINGS):
             request = ClearFiles(
@@ -141,7 +145,7 @@ class PrepareSteps:
                 source_version=stage.source_version,
                 digest=stage.digest,
                 slice_seconds=self._request.copying.slice_seconds,
-                write_before=self._tenure.write_before,
+                write_before=self._lease.write_before,
             )
             cleared = yield from run(self._ctx, "clear_files", request, Cleared, self._request.retry)
             if cleared.problem is not None:
@@ -149,14 +153,14 @@ class PrepareSteps:
             removed += cleared.blobs
             if cleared.is_done:
                 return removed
-            yield from self._hold_on(heeds_cancel=False)
+            yield from self._renew(heeds_cancel=False)
         message = f"More than {_CLEARINGS} rounds did not clear '{self._request.db}' of {what}."
         raise StepFailedError(Problem(code=Code.INTERNAL_ERROR, message=message, target=self._request.db))
 
     def shard(self, stage: Stage) -> Steps[bool]:
-        """Run the child under this run's own lease; False when it was cancelled.
+        """Shard the new generation in a child run under this run's own lease; False when the child was cancelled.
 
-        It frees the lease at its end: nothing may be written after it.
+        The child frees the lease at its end, so this run may write nothing after it.
         """
         self._show("sharding", stage, Round(files_done=stage.files_total, bytes_done=stage.bytes_total))
         given = self._request.shard
@@ -177,7 +181,7 @@ class PrepareSteps:
                 digest=stage.digest,
                 lane=lane,
                 steering=self._request.copying.model_copy(update={"lanes": lane_count(stage, self._request.copying)}),
-                write_before=self._tenure.write_before,
+                write_before=self._lease.write_before,
             )
             for lane in lanes
         ]
@@ -195,21 +199,21 @@ class PrepareSteps:
             self.stage = stage.model_copy(update={"files_done": done.files_done, "bytes_done": done.bytes_done})
             raise StepFailedError(problem)
 
-    def _hold_on(self, *, heeds_cancel: bool) -> Steps[None]:
+    def _renew(self, *, heeds_cancel: bool) -> Steps[None]:
         try:
-            yield from self._tenure.renew()
+            yield from self._lease.renew()
         except CanceledError:
             if heeds_cancel:
                 raise
 
-    def _patience(self, stage: Stage) -> timedelta:
+    def _pause_length(self, stage: Stage) -> timedelta:
         retry = self._request.retry
         if stage.pending_since is not None:
             return timedelta(seconds=retry.longest_seconds)
-        return timedelta(seconds=min(retry.first_seconds * retry.factor ** max(0, stage.stuck - 1), retry.longest_seconds))
+        return backoff(max(0, stage.stuck - 1), retry.first_seconds, retry.longest_seconds, retry.factor)
 
     def _show(self, phase: PreparePhase, stage: Stage, done: Round) -> None:
-        self._board.show(
+        self._status.show(
             PrepareProgress(
                 phase=phase,
                 source_version=stage.source_version,

@@ -1,59 +1,68 @@
-"""A reconcile pass: heal what crashed runs, lost events and other hands left behind, and tell what only a person can mend."""
+"""A reconcile pass: the orchestrator `reconcile`. It repairs what crashed runs, lost events and other writers left behind.
+
+1. Acquire the pass's own lease, so that there are never two passes.
+2. Survey the task hub: dead lease holders, dead settles, warm databases.
+3. Free the leases of dead holders.
+4. Survey each account. Repair its drifted databases: correct metadata, prune ghosts, then start shard and prepare runs.
+5. Revive dead settles, after step 4: a database that was sharded just now has nothing left to settle.
+6. Check each warm database, and start its warmup again if its nodes have changed.
+7. Purge runs and entities past their retention, in every sixth pass.
+8. Release the lease.
+
+One budget bounds all repairs of a pass. What only a person can repair is reported. A pass that finds no drift writes nothing.
+"""
 
 from typing import Any
 
-from orchestrators.lease import CanceledError, acquire
+from orchestrators.lease import HeldLease, run_holding
 from orchestrators.reconcile_steps import ReconcileSteps
-from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, defect, logger
+from orchestrators.steps import Context, RunStatus, Steps, logger
 from shared.errors import Problem
 from shared.runs.operations import ReconcileProgress
 from shared.runs.reconcile.payloads import ReconcileRun
 from shared.runs.reconcile.result import ReconcileResult
 
 
-def reconcile(ctx: Context, payload: Any) -> Steps[dict[str, Any]]:
-    """Make one pass; the input is a `ReconcileRun`, the output a `ReconcileResult`.
-
-    A pass holds a lease of its own, so there are never two. It is bounded: each look in time, all healing together by the
-    pass's share. A pass that finds all well writes nothing.
-    """
-    request, log = ReconcileRun.model_validate(payload), logger(ctx, __name__)
-    board = RunStatus(ctx, ReconcileProgress(phase="acquiring"))
-    tenure = yield from acquire(ctx, request.claim)
-    if isinstance(tenure, Problem):
-        raise board.failed(tenure)
-    this = ReconcileSteps(ctx, request, tenure, board, log)
-    end = yield from _to_its_end(this)
-    yield from tenure.release()
-    if isinstance(end, Problem):
-        log.warning(f"Failed with {end.code.value}: {end.message}")
-        raise board.failed(end)
-    log.info(f"Ended: {end.databases} databases, {end.healed} healed, {end.told} told, {end.left} left for later.")
-    return end.model_dump(mode="json")
+def reconcile(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
+    """Make one reconcile pass; the input is a `ReconcileRun`, the output a `ReconcileResult`."""
+    request = ReconcileRun.model_validate(payload)
+    status = RunStatus(ctx, ReconcileProgress(phase="acquiring"))
+    return (yield from run_holding(ctx, request.claim, lambda lease: _Pass(ctx, request, lease, status), status.failed))
 
 
-def _to_its_end(this: ReconcileSteps) -> Steps[ReconcileResult | Problem]:
-    try:
-        this.show("looking")
-        hub = yield from this.look_at_hub()
+class _Pass:
+    """One pass with the lease in hand."""
+
+    def __init__(self, ctx: Context, request: ReconcileRun, lease: HeldLease, status: RunStatus[ReconcileProgress]) -> None:
+        self._log = logger(ctx, __name__)
+        self._steps = ReconcileSteps(ctx, request, lease, status, self._log)
+
+    def body(self) -> Steps[ReconcileResult | Problem]:
+        """Steps 2 to 7."""
+        steps = self._steps
+        steps.show("looking")
+        hub = yield from steps.survey_hub()
         if hub.problem is not None:
             return hub.problem
         for dead in hub.dead:
-            yield from this.free(dead)
+            yield from steps.free(dead)
         for account in hub.accounts:
-            yield from this.account(account)
-        # Whoever was sharded just now has nothing left to settle.
+            yield from steps.account(account)
         for settle in hub.settles:
-            this.revive(settle)
+            steps.revive(settle)
         for warm in hub.warm:
-            yield from this.warm(warm)
-        yield from this.purge()
-    except CanceledError:
-        this.show("canceled")
-        return this.result("canceled")
-    except StepFailedError as error:
-        return error.problem
-    except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
-        return defect(error)
-    this.show("done")
-    return this.result("reconciled")
+            yield from steps.warm(warm)
+        yield from steps.purge()
+        steps.show("done")
+        return steps.result("reconciled")
+
+    def record(self, end: ReconcileResult | Problem | None) -> Steps[ReconcileResult | Problem]:
+        """Show and log the end; a pass keeps nothing of its own in storage."""
+        yield from ()
+        if end is None:
+            self._steps.show("canceled")
+            return self._steps.result("canceled")
+        if isinstance(end, ReconcileResult):
+            counts = f"{end.healed} repaired, {end.told} reported, {end.left} left for a later pass"
+            self._log.info(f"Ended: {end.databases} databases, {counts}.")
+        return end

@@ -1,29 +1,35 @@
-"""The removal of a database's ghosts by a reconcile pass, with the database's lease in hand as for every write."""
+"""The removal of a database's ghosts by a reconcile pass, under the database's lease as every write."""
 
-from orchestrators.lease import acquire
-from orchestrators.steps import Context, StepFailedError, Steps, defect, run
+from orchestrators.lease import HeldLease, hold
+from orchestrators.steps import Context, Steps, run
 from shared.errors import Problem
 from shared.runs.reconcile.children import pruning_claim
-from shared.runs.reconcile.payloads import (
-    Drifted,
-    Pruned,
-    PruneGhosts,
-    Terms,
-)
+from shared.runs.reconcile.payloads import Drifted, Pruned, PruneGhosts, Terms
 
 
 def prune(ctx: Context, account: str, found: Drifted, terms: Terms) -> Steps[Pruned]:
-    """Remove them, or say what forbids it; the lease is free on every path."""
-    db = found.db
-    tenure = yield from acquire(ctx, pruning_claim(account, db, ctx.instance_id, terms.shard_lease_seconds))
-    if isinstance(tenure, Problem):
-        return Pruned(problem=tenure)
-    try:
-        request = PruneGhosts(account=account, db=db, write_before=tenure.write_before, refused=found.refused)
-        pruned = yield from run(ctx, "prune_ghosts", request, Pruned, terms.retry)
-    except StepFailedError as error:
-        pruned = Pruned(problem=error.problem)
-    except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
-        pruned = Pruned(problem=defect(error))
-    yield from tenure.release()
-    return pruned
+    """Remove the ghosts, or say what forbids it. The lease is free on every path.
+
+    Uses `hold` and not `run_holding`: a problem here ends no run, it goes into the pass's report.
+    """
+    claim = pruning_claim(account, found.db, ctx.instance_id, terms.shard_lease_seconds)
+    end = yield from hold(ctx, claim, lambda lease: _Pruning(ctx, account, found, terms, lease))
+    return Pruned(problem=end) if isinstance(end, Problem) else end
+
+
+class _Pruning:
+    """The removal with the lease in hand."""
+
+    def __init__(self, ctx: Context, account: str, found: Drifted, terms: Terms, lease: HeldLease) -> None:
+        self._ctx = ctx
+        self._terms = terms
+        self._request = PruneGhosts(account=account, db=found.db, write_before=lease.write_before, refused=found.refused)
+
+    def body(self) -> Steps[Pruned | Problem]:
+        """One activity removes the ghosts."""
+        return (yield from run(self._ctx, "prune_ghosts", self._request, Pruned, self._terms.retry))
+
+    def record(self, end: Pruned | Problem | None) -> Steps[Pruned | Problem]:
+        """Nothing to record: the pass reports what became of it."""
+        yield from ()
+        return end or Pruned()

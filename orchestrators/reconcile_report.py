@@ -1,4 +1,4 @@
-"""What a reconcile pass did and told, and what is left of its share, which bounds every kind of healing together."""
+"""The report of a reconcile pass: what it repaired and what it only reports, and the budget that bounds its repairs."""
 
 import logging
 from collections.abc import Sequence
@@ -11,52 +11,55 @@ _LONGEST = 120
 
 
 class PassReport:
-    """One pass's actions. Each is logged with its reason, and counted; of many the first are named."""
+    """One pass's repairs and reports. Each is logged with its reason and counted; the first 20 are named in the result.
 
-    def __init__(self, share: int, log: logging.LoggerAdapter[Any]) -> None:
+    `repairs` counts repairs, `reports` what a person must repair, `postponed` what the budget left for a later pass.
+    """
+
+    def __init__(self, budget: int, log: logging.LoggerAdapter[Any]) -> None:
         self._log = log
         self._actions: list[Action] = []
         self._counts: dict[tuple[str, str], int] = {}
-        self.share = share
-        self.left = self.healed = self.told = 0
+        self.budget = budget
+        self.repairs = self.reports = self.postponed = 0
 
     def take(self) -> bool:
-        """One of the pass's share, if there is any left."""
-        if not self.share:
-            self.left += 1
+        """Take one repair from the budget; False, and one more postponed, when the budget is used up."""
+        if not self.budget:
+            self.postponed += 1
             return False
-        self.share -= 1
+        self.budget -= 1
         return True
 
-    def did(self, action: Act, target: str, reason: str, outcome: str) -> None:
-        """Something was healed."""
-        self.healed += 1
+    def repaired(self, action: Act, target: str, reason: str, outcome: str) -> None:
+        """Note a repair."""
+        self.repairs += 1
         self._note(action, target, reason, outcome)
-        self._log.info(f"Reconciled {target}: {action} because of {reason}: {outcome}")
+        self._log.info(f"Repaired {target}: {action} because of {reason}: {outcome}")
 
-    def leave(self, target: str, reason: str, detail: str) -> None:
-        """Something is left to a person, or to a later pass."""
-        self.told += 1
+    def report(self, target: str, reason: str, detail: str) -> None:
+        """Note a drift that this pass does not repair."""
+        self.reports += 1
         self._note("tell", target, reason, detail)
-        self._log.warning(f"Left {target} as it is: {reason}: {detail}")
+        self._log.warning(f"Reported {target}: {reason}: {detail}")
 
-    def forgot(self, what: str) -> None:
-        """Housekeeping, and no healing."""
+    def purged(self, what: str) -> None:
+        """Note what was purged, which is no repair."""
         self._note("purge", "task hub", "retention", what)
-        self._log.info(f"Forgot {what}.")
+        self._log.info(f"Purged {what}.")
 
     def result(
         self, outcome: Literal["reconciled", "canceled"], accounts: Sequence[str], databases: int, pages: int
     ) -> ReconcileResult:
-        """The pass so far."""
+        """The result of the pass so far."""
         return ReconcileResult(
             outcome=outcome,
             accounts=tuple(accounts),
             databases=databases,
             pages=pages,
-            healed=self.healed,
-            told=self.told,
-            left=self.left,
+            healed=self.repairs,
+            told=self.reports,
+            left=self.postponed,
             counts=tuple(Count(action=act, reason=why, times=times) for (act, why), times in sorted(self._counts.items())),
             actions=tuple(self._actions[:_NAMED]),
         )

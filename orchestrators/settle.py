@@ -1,7 +1,15 @@
-"""Settling an upload: wait until nothing arrives any more and everything is there, then have the database sharded.
+"""Settling an upload: the orchestrator `settle`. It waits until an upload is quiet and complete, then shards the database.
 
-The upload entity counts what arrives and starts one settle at a time. A settle asks it rather than being told, so that a
-flood of events costs it nothing: it sleeps until the database has been quiet for as long as it must, and looks then.
+1. Ask the upload entity what has arrived. End when another settle has taken over.
+2. Sleep until nothing has arrived for the quiet time; go back to step 1.
+3. Inspect the upload: end when no volume is there, or when its layouts are current.
+4. Shard a complete database in a child run.
+5. Wait for an incomplete one, longer and longer; go back to step 1. Once the time is over, record that in the metadata by a
+   child run that does nothing else.
+6. Tell the upload entity that the settle ends. Go back to step 1 if something has arrived since step 3.
+
+The upload entity starts one settle at a time. The settle asks it, and is not told, so a flood of events costs the settle
+nothing. After 20 rounds it goes on in a new execution.
 """
 
 from datetime import datetime, timedelta
@@ -23,6 +31,7 @@ from orchestrators.steps import (
     unexplained,
 )
 from shared.errors import Code, Problem
+from shared.runs.backoff import backoff
 from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.operations import SettleProgress
 from shared.runs.shard.payloads import ShardResult
@@ -39,13 +48,13 @@ from shared.runs.upload.transitions import (
 from shared.sanitise import sanitised_line
 
 _ROUNDS = 20
-"""In one execution; then a new one begins with a short history."""
+"""Rounds of one execution. Then a new execution begins, with a short history."""
 _LONGEST_WAIT_SECONDS = 600.0
-"""Between two looks at an upload of which nothing more arrives; a copy may end without an event."""
+"""The longest wait between two looks at a quiet upload: a copy may end without an event."""
 _PASSING = frozenset(
     {Code.DATABASE_NOT_READY, Code.DATABASE_CHANGED, Code.STORAGE_UNAVAILABLE, Code.LEASE_LOST, Code.WRITTEN_BY_ANOTHER}
 )
-"""What may be over when the settle looks again."""
+"""Problems that may be over when the settle looks again."""
 
 type _End = SettleResult | Problem
 
@@ -53,8 +62,8 @@ type _End = SettleResult | Problem
 def settle(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     """Settle one upload; the input is a `SettleRun`, the output a `SettleResult`.
 
-    Ends as Failed when it gave up, or when the run that it started failed. The upload is free for another settle on every
-    path; what arrives after the last look is seen to by this one.
+    Ends as Failed when it gave up, or when the shard run that it started failed. The upload is free for another settle on every
+    path. This settle also handles what arrives after its last look.
     """
     request, log = SettleRun.model_validate(payload), logger(ctx, __name__)
     settling = _Settling(ctx, request)
@@ -64,24 +73,24 @@ def settle(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
         return None
     if isinstance(end, Problem):
         log.warning(f"Failed with {end.code.value}: {end.message}")
-        raise settling.board.failed(end)
+        raise settling.status.failed(end)
     log.info(f"Settled '{end.db}': {end.outcome}.")
-    settling.board.show(SettleProgress(phase="canceled" if end.outcome == "canceled" else "done"))
+    settling.status.show(SettleProgress(phase="canceled" if end.outcome == "canceled" else "done"))
     return end.model_dump(mode="json")
 
 
 class _Settling:
-    """One execution of a settle. A round, and all of them, end with None when there is more to wait for."""
+    """One execution of a settle. A round, or all rounds, end with None when there is more to wait for."""
 
     def __init__(self, ctx: Context, request: SettleRun) -> None:
         self._ctx = ctx
         self._request = request
         self._cancel = cancel_signal(ctx)
         self.waiting = request.waiting
-        self.board = RunStatus(ctx, SettleProgress(phase="waiting", reason=request.waiting.problem))
+        self.status = RunStatus(ctx, SettleProgress(phase="waiting", reason=request.waiting.problem))
 
     def rounds(self) -> Steps[_End | None]:
-        """As many as one execution makes, or until somebody asks to stop: the next execution would not be told of it."""
+        """Up to 20 rounds, or fewer when a user asks to stop: the next execution would not see that request."""
         for _ in range(_ROUNDS):
             end = yield from self._round()
             if end is not None:
@@ -92,7 +101,7 @@ class _Settling:
         return None
 
     def _round(self) -> Steps[_End | None]:
-        """Ask what has arrived; wait, or look and act."""
+        """Ask what has arrived. Then sleep, or inspect the upload and act."""
         request = self._request
         arrived = yield from self._ask(
             "look", SettleLook(run=request.run, now=now(self._ctx), alive_seconds=request.alive_seconds)
@@ -105,15 +114,15 @@ class _Settling:
             return None
         due = self.waiting.next_look
         if arrived.version == self.waiting.looked_at and due is not None and now(self._ctx) < due:
-            # New files may arrive before that look is due, and are to be seen in time.
+            # New files may arrive before that look is due, and the settle must see them in time.
             yield from self._sleep_until(min(due, now(self._ctx) + timedelta(seconds=request.quiet_seconds)))
             return None
         end = yield from self._look(arrived.last_arrival + timedelta(seconds=request.give_up_seconds), arrived.version)
-        # What arrived meanwhile belongs to a generation that nobody has looked at.
+        # Files that arrived meanwhile belong to a generation that this settle has not inspected.
         return end if end is not None and (yield from self._ended(arrived.version)) else None
 
     def _look(self, give_up_at: datetime, version: int) -> Steps[_End | None]:
-        self.board.show(SettleProgress(phase="looking"))
+        self.status.show(SettleProgress(phase="looking"))
         shard = self._request.shard
         look = InspectUpload(account=shard.account, db=shard.db)
         try:
@@ -133,11 +142,11 @@ class _Settling:
         return problem if is_late else self._wait(problem, version)
 
     def _shard(self, give_up_at: datetime, version: int) -> Steps[_End | None]:
-        self.board.show(SettleProgress(phase="sharding"))
+        self.status.show(SettleProgress(phase="sharding"))
         run_id = self._next_run()
         state = yield from bring_up_to_date(self._ctx, self._request.shard.model_copy(update={"run": run_id}))
         if isinstance(state, ShardResult):
-            # Its run was not asked to restore anything.
+            # The child run was not asked to restore anything.
             return self._result("sharded" if state.outcome == "restored" else state.outcome, run_id, state)
         if state == "current":
             return self._result("unchanged")
@@ -145,7 +154,7 @@ class _Settling:
         return held if now(self._ctx) >= give_up_at else self._wait(held, version)
 
     def _give_up(self, problem: Problem) -> Steps[_End | None]:
-        """Have it said in the metadata, by a run that does nothing else: only the holder of the lease may write there."""
+        """Give up, and have a child run record why: only the holder of the lease may write the metadata."""
         db = self._request.shard.db
         hours = self._request.give_up_seconds / 3600
         message = f"Nothing has arrived for {hours:.3g} h, and the upload is not complete. {problem.message}"
@@ -155,17 +164,17 @@ class _Settling:
             state = yield from run_child(self._ctx, shard)
         except StepFailedError:
             return refusal
-        # Whoever holds the database speaks for it.
+        # The run that holds the database answers for it.
         return self._held() if isinstance(state, HeldByAnother) else refusal
 
     def _wait(self, problem: Problem, version: int) -> None:
-        self.board.show(SettleProgress(phase="incomplete", reason=problem))
+        self.status.show(SettleProgress(phase="incomplete", reason=problem))
         in_vain = self.waiting.looks_in_vain + 1 if version == self.waiting.looked_at else 1
-        seconds = min(self._request.quiet_seconds * 2 ** min(in_vain - 1, 10), _LONGEST_WAIT_SECONDS)
-        seconds = max(seconds, self._request.quiet_seconds)
+        quiet_seconds = self._request.quiet_seconds
+        wait = backoff(in_vain - 1, quiet_seconds, max(quiet_seconds, _LONGEST_WAIT_SECONDS))
         self.waiting = Waiting(
             looked_at=version,
-            next_look=now(self._ctx) + timedelta(seconds=seconds),
+            next_look=now(self._ctx) + wait,
             looks_in_vain=in_vain,
             shards=self.waiting.shards,
             problem=problem,

@@ -1,4 +1,4 @@
-"""Bringing a database's layouts up to date from within another run: look, and let a child shard run do what is to be done."""
+"""Child shard runs: bring a database's layouts up to date from within a settle, a warmup or a pass."""
 
 from typing import Literal, NamedTuple
 
@@ -14,17 +14,17 @@ from shared.sanitise import sanitised_line
 
 
 class HeldByAnother(NamedTuple):
-    """Another run holds the database, and is to be waited for; `by` is its id where that is known."""
+    """Another run holds the database. `by` is its id, or "another run" where the id is not known."""
 
     by: str
 
 
 type ChildState = ShardResult | HeldByAnother | Literal["current"]
-"""What a run has done; or there was nothing to do; or somebody else is at work."""
+"""What the child has done; or the layouts are current; or another run holds the database."""
 
 
 def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[ChildState]:
-    """One try, by a child of the id that `shard` has; safe to repeat with another id.
+    """Inspect the database, and shard it in a child run unless its layouts are current. Safe to repeat with another run id.
 
     Raises:
         StepFailedError: the database is refused, or the child failed.
@@ -39,12 +39,12 @@ def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[ChildState]:
 
 
 def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | HeldByAnother]:
-    """Run a shard run to its end, unless another run holds the database.
+    """Run a child shard run to its end, unless another run holds the database.
 
     Raises:
-        StepFailedError: it failed.
+        StepFailedError: the child failed.
     """
-    # Who does not hold a lease cannot renew it, and is told who does: a child that must fail need not be started.
+    # Renewing a lease that this run does not hold changes nothing and names the holder: this saves a child that would fail.
     peek = Renew(run=shard.run, now=now(ctx), ttl_seconds=shard.lease_seconds)
     reply = yield from ask(ctx, LEASE_ENTITY, shard.claim.key, "renew", peek, Reply)
     holding = reply.lease.holding
@@ -60,10 +60,10 @@ def run_child(ctx: Context, shard: ShardRun) -> Steps[ShardResult | HeldByAnothe
 
 
 def refusal_of(ctx: Context, account: str, db: str, retry: RetryOptions) -> Steps[Problem | None]:
-    """Why the files of a database are no whole upload, as a settle would see it; whoever shards unasked asks first."""
+    """Why a database's files are not a complete upload, as a settle would see it. Ask before a run that no user asked for."""
     try:
         seen = yield from run(ctx, "inspect_upload", InspectUpload(account=account, db=db), UploadSeen, retry)
     except StepFailedError as error:
         return error.problem
-    # What is busy refuses the run by itself, and only for as long as it is.
+    # A busy database refuses the run by itself, and only while it is busy.
     return seen.problem if seen.state == "incomplete" else None

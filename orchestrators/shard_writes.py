@@ -1,6 +1,6 @@
 """The writes of one shard run, as steps: mark, upload, commit, remove orphans, record a failure.
 
-Keeps what has been written so far, so that whatever ends the run can be recorded truthfully.
+Notes what has been written so far, so that the run can record its end truthfully.
 """
 
 from collections.abc import Mapping
@@ -37,49 +37,49 @@ _REFUSALS = frozenset(
         Code.UPLOAD_INCOMPLETE,
     }
 )
-"""The database is not what its listed sets were made for."""
+"""Refusals which mean that the database is not the one that its published shard sets were made for."""
 
 
 class ShardWrites:
     """One run's writes. `is_marked` says that the metadata shows the run in progress."""
 
-    def __init__(self, ctx: Context, request: ShardRun, tenure: HeldLease, board: RunStatus[Progress]) -> None:
+    def __init__(self, ctx: Context, request: ShardRun, lease: HeldLease, status: RunStatus[Progress]) -> None:
         self._ctx = ctx
         self._request = request
-        self._tenure = tenure
-        self._board = board
+        self._lease = lease
+        self._status = status
         self._etag: str | None = None
         self._touched: tuple[int, ...] = ()
         self.is_marked = False
         self.refused: str | None = None
-        """The digest of the listing that was refused, once one was."""
+        """The digest of the refused listing, once a listing was refused."""
 
     @property
     def has_touched(self) -> bool:
-        """Whether blobs of some shard set were written that no commit has made public yet."""
+        """Whether this run has written blobs that no commit has published yet."""
         return bool(self._touched)
 
     def mark(self, inspection: Inspection) -> Steps[None]:
-        """Say in the metadata that the run has begun.
+        """Mark the run as in progress in the metadata.
 
         Raises:
-            StepFailedError: as every step here, when it cannot be done.
+            StepFailedError: the step failed, here as in every step below.
         """
-        request = MarkStarted(**self._claim(), started=now(self._ctx), if_match=inspection.metadata_etag)
+        request = MarkStarted(**self._fenced(), started=now(self._ctx), if_match=inspection.metadata_etag)
         self._etag = yield from self._metadata("mark_started", request)
         self.is_marked = True
 
     def upload(self, inspection: Inspection) -> Steps[dict[int, SetOutcome]]:
-        """Write every set that lacks something, all at once; what became of each, by shard count."""
+        """Upload every shard set that lacks something, all at once. Returns what became of each, by shard count."""
         plans = [plan for plan in inspection.sets if plan.writes]
         self._touched = tuple(sorted({*self._touched, *(plan.shard_count for plan in plans)}))
         ended: list[SetOutcome] = []
 
         def show_end_of(outcome: SetOutcome) -> None:
             ended.append(flat(outcome))
-            self._board.show(progress("uploading", inspection, ended))
+            self._status.show(progress("uploading", inspection, ended))
 
-        self._board.show(progress("uploading", inspection, ended))
+        self._status.show(progress("uploading", inspection, ended))
         requests = [
             UploadSet(
                 **self._place(),
@@ -88,7 +88,7 @@ class ShardWrites:
                 statistics=None if self._legacy_alias(inspection) else inspection.statistics,
                 alias_version=inspection.alias_version,
                 last_change=inspection.last_change,
-                write_before=self._tenure.write_before,
+                write_before=self._lease.write_before,
             )
             for plan in plans
         ]
@@ -98,11 +98,11 @@ class ShardWrites:
         return {plan.shard_count: flat(outcome) for plan, outcome in zip(plans, outcomes, strict=True)}
 
     def commit(self, inspection: Inspection, uploads: Mapping[int, SetOutcome], problem: Problem | None) -> Steps[bool]:
-        """Make the result public; False when the database changed meanwhile and nothing was written."""
-        self._board.show(progress("committing", inspection, uploads.values()))
+        """Commit the metadata, which publishes the result; False when the database changed meanwhile and nothing was written."""
+        self._status.show(progress("committing", inspection, uploads.values()))
         good = [plan.layout for plan in inspection.sets if not isinstance(uploads.get(plan.shard_count), Problem)]
         request = CommitMetadata(
-            **self._claim(),
+            **self._fenced(),
             finished=now(self._ctx),
             generation=inspection.generation,
             volumes=inspection.volumes,
@@ -128,16 +128,16 @@ class ShardWrites:
         return True
 
     def remove_orphans(self, inspection: Inspection) -> Steps[int]:
-        """Remove what no set has any more; how many blobs that were."""
+        """Remove blobs of shard sets that no longer exist. Returns how many blobs were removed."""
         if not inspection.orphans:
             return 0
-        self._board.show(Progress(phase="cleaning"))
+        self._status.show(Progress(phase="cleaning"))
         request = RemoveOrphans(
             **self._place(),
             volumes=inspection.volumes,
             shard_counts=inspection.orphans,
             kept=tuple(plan.shard_count for plan in inspection.sets),
-            write_before=self._tenure.write_before,
+            write_before=self._lease.write_before,
         )
         removed = yield from run(self._ctx, "remove_orphans", request, Removed, self._request.retry)
         if removed.problem is not None:
@@ -145,10 +145,10 @@ class ShardWrites:
         return removed.blobs
 
     def record_failure(self, problem: Problem | None) -> Steps[None]:
-        """Say in the metadata that the run ended without a result; no problem means that it was cancelled."""
+        """Record in the metadata that the run ended without a result. No problem means that it was cancelled."""
         database_refused = problem is not None and problem.code in _REFUSALS
         request = RecordFailure(
-            **self._claim(), damaged_sets=self._touched, database_refused=database_refused, refused=self.refused, problem=problem
+            **self._fenced(), damaged_sets=self._touched, database_refused=database_refused, refused=self.refused, problem=problem
         )
         yield from self._metadata("record_failure", request)
 
@@ -158,8 +158,8 @@ class ShardWrites:
     def _place(self) -> dict[str, Any]:
         return {"account": self._request.account, "db": self._request.db}
 
-    def _claim(self) -> dict[str, Any]:
-        return {**self._place(), "run": self._request.run, "epoch": self._tenure.epoch}
+    def _fenced(self) -> dict[str, Any]:
+        return {**self._place(), "run": self._request.run, "epoch": self._lease.epoch}
 
     def _metadata(self, activity: str, request: MarkStarted | CommitMetadata | RecordFailure) -> Steps[str | None]:
         written = yield from run(self._ctx, activity, request, Written, self._request.retry)

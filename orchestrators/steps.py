@@ -1,7 +1,7 @@
-"""The only module that spells scheduling calls. A step takes a wire model and gives one back.
+"""Steps: activities, entities, child runs, timers and the custom status. The only module with the engine's scheduling calls.
 
-Expected failures are part of a step's reply. `StepFailedError` is what is left: every repetition that the retry policy
-allowed has failed.
+A step takes a wire model and returns one. Expected failures are part of a step's reply. `StepFailedError` is the rest: every
+repetition that the retry policy allowed has failed.
 """
 
 import logging
@@ -42,12 +42,12 @@ class RunFailedError(Exception):
 
 
 def defect(error: Exception) -> Problem:
-    """The problem of a run that met what nobody expected."""
+    """The problem of a run that met an unexpected exception, which is a defect of ours."""
     return Problem(code=Code.INTERNAL_ERROR, message=sanitised_line(f"{type(error).__name__}: {error}"))
 
 
 def unexplained(db: str) -> Problem:
-    """The problem of a step that neither did what it was asked nor said why."""
+    """The problem of a step that neither succeeded nor gave a reason."""
     return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)
 
 
@@ -76,10 +76,10 @@ def run_all[Reply: BaseModel](
     *,
     on_done: Callable[[Reply | Problem], None],
 ) -> Steps[list[Reply | Problem]]:
-    """Run one activity for every request at once, and wait for all of them whatever becomes of any.
+    """Run one activity for every request at once, and wait for all of them even if some fail.
 
     Returns:
-        What became of each, in the order of the requests: its reply, or the problem that every repetition ended in.
+        For each request, in order: its reply, or the problem in which every repetition ended.
     """
     scheduled: list[task.Task[Any]] = [_schedule(ctx, activity, request, retry) for request in requests]
     waiting: list[task.Task[Any]] = list(scheduled)
@@ -101,7 +101,7 @@ def ask[Reply: BaseModel](
 def call[Reply: BaseModel](
     ctx: Context, orchestrator: str, request: BaseModel, run_id: str, reply_type: type[Reply]
 ) -> Steps[Reply | Problem]:
-    """Run a child to its end; its reply when it succeeded, else why not."""
+    """Run a child orchestration to its end. Returns its reply, or the problem with which it failed."""
     child: task.Task[Any] = ctx.call_sub_orchestrator(
         orchestrator, input=request.model_dump(mode="json", exclude_defaults=True), instance_id=run_id
     )
@@ -116,10 +116,10 @@ def call[Reply: BaseModel](
 def call_all(
     ctx: Context, orchestrator: str, requests: Sequence[tuple[str, BaseModel]], patience: timedelta
 ) -> Steps[list[str | None]]:
-    """Run children at once, each under its id, and wait for them, but not for ever.
+    """Run child orchestrations at once, each under its id, and wait for them up to `patience`.
 
     Returns:
-        What became of each: empty when it succeeded, the text of its failure, or None when it is still under way.
+        For each child: an empty text when it succeeded, the text of its failure, or None when it is still under way.
     """
     children: list[task.Task[Any]] = [
         ctx.call_sub_orchestrator(orchestrator, input=request.model_dump(mode="json", exclude_defaults=True), instance_id=run_id)
@@ -136,24 +136,24 @@ def call_all(
 
 
 def pause(ctx: Context, length: timedelta, interrupt: task.Task[Any] | None = None) -> Steps[None]:
-    """Wait; an interrupt that completes meanwhile ends the wait."""
+    """Wait on a timer. An interrupt that completes meanwhile ends the wait."""
     timer: task.Task[Any] = ctx.create_timer(length)
     yield task.when_any([timer] if interrupt is None else [timer, interrupt])
 
 
 def start_again(ctx: Context, request: BaseModel) -> None:
-    """End this execution and begin a new one with a short history; events that nobody took are kept."""
+    """Continue as new: end this execution and begin another with a short history. Events not yet taken are kept."""
     ctx.continue_as_new(request.model_dump(mode="json", exclude_defaults=True), save_events=True)
 
 
-def tell(ctx: Context, entity: str, key: str, operation: str, request: BaseModel, *, after: timedelta | None = None) -> None:
-    """Signal an entity, now or later; nothing is waited for."""
+def signal(ctx: Context, entity: str, key: str, operation: str, request: BaseModel, *, after: timedelta | None = None) -> None:
+    """Signal an entity, now or later, without waiting for it."""
     when = ctx.current_utc_datetime + after if after is not None else None
     ctx.signal_entity(EntityInstanceId(entity, key), operation, request.model_dump(mode="json", exclude_defaults=True), when)
 
 
 def cancel_signal(ctx: Context) -> task.CancellableTask[Any]:
-    """Completes when somebody asks the run to stop; look at `is_complete` between steps."""
+    """Completes when a user asks the run to stop. Check `is_complete` between steps."""
     return ctx.wait_for_external_event(CANCEL_EVENT)
 
 
@@ -194,7 +194,7 @@ def _end_of(child: task.Task[Any]) -> str | None:
 
 
 def _problem(activity: str, error: task.TaskFailedError) -> Problem:
-    # Only TransientFailure is raised on purpose; anything else is a defect of ours, and says so.
+    # Activities raise only TransientFailure on purpose. Anything else is a defect of ours, and its code says so.
     code, message = Code.INTERNAL_ERROR, error.details.message
     if "TransientFailure" in error.details.error_type:
         code, message = _told(message, Code.STORAGE_UNAVAILABLE)
@@ -202,7 +202,7 @@ def _problem(activity: str, error: task.TaskFailedError) -> Problem:
 
 
 def _told(text: str, otherwise: Code) -> tuple[Code, str]:
-    """Code and message of what was raised with its code in front; engines may put words of their own before that."""
+    """Code and message of an error text with its code in front. Engines may put words of their own before that."""
     for word in re.finditer(r"\b(\w+): ", text):
         if word[1] in Code:
             return Code(word[1]), text[word.end() :]
@@ -210,7 +210,7 @@ def _told(text: str, otherwise: Code) -> tuple[Code, str]:
 
 
 class RunStatus[Shown: (Progress, WarmProgress, SettleProgress, PrepareProgress, ReconcileProgress, CallbackState)]:
-    """Shows one run's progress, and remembers it, so that a failure still says how far the run was."""
+    """The custom status of one run. It remembers what it showed, so that a failure keeps the last counts."""
 
     def __init__(self, ctx: Context, first: Shown) -> None:
         self._ctx = ctx
@@ -223,6 +223,6 @@ class RunStatus[Shown: (Progress, WarmProgress, SettleProgress, PrepareProgress,
         self._ctx.set_custom_status(progress.model_dump(mode="json", exclude_defaults=True))
 
     def failed(self, problem: Problem) -> RunFailedError:
-        """Say why the run failed, with the counts that it had reached; what is returned is to be raised, and ends it so."""
+        """Show the run as failed, keeping its last counts. Returns the exception for the caller to raise."""
         self.show(self._shown.model_copy(update={"phase": "failed", "error": problem}))
         return RunFailedError(problem)

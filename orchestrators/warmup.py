@@ -1,9 +1,20 @@
-"""A warmup: bring the layouts up to date, plan the whole, apply it, and watch until every shard is resident on its node."""
+"""A warmup: the orchestrator `warm_up`.
+
+1. Acquire the lease of the database on the cluster.
+2. Bring the shard layouts up to date in a child run; wait while another run holds the database.
+3. Plan the warmup: the shard count, and which node holds which shard.
+4. Apply the plan: assignments, labels, DaemonSet.
+5. Watch until every shard is resident on its node; assign the shards of lost nodes to others.
+6. Record the end: set the database's expiry and label the nodes; after a cancel remove the agents.
+7. Release the lease.
+
+After 20 tries of step 2 or 20 looks of step 5 the run goes on in a new execution, with the lease still held.
+"""
 
 from datetime import timedelta
 from typing import Any, Literal
 
-from orchestrators.lease import CanceledError, HeldLease, acquire, now
+from orchestrators.lease import Again, HeldLease, now, run_holding
 from orchestrators.notify import have_posted
 from orchestrators.shard_child import ChildState, HeldByAnother, bring_up_to_date
 from orchestrators.steps import (
@@ -11,16 +22,14 @@ from orchestrators.steps import (
     RunStatus,
     StepFailedError,
     Steps,
-    defect,
     logger,
     pause,
     run,
-    start_again,
-    tell,
+    signal,
     unexplained,
 )
 from orchestrators.warmup_release import remove
-from orchestrators.warmup_watch import ROUND, Course, WarmBoard, apply_step, ended, pause_after, watch_a_round
+from orchestrators.warmup_watch import ROUND, Course, WarmRunStatus, apply_step, ended, pause_after, watch_a_round
 from shared.errors import Code, Problem
 from shared.runs.ids import EXPIRY_ENTITY
 from shared.runs.leases import NamedRun
@@ -45,98 +54,103 @@ from shared.runs.warmup.payloads import (
 def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
     """Warm one database on one cluster; the input is a `WarmRun`, the output a `WarmResult`.
 
-    Ends as Failed, naming nodes and causes, unless every shard is verified and resident; the lease is free on every path. A
-    cancelled warmup removes what was there if it has changed any of it; a failed one leaves its agents, which go on trying,
-    for its successor or the end of its time.
+    Ends as Failed, naming nodes and causes, unless every shard is verified and resident. The lease is free on every path. A
+    cancelled warmup removes its agents if it has changed anything. A failed one leaves its agents, which keep trying, to its
+    successor or to the end of its time.
     """
-    request, log = WarmRun.model_validate(payload), logger(ctx, __name__)
+    request = WarmRun.model_validate(payload)
     if request.watch is None and request.wait is None:
         have_posted(ctx, request.callback, request.retry)
-    # After a round of looks the board goes on with what the next look shows.
+    # A later execution shows what the next look sees.
     phase = "warming" if request.watch else "sharding" if request.wait else "acquiring"
-    board = RunStatus(ctx, WarmProgress(phase=phase))
-    tenure = yield from acquire(ctx, request.claim)
-    if isinstance(tenure, Problem):
-        raise board.failed(tenure)
-    end = yield from _to_its_end(ctx, request, tenure, board)
-    if isinstance(end, WatchState | Wait):
-        goes_on = {"watch": end, "wait": None} if isinstance(end, WatchState) else {"wait": end}
-        start_again(ctx, request.model_copy(update=goes_on))
-        return None
-    if isinstance(end, WarmResult) and end.outcome == "warm":
-        _limit(ctx, request, "set")
-        end = end.model_copy(update={"nodes_marked": (yield from _mark(ctx, request))})
-    yield from tenure.release()
-    if isinstance(end, Problem):
-        log.warning(f"Failed with {end.code.value}: {end.message}")
-        raise board.failed(end)
-    log.info(f"Ended: {end.outcome}, {end.bytes_moved} bytes moved.")
-    return end.model_dump(mode="json")
+    status = RunStatus(ctx, WarmProgress(phase=phase))
+    return (yield from run_holding(ctx, request.claim, lambda lease: _Warming(ctx, request, lease, status), status.failed))
 
 
-def _to_its_end(
-    ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard
-) -> Steps[WarmResult | WatchState | Wait | Problem]:
-    """The result, or why there is none, or the watch or wait with which the run goes on in a new execution."""
-    course = Course(request.watch) if request.watch else None
-    try:
-        if course is None:
-            wait = yield from _bring_layouts_up_to_date(ctx, request, tenure, board)
+class _Warming:
+    """One execution of a warmup with the lease in hand."""
+
+    def __init__(self, ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus) -> None:
+        self._ctx = ctx
+        self._request = request
+        self._lease = lease
+        self._status = status
+        self._course = Course(request.watch) if request.watch else None
+        self._log = logger(ctx, __name__)
+
+    @property
+    def _has_changed(self) -> bool:
+        return self._course is not None and self._course.watch.changed
+
+    def body(self) -> Steps[WarmResult | Again | Problem]:
+        """Steps 2 to 5, from the watch or wait that an earlier execution reached."""
+        ctx, request, lease, status = self._ctx, self._request, self._lease, self._status
+        if self._course is None:
+            wait = yield from _bring_layouts_up_to_date(ctx, request, lease, status)
             if wait is not None:
-                return wait
-            course = Course((yield from _begin(ctx, request, tenure, board)))
-        return (yield from watch_a_round(ctx, request, course, tenure, board))
-    except CanceledError:
-        return (yield from _cancel(ctx, request, board, has_changed=course is not None and course.watch.changed))
-    except StepFailedError as error:
-        problem = error.problem
-    except Exception as error:  # noqa: BLE001 - the lease is freed whatever went wrong
-        problem = defect(error)
-    # Who took the lease over speaks for what there is.
-    if course is not None and course.watch.changed and problem.code is not Code.LEASE_LOST:
-        _limit(ctx, request, "left")
-    return problem
+                return Again(request.model_copy(update={"wait": wait}))
+            self._course = Course((yield from _begin(ctx, request, lease, status)))
+        end = yield from watch_a_round(ctx, request, self._course, lease, status)
+        if isinstance(end, WatchState):
+            return Again(request.model_copy(update={"watch": end, "wait": None}))
+        return end
+
+    def record(self, end: WarmResult | Again | Problem | None) -> Steps[WarmResult | Again | Problem]:
+        """Set the end of the database's time; label its nodes, or remove what a cancelled run has changed."""
+        if isinstance(end, Again):
+            return end
+        if end is None:
+            end = yield from self._cancel()
+        elif isinstance(end, WarmResult):
+            _limit(self._ctx, self._request, "set")
+            end = end.model_copy(update={"nodes_marked": (yield from _label(self._ctx, self._request))})
+        elif self._has_changed and end.code is not Code.LEASE_LOST:
+            # A run that lost its lease leaves the expiry to its successor.
+            _limit(self._ctx, self._request, "left")
+        if isinstance(end, WarmResult):
+            self._log.info(f"Ended: {end.outcome}, {end.bytes_moved} bytes moved.")
+        return end
+
+    def _cancel(self) -> Steps[WarmResult | Problem]:
+        """Remove the agents if this run has changed anything; what an earlier run left stays as it was."""
+        ctx, request = self._ctx, self._request
+        self._status.show(WarmProgress(phase="canceled"))
+        if self._has_changed:
+            try:
+                yield from remove(ctx, request)
+            except StepFailedError as error:
+                _limit(ctx, request, "left")
+                return error.problem
+            signal(ctx, EXPIRY_ENTITY, request.claim.key, "forget", NamedRun(run=request.run))
+        return ended(request, "canceled")
 
 
-def _cancel(ctx: Context, request: WarmRun, board: WarmBoard, *, has_changed: bool) -> Steps[WarmResult | Problem]:
-    """Remove what is there if this run has changed any of it; what an earlier one left stays as it was."""
-    board.show(WarmProgress(phase="canceled"))
-    if has_changed:
-        try:
-            yield from remove(ctx, request)
-        except StepFailedError as error:
-            _limit(ctx, request, "left")
-            return error.problem
-        tell(ctx, EXPIRY_ENTITY, request.claim.key, "forget", NamedRun(run=request.run))
-    return ended(request, "canceled")
-
-
-def _mark(ctx: Context, request: WarmRun) -> Steps[bool]:
-    """Label the nodes for searches. The warmup is one without labels, too: whatever goes wrong here is only told."""
+def _label(ctx: Context, request: WarmRun) -> Steps[bool]:
+    """Label the nodes for searches. The database is warm without labels, too, so a failure here is only logged."""
     try:
-        mark = MarkNodes(cluster=request.cluster, db=request.db)
-        marked = yield from run(ctx, "mark_nodes", mark, Marked, request.retry)
+        labels = MarkNodes(cluster=request.cluster, db=request.db)
+        marked = yield from run(ctx, "mark_nodes", labels, Marked, request.retry)
     except StepFailedError as error:
-        logger(ctx, __name__).warning(f"The nodes bear no labels: {error.problem.message}")
+        logger(ctx, __name__).warning(f"The nodes were not labelled: {error.problem.message}")
         return False
     return marked.marked
 
 
 def _limit(ctx: Context, request: WarmRun, operation: Literal["set", "left"]) -> None:
-    """Have the database released when its time is over; without a limit, forget an earlier warmup's."""
+    """Schedule the release at the end of the database's time. Without a time limit, drop an earlier warmup's schedule."""
     key, asked = request.claim.key, request.model_copy(update={"watch": None, "wait": None})
-    tell(ctx, EXPIRY_ENTITY, key, operation, Expiry(run=request.run, warm=asked))
+    signal(ctx, EXPIRY_ENTITY, key, operation, Expiry(run=request.run, warm=asked))
     if request.ttl_seconds is not None:
         release = asked.model_copy(update={"run": f"{request.run}-ttl", "presumed_dead": None, "callback": None})
         after = timedelta(seconds=request.ttl_seconds)
-        tell(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=now(ctx) + after), after=after)
+        signal(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=now(ctx) + after), after=after)
 
 
-def _begin(ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard) -> Steps[WatchState]:
-    board.show(WarmProgress(phase="planning"))
+def _begin(ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus) -> Steps[WatchState]:
+    status.show(WarmProgress(phase="planning"))
     plan = yield from _plan(ctx, request)
-    tenure.stop_if_canceled()
-    board.show(WarmProgress(phase="applying", nodes_total=plan.nodes))
+    lease.stop_if_canceled()
+    status.show(WarmProgress(phase="applying", nodes_total=plan.nodes))
     before = yield from run(ctx, "read_warmup", ReadWarmup(cluster=request.cluster, db=request.db), WarmReading, request.retry)
     applied = yield from apply_step(ctx, "apply_warmup", ApplyWarmup.of(request, plan), request)
     return WatchState(
@@ -144,33 +158,36 @@ def _begin(ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard) 
         deadline=now(ctx) + timedelta(seconds=request.deadline_seconds),
         changed=applied.changed,
         assigned=applied.assigned,
-        # Agents that go on by an earlier run's assignment have moved this much already.
+        # Agents that keep an earlier run's assignment had moved this much before this run.
         moved_before=0 if applied.changed else before.bytes_moved,
     )
 
 
-def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, tenure: HeldLease, board: WarmBoard) -> Steps[Wait | None]:
-    """Nothing once they are; after a round of tries, how long the run has waited for whoever holds the database.
+def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus) -> Steps[Wait | None]:
+    """Bring the shard layouts up to date, waiting while another run holds the database.
+
+    Returns:
+        None once the layouts are current; after 20 tries the wait with which the next execution goes on.
 
     Raises:
-        StepFailedError: the database is refused, or the waiting has taken too long.
-        CanceledError: somebody asked to stop.
+        StepFailedError: the database is refused, or the wait has passed its deadline.
+        CanceledError: a user asked the run to stop.
     """
-    board.show(WarmProgress(phase="sharding"))
+    status.show(WarmProgress(phase="sharding"))
     wait = request.wait or Wait(deadline=now(ctx) + timedelta(seconds=request.deadline_seconds))
     for _ in range(ROUND):
-        tenure.stop_if_canceled()
+        lease.stop_if_canceled()
         child = request.shard.model_copy(update={"run": f"{ctx.instance_id}-shard-{wait.tries}"})
         state = yield from bring_up_to_date(ctx, child)
         if state == "current":
             return None
         if now(ctx) >= wait.deadline:
             raise StepFailedError(_not_current(request, state))
-        # What was sharded just now is looked at once more, at once; if that does not help, with pauses, too.
+        # After its own shard run it looks again at once, and pauses only if the layouts still differ.
         if isinstance(state, HeldByAnother) or wait.tries:
-            yield from pause(ctx, pause_after(request, wait.tries), tenure.cancel)
+            yield from pause(ctx, pause_after(request, wait.tries), lease.cancel)
         wait = wait.model_copy(update={"tries": wait.tries + 1})
-    yield from tenure.renew()
+    yield from lease.renew()
     return wait
 
 

@@ -1,4 +1,14 @@
-"""Watching a warmup: look, show, wait, and after a round of looks go on in a new execution, so that no history grows."""
+"""Watching a warmup, which is step 5 of the orchestrator `warm_up`.
+
+One look has these steps:
+
+1. Read the nodes, and show the progress.
+2. End when every shard is resident on its node, or when the deadline has passed or the failures are final.
+3. Assign the shards of lost or replaced nodes to other nodes.
+4. Pause, longer and longer.
+
+After 20 looks the warmup goes on in a new execution, so that its history stays short.
+"""
 
 from datetime import timedelta
 from typing import Literal
@@ -6,6 +16,7 @@ from typing import Literal
 from orchestrators.lease import HeldLease, now
 from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, logger, pause, run
 from shared.errors import Code, Problem
+from shared.runs.backoff import backoff
 from shared.runs.operations import WarmProgress
 from shared.runs.warmup.payloads import (
     Applied,
@@ -19,35 +30,35 @@ from shared.runs.warmup.payloads import (
 )
 from shared.sanitise import sanitised_line
 
-type WarmBoard = RunStatus[WarmProgress]
+type WarmRunStatus = RunStatus[WarmProgress]
 
 ROUND = 20
-"""How many looks, or tries, one execution has: its history stays short."""
+"""The looks, or tries, of one execution, whose history thus stays short."""
 _PATIENCE = 4
-"""How many looks in a row at what does not work end a warmup: agents try again by themselves, and a pod may be restarted once."""
+"""The looks in a row at a failure that make it final. Agents try again by themselves, and a pod may be restarted once."""
 _NODES_MAY_COME = {Code.NO_READY_NODES, Code.TOO_FEW_NODES, Code.CLUSTER_TOO_SMALL, Code.MACHINE_TOO_SMALL}
 
 
 class Course:
-    """How far a warmup that was applied is: kept up to date, so that whatever ends it knows what it has changed."""
+    """The latest watch of an applied warmup. Whatever ends the run reads from it what the run has changed."""
 
     def __init__(self, watch: WatchState) -> None:
         self.watch = watch
 
 
 def watch_a_round(
-    ctx: Context, request: WarmRun, course: Course, tenure: HeldLease, board: WarmBoard
+    ctx: Context, request: WarmRun, course: Course, lease: HeldLease, status: WarmRunStatus
 ) -> Steps[WarmResult | WatchState]:
-    """Look until everything is warm, or until the round is over.
+    """Look until everything is warm, or until the 20 looks are over.
 
     Raises:
         StepFailedError: nodes have failed, or the time is over; the problem names nodes and causes.
-        CanceledError: somebody asked to stop.
+        CanceledError: a user asked the run to stop.
     """
     for _ in range(ROUND):
         read = ReadWarmup(cluster=request.cluster, db=request.db, run=request.run if course.watch.assigned else None)
         reading = yield from run(ctx, "read_warmup", read, WarmReading, request.retry)
-        board.show(progress_of(reading))
+        status.show(progress_of(reading))
         watch = course.watch = after_look(course.watch, reading)
         if reading.status == "Ready":
             return _result(request, watch, reading)
@@ -57,25 +68,25 @@ def watch_a_round(
                 return _result(request, watch, reading)
             raise StepFailedError(not_warm(Code.WARMUP_TIMED_OUT if over else Code.WARMUP_FAILED, request, reading))
         if reading.is_stale:
-            watch = course.watch = yield from _assign_anew(ctx, request, watch)
-        yield from pause(ctx, pause_after(request, watch.polls), tenure.cancel)
-        tenure.stop_if_canceled()
-    yield from tenure.renew()
+            watch = course.watch = yield from _reassign(ctx, request, watch)
+        yield from pause(ctx, pause_after(request, watch.polls), lease.cancel)
+        lease.stop_if_canceled()
+    yield from lease.renew()
     return course.watch
 
 
 def after_look(watch: WatchState, reading: WarmReading) -> WatchState:
-    """The watch after one look more. What is counted in a row begins anew when there is nothing of it to be seen."""
+    """The watch after one more look. A count of looks in a row starts again at 0 after a look without that failure."""
     failed = watch.failed_polls + 1 if reading.status in {"Failed", "Absent"} else 0
     refusals = watch.refusals if reading.is_stale else 0
     return watch.model_copy(update={"polls": watch.polls + 1, "failed_polls": failed, "refusals": refusals})
 
 
 def is_lost(request: WarmRun, watch: WatchState, reading: WarmReading) -> bool:
-    """Whether what does not work decides the warmup, once it was seen so often that no repetition is hoped for.
+    """Whether the failures are final.
 
-    Failed nodes do where every node must be warm, else when no other is on its way. Where every shard is warm that need not be
-    warm on more, it is not waited for a node either that might take a shard a second time.
+    Strict: any node that failed in four looks in a row. Otherwise: only once no other node can still become warm, or every
+    shard is already warm on one node.
     """
     if reading.covered and not request.strict:
         return max(watch.failed_polls, watch.refusals) >= _PATIENCE
@@ -84,10 +95,10 @@ def is_lost(request: WarmRun, watch: WatchState, reading: WarmReading) -> bool:
 
 
 def apply_step(ctx: Context, activity: str, request: ApplyWarmup | RemoveWarmup, run_of: WarmRun) -> Steps[Applied]:
-    """Run a step that writes to the cluster.
+    """Run an activity that writes to the cluster.
 
     Raises:
-        StepFailedError: it was refused, or every repetition failed.
+        StepFailedError: the cluster refused it, or every repetition failed.
     """
     applied = yield from run(ctx, activity, request, Applied, run_of.retry)
     if applied.problem is not None:
@@ -95,23 +106,23 @@ def apply_step(ctx: Context, activity: str, request: ApplyWarmup | RemoveWarmup,
     return applied
 
 
-def _assign_anew(ctx: Context, request: WarmRun, watch: WatchState) -> Steps[WatchState]:
-    """Nodes were lost or replaced: give their shards to others; those that are there keep what they hold.
+def _reassign(ctx: Context, request: WarmRun, watch: WatchState) -> Steps[WatchState]:
+    """Reassign the shards of lost or replaced nodes to other nodes. Nodes that are there keep their shards.
 
-    An API server that is away is waited for, as by every look: the next one sees the same and comes here again. So are nodes,
-    where those that are there are too few; of whatever else is refused the next looks may see the end, too.
+    When the API server does not answer, the next look tries again. When too few nodes are there, the looks go on until more
+    come. Any other refusal may be over at the next look.
 
     Raises:
-        StepFailedError: it was refused again and again.
+        StepFailedError: four looks in a row were refused for a reason that more nodes cannot cure.
     """
     try:
         applied = yield from run(ctx, "apply_warmup", ApplyWarmup.of(request, watch.plan), Applied, request.retry)
     except StepFailedError as error:
-        logger(ctx, __name__).warning(f"Not assigned anew: {error.problem.message}")
+        logger(ctx, __name__).warning(f"The shards were not reassigned: {error.problem.message}")
         return watch
     if applied.problem is None:
         return watch.after(applied)
-    logger(ctx, __name__).warning(f"Not assigned anew, {applied.problem.code.value}: {applied.problem.message}")
+    logger(ctx, __name__).warning(f"The shards were not reassigned, {applied.problem.code.value}: {applied.problem.message}")
     refused = watch.model_copy(update={"refusals": watch.refusals + 1})
     if refused.refusals >= _PATIENCE and applied.problem.code not in _NODES_MAY_COME:
         raise StepFailedError(applied.problem)
@@ -119,8 +130,8 @@ def _assign_anew(ctx: Context, request: WarmRun, watch: WatchState) -> Steps[Wat
 
 
 def pause_after(request: WarmRun, looks: int) -> timedelta:
-    """How long to wait after so many looks: longer and longer, within bounds."""
-    return timedelta(seconds=min(request.longest_poll_seconds, request.first_poll_seconds * 2 ** min(looks // 4, 10)))
+    """The pause after this many looks. It doubles every four looks, up to the request's longest."""
+    return backoff(looks // 4, request.first_poll_seconds, request.longest_poll_seconds)
 
 
 def not_warm(code: Code, request: WarmRun, reading: WarmReading) -> Problem:
@@ -132,7 +143,7 @@ def not_warm(code: Code, request: WarmRun, reading: WarmReading) -> Problem:
 
 
 def progress_of(reading: WarmReading) -> WarmProgress:
-    """How far a warmup is, by one look."""
+    """The progress of a warmup that one look shows."""
     return WarmProgress(
         phase="done" if reading.status == "Ready" else "warming",
         nodes_total=reading.nodes_total,

@@ -111,7 +111,7 @@ def test_every_activity_is_bound_by_its_functions_name_and_stands_in_one_module(
 
 
 def test_every_entity_that_is_called_is_bound(bound):
-    strings, others = given_to({"ask": 1, "tell": 1, "EntityInstanceId": 0}, *orchestrators(), ROOT / "shared/azure/hub.py")
+    strings, others = given_to({"ask": 1, "signal": 1, "EntityInstanceId": 0}, *orchestrators(), ROOT / "shared/azure/hub.py")
 
     assert strings == set()
     assert others == {"LEASE_ENTITY", "EXPIRY_ENTITY", "NOTIFIER_ENTITY", "UPLOAD_ENTITY", "entity"}

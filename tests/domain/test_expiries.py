@@ -72,7 +72,7 @@ def test_why_a_database_outlives_its_time_is_kept_and_told_but_of_no_other_relea
 
     assert unreleased(late, AWAY).unreleased == AWAY.problem
     assert overdue(unreleased(late, AWAY)) == ("its time is over; 2 releases were started: ClusterUnavailable: No answer.")
-    assert "none has told" in overdue(late)
+    assert "no release has told" in overdue(late)
     assert (unreleased(STATE, AWAY), unreleased(None, AWAY), overdue(STATE)) == (STATE, None, None)
 
 

@@ -1,25 +1,26 @@
-"""What becomes of a warm database: what is kept of it, and its transitions. The entity in `orchestrators` keeps it."""
+"""The expiry of a warm database: its state and transitions. The entity `expiry` in `orchestrators` stores it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from shared.errors import Problem
+from shared.runs.backoff import backoff
 from shared.runs.payload import Payload
 from shared.runs.warmup.payloads import WarmRun
 from shared.sanitise import sanitised_line
 
-_FIRST_PAUSE = timedelta(minutes=20)
-_DOUBLINGS = 5
+_FIRST_PAUSE_SECONDS = 1200.0
+_LONGEST_PAUSE_SECONDS = 32 * _FIRST_PAUSE_SECONDS
 _RELEASE_DOUBLINGS = 4
 _LENGTH = 120
 
 
 class Expiry(Payload):
-    """What is kept of a warm database: only the latest warmup's end may take it off its nodes.
+    """The state of a warm database. Only the end of its latest warmup may take it off its nodes.
 
-    `warm` is what was asked for, so that it can be had again; `tries` and `not_before` keep a warmup that fails from being
-    started again and again, `again` is the last that was. `releases` counts those started since its time is over, `unreleased`
-    says why the last one failed.
+    `warm` is the request of that warmup, which `rewarm` repeats. `tries` and `not_before` space out warmups that fail; `again`
+    is the run id of the last repetition. `releases` counts the releases started since the time was over; `unreleased` says why
+    the last release failed.
     """
 
     run: str
@@ -32,7 +33,7 @@ class Expiry(Payload):
 
 
 class Rewarm(Payload):
-    """Start the warmup of a warm database again under this id, if `seen` still is the latest."""
+    """Start the warmup of a warm database again under this id, if `seen` is still the latest warmup."""
 
     run: str
     seen: str
@@ -40,15 +41,16 @@ class Rewarm(Payload):
 
 
 class Rewarmed(Payload):
-    """Whether a warmup was started; not when it was released meanwhile, or failed too short a time ago."""
+    """Whether a warmup was started. False when the database was released meanwhile, or the last try is too recent."""
 
     started: bool
 
 
 class Expire(Payload):
-    """The end of a warmup's time: start this release, unless a later warmup came in between, or so many were started already.
+    """The end of a warmup's time: start this release, unless a later warmup came in between.
 
-    One that does not say when it is `due` is of an earlier release of this app, and nothing follows it.
+    `releases` is the count of earlier releases, by which a repeated signal is known. A signal without `due` is from an earlier
+    version of this app, and no further release follows it.
     """
 
     run: str
@@ -64,7 +66,7 @@ class Unreleased(Payload):
 
 
 class Due(NamedTuple):
-    """A release to be started now, the new state, and what follows, when it is due, if the database still is there."""
+    """A release to start now, the new state, and the next `Expire`, in case the database is still warm when that is due."""
 
     release: WarmRun
     state: Expiry
@@ -72,23 +74,24 @@ class Due(NamedTuple):
 
 
 def left(state: Expiry | None, request: Expiry) -> Expiry:
-    """A warmup failed and left its agents: it is the latest now, and they are taken off when its time is over.
+    """Note a failed warmup that left its agents: it is now the latest, and its agents are removed when its time is over.
 
-    One that was started again changes nothing: what it was to bring back keeps its end and its growing pauses.
+    A failed repetition by `rewarm` changes nothing: the original warmup keeps its end and its growing pauses.
     """
     return state if state is not None and state.again == request.run else request
 
 
 def expire(state: Expiry | None, request: Expire) -> Due | None:
-    """What the end of a warmup's time leads to; nothing if it was released or warmed since, or this end was seen to before.
+    """The release that is due; None if the database was released or warmed since, or if this signal came before.
 
-    Nothing is kept of how a release goes: one that took the database off its nodes has it forgotten, whatever else becomes of
-    one is followed by the next.
+    The state does not say how the release goes. A release that succeeds drops the state. After any other end the next one
+    follows.
     """
     if state is None or state.run != request.run or state.releases != request.releases:
         return None
     count = state.releases + 1
-    pause = timedelta(seconds=request.release.release_again_seconds) * 2 ** min(state.releases, _RELEASE_DOUBLINGS)
+    first = request.release.release_again_seconds
+    pause = backoff(state.releases, first, first * 2**_RELEASE_DOUBLINGS)
     again = request.release.model_copy(update={"run": f"{request.run}-ttl-{count + 1}"})
     then = request.due + pause if request.due is not None else None
     following = request.model_copy(update={"release": again, "releases": count, "due": then})
@@ -96,7 +99,7 @@ def expire(state: Expiry | None, request: Expire) -> Due | None:
 
 
 def unreleased(state: Expiry | None, request: Unreleased) -> Expiry | None:
-    """Note why a database is still there, if it should not be."""
+    """Note why a release failed, if the database's time is over."""
     if state is None or not state.releases:
         return state
     return state.model_copy(update={"unreleased": request.problem})
@@ -106,17 +109,19 @@ def overdue(state: Expiry) -> str | None:
     """Why a database whose time is over is still warm; None while its time is not over."""
     if not state.releases:
         return None
-    why = f"{state.unreleased.code.value}: {state.unreleased.message}" if state.unreleased else "none has told why it failed"
+    why = (
+        f"{state.unreleased.code.value}: {state.unreleased.message}" if state.unreleased else "no release has told why it failed"
+    )
     return sanitised_line(f"its time is over; {state.releases} releases were started: {why}", _LENGTH)
 
 
 def rewarm(state: Expiry | None, request: Rewarm) -> tuple[WarmRun | None, Expiry | None]:
-    """The warmup that is to be started, if it is, and the new state. A warmup that succeeds sets the state anew."""
+    """The warmup to start again, or None, and the new state. A warmup that succeeds replaces the state."""
     if state is None or state.warm is None or state.run != request.seen or state.releases:
         return None, state
     if state.not_before is not None and request.now < state.not_before:
         return None, state
-    pause = _FIRST_PAUSE * 2 ** min(state.tries, _DOUBLINGS)
+    pause = backoff(state.tries, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
     again = state.warm.model_copy(update={"run": request.run, "watch": None, "presumed_dead": None})
     tried = {"tries": state.tries + 1, "not_before": request.now + pause, "again": request.run}
     return again, state.model_copy(update=tried)
