@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from shared.runs.shard.payloads import ShardRun
 from shared.runs.upload.transitions import (
     REMEMBERED_BLOBS,
+    TRANSITIONS,
     Arrive,
+    Effect,
     End,
     LastEvent,
     Revive,
+    Settle,
     SettleLook,
     SettleRun,
     Tidy,
@@ -43,6 +46,12 @@ def begun():
     state, settle = arrive(UploadState(), arrival())
     assert settle is not None
     return state, settle
+
+
+def test_the_table_has_every_operation_and_every_settle():
+    assert {operation.split()[0] for operation in TRANSITIONS} == {"arrive", "look", "end", "revive", "tidy"}
+    assert {operation: set(row) for operation, row in TRANSITIONS.items()} == {key: set(Settle) for key in TRANSITIONS}
+    assert {effect for row in TRANSITIONS.values() for effect in row.values()} == set(Effect)
 
 
 def test_first_event_starts_a_settle_of_its_own_id_that_steers_as_the_event_says():

@@ -1,1 +1,1 @@
-"""Uploads: the events that tell of them, and the state of the entity that collects these."""
+"""Uploads: the storage events, and the state of the entity that collects them."""

@@ -1,14 +1,14 @@
-"""Which events of a storage account tell of a database's upload, in Event Grid's own schema and as CloudEvents.
+"""Storage events of a database's upload, in Event Grid's own schema and as CloudEvents: which events count.
 
 | `data.api` of a `BlobCreated` event | counts |
 |---|---|
 | `PutBlob`, `PutBlockList`, `FlushWithClose`, `SftpCommit` | the content is complete |
-| `CopyBlob` | a copy has begun; whoever looks at the blob must see whether it has ended |
-| `CreateFile`, `SftpCreate` | no: an empty file, its content follows and is told of by an event of its own |
-| anything else, or none | yes: an upload that is missed costs more than a look in vain |
+| `CopyBlob` | a copy has begun; a look at the blob must check whether it has ended |
+| `CreateFile`, `SftpCreate` | no: an empty file; its content follows with an event of its own |
+| anything else, or none | yes: a missed upload costs more than a needless look |
 
-Every `BlobDeleted` event counts. Of all blobs only a database's own files do, and of those only in the root of its folder:
-what the app writes itself (layouts, control blobs, staging) must never start a run.
+Every `BlobDeleted` event counts. Only a database's own files count, and only in the root of its folder. What the app writes
+itself (layouts, control blobs, staging) must never start a run.
 """
 
 import re
@@ -36,7 +36,7 @@ _SUBJECT = re.compile(r"/blobServices/default/containers/([^/]+)/blobs/(.+)")
 
 
 class Drop(StrEnum):
-    """Why an event is of no use; the words stand in the log, where they are counted."""
+    """Why an event is dropped. The log has these words, by which operators count the events."""
 
     SWITCHED_OFF = "switched-off"
     MALFORMED = "malformed"
@@ -72,7 +72,7 @@ class _Data(BaseModel):
 
 
 class _Event(BaseModel):
-    """What both schemas have, by either's names."""
+    """The fields that both schemas have, by the names of either."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -84,12 +84,12 @@ class _Event(BaseModel):
 
 
 def read_event(body: Any, *, accounts: Collection[str], container: str) -> BlobChanged | Drop:
-    """What an event tells of a database, or why it is dropped. Never fails, whatever the body is.
+    """Read an event: the blob that changed, or why the event is dropped. Never fails, whatever the body is.
 
     Args:
         body: one event as JSON, of either schema.
-        accounts: those that the app may touch; `*` stands for all.
-        container: that of the databases.
+        accounts: the storage accounts that the app may touch; `*` stands for all.
+        container: the container of the databases.
     """
     try:
         event = _Event.model_validate(body)
@@ -119,7 +119,7 @@ def read_event(body: Any, *, accounts: Collection[str], container: str) -> BlobC
 
 
 def _place(path: str) -> tuple[str, str] | Drop:
-    """The database and the leaf, or whose blob it is instead."""
+    """The database and the leaf, or why the blob is no file of a database."""
     db, *below = path.split("/")
     if not below:
         return Drop.METADATA if database_of_metadata(path) is not None else Drop.FOREIGN_PATH

@@ -1,23 +1,14 @@
-"""The upload of one (account, db), as a table of transitions, and what travels in a settle. `orchestrators` keep and run both.
+"""The upload of one (account, db): its state, its transitions, and the payloads of a settle.
 
-| operation | no settle under way | by the settle under way | by another settle |
-|---|---|---|---|
-| arrive, news | a settle starts | noted; the settle waits for quiet anew | the same |
-| arrive, known or out of date | counted | counted | counted |
-| look | refused | what has arrived, and more time | refused |
-| end | refused | ended, unless something has arrived since it looked | refused |
-| revive | nothing | another settle starts in place of the dead one | nothing |
-| tidy | forgotten by and by | nothing | nothing |
+The entity `upload` in `orchestrators` stores the state. `TRANSITIONS` says what each operation does, by the settle under way.
 
-Refused means that the caller is not the settle of this upload any more and is to stop. A settle that has not looked for
-longer than it said it might is taken for dead by the next event.
-
-An event is known by its blob, ETag and sequencer; one that its blob's later events have overtaken is out of date. Both are
-told by the last few blobs only: to forget one costs a look in vain, and no run, since a run begins only if the database is
-not the one that its layouts were made for.
+An event is known by its blob, ETag and sequencer. It is overtaken when a later event of its blob came first. Only the last 128
+blobs are remembered. Forgetting one costs one more look and no run: a run begins only if the layouts are not current.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -31,8 +22,53 @@ from shared.runs.upload.events import BlobChanged
 REMEMBERED_BLOBS = 128
 
 
+class Settle(StrEnum):
+    """The settle under way as an operation sees it. Only an event tells SILENT from ANOTHER: it names no settle."""
+
+    NONE = "none"
+    NAMED = "the one that the operation names"
+    ANOTHER = "another one"
+    SILENT = "one that has been silent for longer than it announced"
+
+
+class Effect(StrEnum):
+    """What an operation does to an upload."""
+
+    STARTED = "a settle starts"
+    NOTED = "the event is noted; the settle waits until the upload is quiet again"
+    COUNTED = "the event is counted"
+    GRANTED = "the settle gets what it asks for"
+    REFUSED = "the caller is not this upload's settle, or has missed an event"
+    UNCHANGED = "nothing"
+    FORGOTTEN = "the idle state is dropped, its events first"
+
+
+type Operation = Literal["arrive", "arrive known", "arrive overtaken", "look", "end", "end unseen", "revive", "tidy"]
+"""`arrive` and `end` have rows for what else they depend on: the event, and whether the settle has seen every event."""
+
+
+def _row(*, none: Effect, named: Effect, another: Effect, silent: Effect) -> Mapping[Settle, Effect]:
+    return {Settle.NONE: none, Settle.NAMED: named, Settle.ANOTHER: another, Settle.SILENT: silent}
+
+
+def _for_the_settle(effect: Effect, otherwise: Effect) -> Mapping[Settle, Effect]:
+    return _row(none=otherwise, named=effect, another=otherwise, silent=otherwise)
+
+
+TRANSITIONS: Mapping[Operation, Mapping[Settle, Effect]] = {
+    "arrive": _row(none=Effect.STARTED, named=Effect.NOTED, another=Effect.NOTED, silent=Effect.STARTED),
+    "arrive known": dict.fromkeys(Settle, Effect.COUNTED),
+    "arrive overtaken": dict.fromkeys(Settle, Effect.COUNTED),
+    "look": _for_the_settle(Effect.GRANTED, Effect.REFUSED),
+    "end": _for_the_settle(Effect.GRANTED, Effect.REFUSED),
+    "end unseen": dict.fromkeys(Settle, Effect.REFUSED),
+    "revive": _for_the_settle(Effect.STARTED, Effect.UNCHANGED),
+    "tidy": _row(none=Effect.FORGOTTEN, named=Effect.UNCHANGED, another=Effect.UNCHANGED, silent=Effect.UNCHANGED),
+}
+
+
 class Waiting(Payload):
-    """How far a settle's wait is. `looked_at` is the version that the last look saw; `shards` counts the runs it started."""
+    """The wait of a settle. `looked_at` is the version that its last look saw; `shards` counts the runs that it started."""
 
     looked_at: int = 0
     next_look: datetime | None = None
@@ -52,17 +88,17 @@ class SettleRun(Payload):
 
     @property
     def key(self) -> str:
-        """Of the upload, and of the database's lease."""
+        """The key of the upload's entity, and of the database's lease."""
         return lease_key(self.shard.account, self.shard.db)
 
     @property
     def alive_seconds(self) -> float:
-        """How long it may be silent: while it waits, or while its run holds the database."""
+        """How long the settle may be silent: while it waits, or while its run holds the database."""
         return self.quiet_seconds + self.shard.lease_seconds
 
 
 class SettleResult(Payload):
-    """What came of an upload; the operation's `result`. `absent` says that no volume is there, as after a deletion."""
+    """The result of a settle, and of its operation. `absent`: no volume is there, as after a deletion."""
 
     outcome: Literal["sharded", "unchanged", "absent", "superseded", "canceled"]
     db: str
@@ -71,7 +107,7 @@ class SettleResult(Payload):
 
 
 class InspectUpload(Payload):
-    """Look whether an upload is complete."""
+    """Inspect an upload: is it complete?"""
 
     account: str
     db: str
@@ -80,9 +116,9 @@ class InspectUpload(Payload):
 class UploadSeen(Payload):
     """What a look at an upload saw.
 
-    `unchanged`: complete, and the very files that the published layouts were made for. `incomplete`: the problem says what is
-    missing. `busy`: something else is at work on the database, or the app is not let in; the problem says which. `absent`:
-    there is no volume and none is expected.
+    `unchanged`: complete, and the published layouts were made for these very files. `incomplete`: the problem says what is
+    missing. `busy`: another run or a copy is at work on the database, or the app has no access; the problem says which.
+    `absent`: there is no volume and none is expected.
     """
 
     state: Literal["complete", "unchanged", "incomplete", "busy", "absent"]
@@ -98,7 +134,7 @@ class LastEvent(Payload):
 
 
 class UploadState(Payload):
-    """The state of one upload: the settle under way, when the last one started, what has arrived, the last events in order."""
+    """The state of one upload: the settle under way, when the last one started, the count of events, the last events in order."""
 
     number: int = 0
     run: str | None = None
@@ -112,7 +148,7 @@ class UploadState(Payload):
 
 
 class Arrive(Payload):
-    """Something was uploaded or deleted. `settle` is how to settle it; its run's id is still to be given."""
+    """A blob was uploaded or deleted. `mark` is the event; `settle` is the settle to start, whose run id the entity gives."""
 
     mark: LastEvent
     received: datetime
@@ -120,7 +156,7 @@ class Arrive(Payload):
 
 
 class SettleLook(Payload):
-    """A settle asks what has arrived, and says for how long it may be silent now."""
+    """A settle asks what has arrived, and announces for how long it may now be silent."""
 
     run: str
     now: datetime
@@ -128,14 +164,14 @@ class SettleLook(Payload):
 
 
 class End(Payload):
-    """A settle wants to end, having seen this version; None ends it whatever has arrived."""
+    """A settle asks to end, having seen this version. None ends it even if it has not seen every event."""
 
     run: str
     version: int | None = Field(None)
 
 
 class Revive(Payload):
-    """Start another settle in place of this one, which was seen ended or absent."""
+    """Start another settle in place of a dead one, whose orchestration was seen ended or absent."""
 
     presumed_dead: str
     now: datetime
@@ -143,7 +179,7 @@ class Revive(Payload):
 
 
 class Tidy(Payload):
-    """Forget what is idle: events after `idle_seconds`, the rest `retention_seconds` later, when its settles are forgotten."""
+    """Drop idle state: events after `idle_seconds`, the rest `retention_seconds` later, when its settles are purged."""
 
     now: datetime
     idle_seconds: float
@@ -151,7 +187,7 @@ class Tidy(Payload):
 
 
 class SettleReply(Payload):
-    """What the entity answers a settle."""
+    """The entity's reply to a settle. Not granted: the settle should look again, or stop."""
 
     granted: bool
     version: int = 0
@@ -166,23 +202,23 @@ def arrival(changed: BlobChanged, received: datetime, settle: SettleRun) -> Arri
 
 
 def arrive(state: UploadState, request: Arrive) -> tuple[UploadState, SettleRun | None]:
-    """Note an event; also gives the settle that is to be started, if one is."""
-    last = next((mark for mark in state.recent if mark.leaf == request.mark.leaf), None)
-    if last is not None and _is_known(request.mark, last):
-        return state.model_copy(update={"known": state.known + 1}), None
-    if last is not None and _is_overtaken(request.mark, last):
-        return state.model_copy(update={"overtaken": state.overtaken + 1}), None
-    recent = (*(mark for mark in state.recent if mark is not last), request.mark)[-REMEMBERED_BLOBS:]
+    """Note an event. Also returns the settle to start, if there is one."""
+    event, last = request.mark, next((known for known in state.recent if known.leaf == request.mark.leaf), None)
+    operation = _arrival_of(event, last)
+    is_alive = state.alive_until is not None and request.received < state.alive_until
+    effect = TRANSITIONS[operation][_settle(state, None, is_alive=is_alive)]
+    if effect is Effect.COUNTED:
+        count = {"known": state.known + 1} if operation == "arrive known" else {"overtaken": state.overtaken + 1}
+        return state.model_copy(update=count), None
+    recent = (*(known for known in state.recent if known is not last), event)[-REMEMBERED_BLOBS:]
     noted = {"recent": recent, "version": state.version + 1, "last_arrival": _later(state.last_arrival, request.received)}
     state = state.model_copy(update=noted)
-    if state.run is not None and state.alive_until is not None and request.received < state.alive_until:
-        return state, None
-    return _start(state, request.settle, request.received)
+    return _start(state, request.settle, request.received) if effect is Effect.STARTED else (state, None)
 
 
 def look(state: UploadState, request: SettleLook) -> tuple[UploadState, SettleReply]:
-    """Tell a settle what has arrived."""
-    if state.run != request.run:
+    """Give a settle the count and time of the events so far, and more time to live."""
+    if TRANSITIONS["look"][_settle(state, request.run)] is Effect.REFUSED:
         return state, SettleReply(granted=False)
     alive_until = request.now + timedelta(seconds=request.alive_seconds)
     state = state.model_copy(update={"alive_until": alive_until})
@@ -190,28 +226,43 @@ def look(state: UploadState, request: SettleLook) -> tuple[UploadState, SettleRe
 
 
 def end(state: UploadState, request: End) -> tuple[UploadState, SettleReply]:
-    """End a settle, unless something has arrived that it has not seen."""
-    if state.run != request.run or request.version not in {None, state.version}:
+    """End a settle, unless an event has arrived that it has not seen."""
+    operation: Operation = "end" if request.version in {None, state.version} else "end unseen"
+    if TRANSITIONS[operation][_settle(state, request.run)] is Effect.REFUSED:
         return state, SettleReply(granted=False, version=state.version, last_arrival=state.last_arrival)
     return state.model_copy(update={"run": None, "alive_until": None}), SettleReply(granted=True, version=state.version)
 
 
 def revive(state: UploadState, request: Revive) -> tuple[UploadState, SettleRun | None]:
-    """Give an upload whose settle died another one."""
-    if state.run is None or state.run != request.presumed_dead:
+    """Start another settle for an upload whose settle died."""
+    if TRANSITIONS["revive"][_settle(state, request.presumed_dead)] is Effect.UNCHANGED:
         return state, None
     return _start(state, request.settle, request.now)
 
 
 def tidy(state: UploadState, request: Tidy) -> UploadState | None:
-    """What is still worth keeping; None when nothing is. No settle's number comes twice while one of that id is known."""
-    if state.run is not None:
+    """The state without what is idle; None when nothing is left. No settle's number is used again before it is purged."""
+    if TRANSITIONS["tidy"][_settle(state, None)] is Effect.UNCHANGED:
         return state
     moments = [moment for moment in (state.last_arrival, state.started) if moment is not None]
     idle_seconds = (request.now - max(moments)).total_seconds() - request.idle_seconds if moments else float("inf")
     if idle_seconds >= request.retention_seconds:
         return None
     return state.model_copy(update={"recent": ()}) if idle_seconds >= 0 else state
+
+
+def _settle(state: UploadState, named: str | None, *, is_alive: bool = True) -> Settle:
+    if state.run is None:
+        return Settle.NONE
+    if state.run == named:
+        return Settle.NAMED
+    return Settle.ANOTHER if is_alive else Settle.SILENT
+
+
+def _arrival_of(event: LastEvent, last: LastEvent | None) -> Literal["arrive", "arrive known", "arrive overtaken"]:
+    if last is not None and _is_known(event, last):
+        return "arrive known"
+    return "arrive overtaken" if last is not None and _is_overtaken(event, last) else "arrive"
 
 
 def _start(state: UploadState, settle: SettleRun, now: datetime) -> tuple[UploadState, SettleRun]:
@@ -222,15 +273,15 @@ def _start(state: UploadState, settle: SettleRun, now: datetime) -> tuple[Upload
     return state.model_copy(update=started), settle.model_copy(update={"run": run})
 
 
-def _is_known(mark: LastEvent, last: LastEvent) -> bool:
-    return mark == last and (mark.etag is not None or mark.sequencer is not None)
+def _is_known(event: LastEvent, last: LastEvent) -> bool:
+    return event == last and (event.etag is not None or event.sequencer is not None)
 
 
-def _is_overtaken(mark: LastEvent, last: LastEvent) -> bool:
-    # The service compares sequencers as strings; strings of different lengths are of different makes.
-    if mark.sequencer is None or last.sequencer is None or len(mark.sequencer) != len(last.sequencer):
+def _is_overtaken(event: LastEvent, last: LastEvent) -> bool:
+    # The service compares sequencers as strings; strings of different lengths cannot be compared.
+    if event.sequencer is None or last.sequencer is None or len(event.sequencer) != len(last.sequencer):
         return False
-    return mark.sequencer < last.sequencer
+    return event.sequencer < last.sequencer
 
 
 def _later(one: datetime | None, other: datetime) -> datetime:
