@@ -10,7 +10,7 @@ from shared.http import requests
 from shared.http.access import Role, require
 from shared.http.messages import Answer, Call, accepted
 from shared.http.ports import Backing, HubPort
-from shared.runs.ids import notify_id
+from shared.runs.ids import can_be_run_id, notify_id
 from shared.runs.kinds import KINDS, WARMING
 from shared.runs.operations import Operation, RunState, Status, callback_of, is_to_be_posted, operation_of
 from shared.runs.replies.models import OperationPage
@@ -94,7 +94,7 @@ async def find_run(call: Call, hub: HubPort, kinds: frozenset[str] = KINDS, call
         NotFound: there is none of these kinds.
     """
     run = call.path.get("id", "")
-    state = await hub.find(run) if run.isascii() and run.replace("-", "").isalnum() else None
+    state = await hub.find(run) if can_be_run_id(run) else None
     if state is None or state.kind not in kinds:
         raise NotFound(Code.OPERATION_NOT_FOUND, f"There is no {called} of this id.", target="id")
     return state

@@ -1,5 +1,6 @@
-"""How runs and leases are called. A client can find a run without asking, and racing requests compute the same id."""
+"""Instance ids of runs and keys of entities. A client computes an id without asking, and racing requests compute the same id."""
 
+import re
 from hashlib import sha256
 from typing import Literal
 
@@ -10,6 +11,9 @@ EXPIRY_ENTITY = "expiry"
 NOTIFIER_ENTITY = "notifier"
 UPLOAD_ENTITY = "upload"
 _SLUG_LENGTH = 24
+_HASH_DIGITS = 16
+# Durable Functions allows 100 characters. Longer keys make some of its storage providers fail as if they were out of reach.
+_RUN_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
 def lease_key(account: str, db: str) -> str:
@@ -22,12 +26,22 @@ def notify_id(run: str) -> str:
     return f"{run}-notify"
 
 
-def operation_id(kind: Kind | Literal["settle"], account: str, db: str, number: int) -> str:
-    """The operation id of a database's run `number`, which is the lease's epoch plus one: `shard-core-nt-1f3a…-7`.
+def can_be_run_id(text: str) -> bool:
+    """Whether a run can have this id: 1 to 100 ASCII letters, digits and hyphens. The engine is asked about no other."""
+    return _RUN_ID.fullmatch(text) is not None
 
-    The readable part is lossy ('a.b' and 'a-b' give the same); the 16 hex digits of a hash tell them apart. Instance ids
-    forbid characters that names may have, therefore never the raw name.
+
+def operation_id(kind: Kind | Literal["settle"], account: str, db: str, number: int) -> str:
+    """The operation id of a database's run `number`, which is the lease's epoch plus one: `shard-core-nt-1f3a…-7`."""
+    name = slug_and_hash(db, lease_key(account, db), slug_length=_SLUG_LENGTH, hash_digits=_HASH_DIGITS)
+    return f"{kind}-{name}-{number}"
+
+
+def slug_and_hash(name: str, identity: str, *, slug_length: int, hash_digits: int) -> str:
+    """A readable part made from the name, and hex digits of the identity's SHA-256: `core-nt-1f3a…`.
+
+    The readable part is lossy ('a.b' and 'a-b' give the same); the hash tells them apart. Instance ids and Kubernetes names
+    forbid characters that names may have, therefore neither ever holds the raw name.
     """
-    slug = "".join(char if char.isalnum() else "-" for char in db.lower())[:_SLUG_LENGTH].strip("-")
-    digest = sha256(lease_key(account, db).encode()).hexdigest()[:16]
-    return f"{kind}-{slug}-{digest}-{number}"
+    slug = "".join(char if char.isascii() and char.isalnum() else "-" for char in name.lower())[:slug_length].strip("-")
+    return f"{slug}-{sha256(identity.encode()).hexdigest()[:hash_digits]}"

@@ -2,11 +2,13 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.blastdb.names import is_database_name
-from shared.runs.ids import LEASE_ENTITY, lease_key, operation_id
+from shared.runs.ids import LEASE_ENTITY, can_be_run_id, lease_key, operation_id
+from shared.runs.warmup.labels import object_name, shard_label
 
 database_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}", fullmatch=True).filter(is_database_name)
 accounts = st.from_regex(r"[a-z0-9]{3,24}", fullmatch=True)
@@ -27,7 +29,7 @@ def test_law_an_operation_id_is_short_and_has_only_characters_that_an_instance_i
     run = operation_id("shard", account, db, number)
 
     assert re.fullmatch(r"shard(-[a-z0-9-]*)?-[0-9a-f]{16}-[0-9]+", run)
-    assert len(run) <= 100
+    assert can_be_run_id(run)
     assert run.endswith(f"-{number}")
 
 
@@ -40,3 +42,14 @@ def test_names_that_read_alike_have_different_ids():
     names = ["a.b", "a-b", "a_b", "A.b", "a.B", "a.b-"]
 
     assert len({operation_id("shard", "elbstg01", name, 1) for name in names}) == len(names)
+
+
+def test_a_kubernetes_name_can_be_read_and_stays_the_same_in_every_release():
+    assert object_name("core_nt") == "warm-core-nt-d76bdd10"
+    assert object_name("a" * 31 + ".B") == f"warm-{'a' * 30}-9a0f84c4"
+    assert shard_label("core_nt", 5, 2) == "shardwarm/core-nt-d76bdd10-n5-02"
+
+
+@pytest.mark.parametrize("text", ["", "x" * 101, "@lease@a:b", "a/b", "a b", "a\n", "é", "٣"])
+def test_a_text_that_no_run_can_be_called_is_no_run_id(text):
+    assert not can_be_run_id(text)

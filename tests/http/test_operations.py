@@ -8,7 +8,9 @@ from datetime import datetime
 
 import pytest
 
-from shared.http.operations import show_operation
+from shared.errors import NotFound
+from shared.http.operations import cancel_operation, show_operation
+from shared.http.warmup import show_warmup
 from tests.builders import database, layout
 from tests.driving import ENDED, writes
 from tests.http.remembered import RememberingHub, backing, call, running
@@ -162,7 +164,9 @@ async def test_waiting_for_an_ended_run_takes_no_time(api, blobs):
     assert "retry-after" not in reply.headers
 
 
-@pytest.mark.parametrize("run", ["unknown", "shard-nt-0000000000000000-1", "@lease@a:b", "a%2Fb", "x" * 300, "-", "é"])
+@pytest.mark.parametrize(
+    "run", ["unknown", "shard-nt-0000000000000000-1", "@lease@a:b", "a%2Fb", "x" * 101, "x" * 300, "x" * 2000, "-", "é"]
+)
 @pytest.mark.parametrize("verb", ["show", "cancel"])
 async def test_an_unknown_id_is_not_found(api, run, verb):
     reply = await (api.get(f"/api/operations/{run}") if verb == "show" else api.post(f"/api/operations/{run}/cancel"))
@@ -361,3 +365,14 @@ async def test_readiness_names_what_it_tried(api):
     assert {probe["name"] for probe in healthy.json()["probes"]} == {"hub", "storage:devstoreaccount1", "storage:elbstg01"}
     assert all(probe["ok"] for probe in healthy.json()["probes"])
     assert "azure-functions-durable" in healthy.json()["versions"]
+
+
+@pytest.mark.parametrize("run", ["x" * 101, "x" * 2000, "@lease@a:b", ""])
+@pytest.mark.parametrize("route", [show_operation, cancel_operation, show_warmup])
+async def test_the_engine_is_not_asked_about_an_id_that_no_run_can_have(route, run):
+    hub = RememberingHub()
+
+    with pytest.raises(NotFound):
+        await route(call(id=run), backing(hub))
+
+    assert hub.asked == []

@@ -1,20 +1,22 @@
-"""How a database is known in a cluster: the name of its objects, and the labels of its pods and of the nodes that hold it.
+"""Kubernetes names and labels of a warmed database: its objects, its pods, and the nodes that hold it.
 
-Names have a readable part and eight hex digits of the database's hash ('a.b' and 'a_b' must not meet).
+Names have a readable part and eight hex digits of the database's hash: 'a.b' and 'a_b' have different ones.
 """
 
 from hashlib import sha256
 
 from shared.agent.assignment import AssignmentDocument
+from shared.runs.ids import slug_and_hash
 
 PREFIX = "shardwarm/"
 DATABASE_LABEL = f"{PREFIX}database"
 _SLUG_LENGTH = 30
+_HASH_DIGITS = 8
 
 
 def database_hash(db: str) -> str:
     """Eight hex digits that tell databases apart in labels."""
-    return sha256(db.encode()).hexdigest()[:8]
+    return sha256(db.encode()).hexdigest()[:_HASH_DIGITS]
 
 
 def object_name(db: str) -> str:
@@ -41,5 +43,4 @@ def database_label_prefix(db: str) -> str:
 
 
 def _name(db: str) -> str:
-    slug = "".join(char if char.isascii() and char.isalnum() else "-" for char in db.lower())[:_SLUG_LENGTH].strip("-")
-    return f"{slug}-{database_hash(db)}"
+    return slug_and_hash(db, db, slug_length=_SLUG_LENGTH, hash_digits=_HASH_DIGITS)
