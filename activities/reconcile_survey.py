@@ -1,7 +1,6 @@
 """A reconcile pass's looks: at the task hub, and at every database of an account."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from activities.binding import answering
@@ -23,6 +22,7 @@ from shared.runs.reconcile.payloads import (
     SurveyHub,
     WarmDatabase,
 )
+from shared.runs.reconcile.window import rotating_window
 from shared.runs.upload.transitions import UploadState
 from shared.runs.warmup.expiry import Expiry, overdue
 from shared.runs.warmup.payloads import WarmRun
@@ -51,7 +51,7 @@ async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurve
         leases=len(leases),
         dead=tuple(DeadHolder(key=key, run=held[key]) for key in sorted(over))[: request.most],
         settles=await _dead_settles(request, clients, hub),
-        warm=tuple(_window(warm, request.turn, request.most)),
+        warm=rotating_window(warm, most=request.most, turn=request.turn),
     )
 
 
@@ -61,7 +61,7 @@ async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple
     uploads = {key: UploadState.model_validate(state) for key, state in (await hub.entities(UPLOAD_ENTITY)).items()}
     under_way = [(key, upload, upload.run) for key, upload in sorted(uploads.items()) if upload.run is not None]
     dead: list[DeadSettle] = []
-    for key, upload, run in _window(under_way, request.turn, _MOST_SETTLES):
+    for key, upload, run in rotating_window(under_way, most=_MOST_SETTLES, turn=request.turn):
         if len(dead) < request.most and not await has_living_settle(upload, hub):
             account, _, db = key.partition(":")
             dead.append(DeadSettle(run=run, settle=settle_input(clients.settings, account, db)))
@@ -77,12 +77,6 @@ async def has_living_settle(upload: UploadState, hub: Hub) -> bool:
         return not operation_of(state).has_ended
     # One that was only just started is not known yet.
     return upload.alive_until is not None and datetime.now(UTC) <= upload.alive_until
-
-
-def _window[Item](items: Sequence[Item], turn: int, most: int) -> Sequence[Item]:
-    """So many, from another place in each turn: after some turns everything had one."""
-    start = turn * most % max(1, len(items))
-    return [*items[start:], *items[:start]][:most]
 
 
 def _warm(key: str, state: Expiry, warm: WarmRun) -> WarmDatabase:

@@ -19,6 +19,7 @@ from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.database.metadata import ShardFields
 from shared.runs.reconcile.drift import Stored, judge
 from shared.runs.reconcile.payloads import AccountSurvey, Drifted, Terms
+from shared.runs.reconcile.window import rotating_window
 from shared.sanitise import sanitised_line
 from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
@@ -94,8 +95,8 @@ async def survey(container: Container, control: ControlBlobs, terms: Terms, *, t
     except _TooLargeError:
         return AccountSurvey(initials=await _initials(container))
     drifted = await _judged(container, control, heap, terms)
-    to_heal = _window([one for one in drifted if one.can_be_healed], terms.most_actions, turn)
-    to_tell = _window([one for one in drifted if not one.can_be_healed], TOLD, turn)
+    to_heal = rotating_window([one for one in drifted if one.can_be_healed], most=terms.most_actions, turn=turn)
+    to_tell = rotating_window([one for one in drifted if not one.can_be_healed], most=TOLD, turn=turn)
     return AccountSurvey(
         databases=len(heap.names()),
         pages=seen[0],
@@ -173,10 +174,3 @@ def _drift(db: str, heap: _Heap, told: _Told | Unusable, terms: Terms, now: date
     found = judge(stored, terms, now)
     if found is not None:
         yield found.model_copy(update={"detail": sanitised_line(found.detail, DETAIL_LENGTH)})
-
-
-def _window[Item](items: list[Item], most: int, turn: int) -> tuple[Item, ...]:
-    if len(items) <= most:
-        return tuple(items)
-    start = turn * most % len(items)
-    return tuple((items[start:] + items[:start])[:most])

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from activities.reconcile_survey import _window
 from benchmarks.fleet import sound
 from shared.runs.reconcile.payloads import Terms
 from shared.storage.survey import survey
@@ -79,11 +78,3 @@ async def test_what_is_more_than_one_pass_heals_has_its_turn(bench, turn):
     start = turn * 2 % 5
     assert [one.db for one in seen.to_heal] == [f"db{(start + place) % 5}" for place in range(2)]
     assert seen.left == 3
-
-
-@pytest.mark.parametrize("length", [0, 1, 3, 7, 10])
-def test_what_is_more_than_fits_one_pass_has_its_turn_in_a_later_one(length):
-    windows = [_window(range(length), turn, 3) for turn in range(4)]
-
-    assert {item for window in windows for item in window} == set(range(length))
-    assert all(len(window) == len(set(window)) == min(3, length) for window in windows)
