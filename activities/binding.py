@@ -1,8 +1,8 @@
-"""How the Functions worker calls an activity's body, and how a body says what no retry cures."""
+"""Activity bindings: how the Functions worker calls an activity's body, and how a body replies with a permanent error."""
 
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Concatenate, Protocol
 
 from pydantic import BaseModel
 
@@ -20,20 +20,37 @@ class _Refusable[Reply](Protocol):
     def __call__(self, *, problem: Problem) -> Reply: ...
 
 
-def answering[**Given, Reply](
+def answering[Request, **Others, Reply](
     reply_type: _Refusable[Reply],
-) -> Callable[[Callable[Given, Awaitable[Reply]]], Callable[Given, Awaitable[Reply]]]:
-    """Make what no retry cures the reply's problem. A `TransientFailure` is raised on: the call's retry policy applies."""
+) -> Callable[
+    [Callable[Concatenate[Request, Others], Awaitable[Reply]]], Callable[Concatenate[Request, Others], Awaitable[Reply]]
+]:
+    """Return a permanent error as the reply's problem. A `TransientFailure` is raised: the call's retry policy applies."""
 
-    def decorate(body: Callable[Given, Awaitable[Reply]]) -> Callable[Given, Awaitable[Reply]]:
+    def reply_to(_: Request, error: ShardwarmError) -> Reply:
+        return reply_type(problem=error.problem)
+
+    return answering_by(reply_to)
+
+
+def answering_by[Request, **Others, Reply](
+    reply_to: Callable[[Request, ShardwarmError], Reply],
+) -> Callable[
+    [Callable[Concatenate[Request, Others], Awaitable[Reply]]], Callable[Concatenate[Request, Others], Awaitable[Reply]]
+]:
+    """Return a permanent error as the reply that `reply_to` makes of it. A `TransientFailure` is raised, as by `answering`."""
+
+    def decorate(
+        body: Callable[Concatenate[Request, Others], Awaitable[Reply]],
+    ) -> Callable[Concatenate[Request, Others], Awaitable[Reply]]:
         @functools.wraps(body)
-        async def answered(*given: Given.args, **named: Given.kwargs) -> Reply:
+        async def answered(request: Request, /, *others: Others.args, **named: Others.kwargs) -> Reply:
             try:
-                return await body(*given, **named)
+                return await body(request, *others, **named)
             except TransientFailure:
                 raise
             except ShardwarmError as error:
-                return reply_type(problem=error.problem)
+                return reply_to(request, error)
 
         return answered
 
@@ -54,7 +71,7 @@ def bound[Request: BaseModel, Reply: BaseModel](
 def bound_with_hub[Request: BaseModel, Reply: BaseModel](
     request_type: type[Request], body: Callable[[Request, Clients, Hub], Awaitable[Reply]]
 ) -> Callable[[dict[str, Any], DurableClient], Awaitable[dict[str, Any]]]:
-    """As `bound`, for a body that looks at runs: the worker hands it the durable client besides."""
+    """As `bound`, for a body that looks at runs: the worker also hands it the durable client."""
 
     async def activity(payload: dict[str, Any], client: DurableClient) -> dict[str, Any]:
         return await _run(body, payload, request_type.model_validate(payload), clients(), Hub(client))
@@ -67,8 +84,8 @@ async def _run(body: Callable[..., Awaitable[BaseModel]], payload: dict[str, Any
         try:
             reply = await body(*arguments)
         except TransientFailure as error:
-            _LOG.warning(f"A passing fault, to be repeated: {error}", exc_info=True)
-            # What is raised goes into history with its whole chain of tracebacks; the log keeps those.
+            _LOG.warning(f"A transient failure; the step will be retried: {error}", exc_info=True)
+            # The run's history stores an exception with its whole chain of tracebacks. The log has those already.
             raise error.with_traceback(None) from None
     return reply.model_dump(mode="json", exclude_defaults=True)
 

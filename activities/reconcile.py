@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from activities.binding import answering
+from activities.binding import answering, answering_by
 from activities.warmup_plan import decide
 from shared.azure.hub import Hub
 from shared.blastdb.blobs import files_prefix, folder, metadata_blob, statistics_file
@@ -14,7 +14,7 @@ from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
 from shared.blastdb.statistics import parse_statistics_file
 from shared.blastdb.volumes import VolumeSet
 from shared.clients import Clients
-from shared.errors import Code, Conflict, ShardwarmError, TransientFailure, Unusable
+from shared.errors import Code, Conflict, ShardwarmError, Unusable
 from shared.runs.database import headers, metadata
 from shared.runs.database.corrections import Evidence, corrected
 from shared.runs.database.metadata import Document, ShardFields
@@ -164,21 +164,17 @@ async def _remove(container: Container, blobs: Sequence[ListedBlob], write_befor
 _LENGTH = 120
 
 
+def _check_failed(_: CheckWarmup, error: ShardwarmError) -> WarmupCheck:
+    return WarmupCheck(trouble=sanitised_line(f"{error.problem.code.value}: {error.problem.message}", _LENGTH))
+
+
+@answering_by(_check_failed)
 async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
     """Decide as a warmup would and compare with what the cluster has; then look at the nodes. Reads only.
 
     Raises:
         TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
     """
-    try:
-        return await _check(request, clients)
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        return WarmupCheck(trouble=sanitised_line(f"{error.problem.code.value}: {error.problem.message}", _LENGTH))
-
-
-async def _check(request: CheckWarmup, clients: Clients) -> WarmupCheck:
     warm = request.warm
     look = await (await clients.warming(warm.cluster)).look(warm.db)
     if look is None:

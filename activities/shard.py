@@ -3,13 +3,13 @@
 import asyncio
 from datetime import UTC, datetime
 
-from activities.binding import answering
+from activities.binding import answering, answering_by
 from shared import telemetry
 from shared.blastdb.blobs import files_prefix
 from shared.blastdb.generations import digest_of
 from shared.blastdb.listings import inventory_of
 from shared.clients import Clients
-from shared.errors import Code, Conflict, ShardwarmError, TransientFailure, Unusable
+from shared.errors import Code, Conflict, ShardwarmError, Unusable
 from shared.runs.database import metadata
 from shared.runs.database.inspection import inspection_of
 from shared.runs.database.layout_history import record_of, with_layout
@@ -23,6 +23,7 @@ from shared.runs.shard.payloads import (
     RecordFailure,
     Removed,
     RemoveOrphans,
+    SetPlan,
     SetReceipt,
     UploadSet,
     Written,
@@ -34,6 +35,12 @@ from shared.storage.layouts import raise_first, read_sets, write_set
 _LOG = telemetry.logger(__name__)
 
 
+def _inspection_refused(_: Inspect, error: ShardwarmError) -> Inspected:
+    _LOG.warning(f"Refused: {error.problem.message}")
+    return Inspected(problem=error.problem, refused=error.listing if isinstance(error, Unusable) else None)
+
+
+@answering_by(_inspection_refused)
 async def inspect_database(request: Inspect, clients: Clients) -> Inspected:
     """Compare what a database is with what its layouts and metadata say.
 
@@ -42,17 +49,9 @@ async def inspect_database(request: Inspect, clients: Clients) -> Inspected:
     Raises:
         TransientFailure: storage was busy, or the database was changing under the look; a retry helps.
     """
-    try:
-        container = clients.accounts.container(request.account)
-        state = await read_state(
-            container, clients.control, request.db, request.presets, request.molecule, restore=request.restore
-        )
-        return Inspected(inspection=inspection_of(request, state, datetime.now(UTC)))
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        _LOG.warning(f"Refused: {error.problem.message}")
-        return Inspected(problem=error.problem, refused=error.listing if isinstance(error, Unusable) else None)
+    container = clients.accounts.container(request.account)
+    state = await read_state(container, clients.control, request.db, request.presets, request.molecule, restore=request.restore)
+    return Inspected(inspection=inspection_of(request, state, datetime.now(UTC)))
 
 
 @answering(Written)
@@ -75,6 +74,17 @@ async def mark_started(request: MarkStarted, clients: Clients) -> Written:
     return Written(etag=etag)
 
 
+def _already_right(plan: SetPlan) -> int:
+    return 2 * plan.shard_count - plan.writes
+
+
+def _set_failed(request: UploadSet, error: ShardwarmError) -> SetReceipt:
+    plan = request.plan
+    _LOG.warning(f"Shard set {plan.shard_count} failed: {error.problem.message}")
+    return SetReceipt(shard_count=plan.shard_count, already_right=_already_right(plan), problem=error.problem)
+
+
+@answering_by(_set_failed)
 async def upload_shard_set(request: UploadSet, clients: Clients) -> SetReceipt:
     """Write what the set lacks, all blobs at once, each on a condition, each verified.
 
@@ -84,23 +94,16 @@ async def upload_shard_set(request: UploadSet, clients: Clients) -> SetReceipt:
         TransientFailure: storage was busy; a retry helps.
     """
     plan = request.plan
-    right = 2 * plan.shard_count - plan.writes
-    try:
-        written = await write_set(
-            clients.accounts.container(request.account),
-            plan,
-            request.volumes,
-            request.statistics,
-            alias_version=request.alias_version,
-            changed=request.last_change,
-            write_before=request.write_before,
-        )
-    except TransientFailure:
-        raise
-    except ShardwarmError as error:
-        _LOG.warning(f"Shard set {plan.shard_count} failed: {error.problem.message}")
-        return SetReceipt(shard_count=plan.shard_count, already_right=right, problem=error.problem)
-    return SetReceipt(shard_count=plan.shard_count, written=written, already_right=right)
+    written = await write_set(
+        clients.accounts.container(request.account),
+        plan,
+        request.volumes,
+        request.statistics,
+        alias_version=request.alias_version,
+        changed=request.last_change,
+        write_before=request.write_before,
+    )
+    return SetReceipt(shard_count=plan.shard_count, written=written, already_right=_already_right(plan))
 
 
 @answering(Written)

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from activities.binding import answering_by
 from shared.blastdb.blobs import folder, published_metadata_file, statistics_file
 from shared.blastdb.completeness import PAPERS_LIMIT_BYTES, Papers, parse_papers, refuse_incomplete
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.listings import ListedBlob, inventory_of
 from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
-from shared.errors import Code, NotFound, ShardwarmError, TransientFailure, Unusable
+from shared.errors import Code, NotFound, ShardwarmError, Unusable
 from shared.runs.database import metadata
 from shared.runs.database.layout_history import pinned
 from shared.runs.database.state import expected, is_current, recorded_statistics
@@ -19,6 +20,19 @@ from shared.runs.upload.transitions import InspectUpload, UploadSeen
 from shared.storage.container import Container
 
 
+def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
+    match error:
+        case NotFound():
+            state = "absent"
+        case Unusable():
+            # An alias alone may precede its volumes; their own events announce them.
+            state = "absent" if error.problem.code is Code.ALIAS_ONLY else "incomplete"
+        case _:
+            state = "busy"
+    return UploadSeen(state=state, problem=error.problem)
+
+
+@answering_by(_not_complete)
 async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen:
     """See whether every file of a database is there and whole.
 
@@ -27,21 +41,6 @@ async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen
     Raises:
         TransientFailure: storage was busy; a retry helps.
     """
-    try:
-        return await _inspect(request, clients)
-    except TransientFailure:
-        raise
-    except NotFound as error:
-        return UploadSeen(state="absent", problem=error.problem)
-    except Unusable as error:
-        # What is only an alias may be waiting for its volumes; these will be told of when they come.
-        state = "absent" if error.problem.code is Code.ALIAS_ONLY else "incomplete"
-        return UploadSeen(state=state, problem=error.problem)
-    except ShardwarmError as error:
-        return UploadSeen(state="busy", problem=error.problem)
-
-
-async def _inspect(request: InspectUpload, clients: Clients) -> UploadSeen:
     db, container = request.db, clients.accounts.container(request.account)
     control, listing = await asyncio.gather(
         clients.control.read(container, db), container.list(f"{folder(db)}{db}", in_full=True)
@@ -67,7 +66,7 @@ def _refuse_unfinished_copies(inventory: Inventory, blobs: Mapping[str, ListedBl
     db = inventory.volumes.db
     for file in inventory.files:
         if blobs[f"{folder(db)}{file.leaf}"].copying:
-            message = f"'{file.leaf}' is still being copied. Wait for the copy, or start it anew."
+            message = f"'{file.leaf}' is still being copied. Wait for the copy, or start it again."
             raise Unusable(Code.UPLOAD_INCOMPLETE, message, target=file.leaf)
 
 
