@@ -58,18 +58,17 @@ class Hub:
         return True
 
     async def lease(self, account: str, db: str) -> Lease:
-        """The lease as it was a moment ago; a hint, as entities answer reads from storage. Truth is what `acquire` answers."""
-        async with _translated():
-            entity = await self._client.get_entity(EntityInstanceId(LEASE_ENTITY, lease_key(account, db)))
-        state: Any = entity.get_typed_state() if entity is not None else None
-        return Lease.model_validate(state or {})
+        """The lease as it was a moment ago: a hint, because the hub reads entities from storage. `acquire` answers the truth."""
+        return Lease.model_validate(await self._entity(LEASE_ENTITY, lease_key(account, db)))
 
     async def upload(self, account: str, db: str) -> UploadState:
-        """What is kept of an upload, as it was a moment ago."""
+        """An upload's state as it was a moment ago."""
+        return UploadState.model_validate(await self._entity(UPLOAD_ENTITY, lease_key(account, db)))
+
+    async def _entity(self, name: str, key: str) -> Any:
         async with _translated():
-            entity = await self._client.get_entity(EntityInstanceId(UPLOAD_ENTITY, lease_key(account, db)))
-        state: Any = entity.get_typed_state() if entity is not None else None
-        return UploadState.model_validate(state or {})
+            entity = await self._client.get_entity(EntityInstanceId(name, key))
+        return (entity.get_typed_state() if entity is not None else None) or {}
 
     async def find(self, run: str) -> RunState | None:
         """One run, or None when the hub knows none of that id."""
