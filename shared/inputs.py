@@ -1,5 +1,6 @@
-"""What runs take of the settings of the moment, and inputs that several places start runs with."""
+"""Inputs of runs, made from the settings: retries, copying, callbacks, shard runs and settles."""
 
+from shared.blastdb.volumes import Molecule
 from shared.runs.callbacks import Callback, CallbackRules
 from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import CopySteering
@@ -9,7 +10,7 @@ from shared.settings import Settings
 
 
 def retry_of(settings: Settings) -> RetryOptions:
-    """How a run repeats its steps."""
+    """How often and how fast a run retries its steps."""
     return RetryOptions(
         attempts=settings.retry_attempts,
         first_seconds=settings.retry_first_seconds,
@@ -25,7 +26,7 @@ def copying_of(settings: Settings) -> CopySteering:
 
 
 def callback_to(settings: Settings, url: str) -> Callback:
-    """How a run's end is posted there."""
+    """The callback of a run: its URL, and how the post is retried."""
     return Callback(
         url=url,
         attempts=settings.callback_attempts,
@@ -36,26 +37,45 @@ def callback_to(settings: Settings, url: str) -> Callback:
 
 
 def callback_rules(settings: Settings) -> CallbackRules:
-    """Where runs' ends may be posted."""
+    """Which callback URLs the settings allow."""
     return CallbackRules(settings.callback_hosts, settings.callback_secret is not None, settings.callback_local)
 
 
-def shard_input(settings: Settings, account: str, db: str, *, run: str = "", number: int = 1) -> ShardRun:
-    """A shard run by the settings alone; who starts one gives the id, and what was asked for besides."""
+def shard_input(
+    settings: Settings,
+    account: str,
+    db: str,
+    *,
+    run: str = "",
+    number: int = 1,
+    presets: tuple[int, ...] | None = None,
+    force: bool = False,
+    legacy_alias: bool | None = None,
+    molecule: Molecule | None = None,
+    presumed_dead: str | None = None,
+    callback: Callback | None = None,
+    restore: str | None = None,
+) -> ShardRun:
+    """The input of a shard run: what the request asks for, and the settings for everything that it leaves open."""
     return ShardRun(
         run=run,
         number=number,
         account=account,
         db=db,
-        presets=settings.presets,
-        legacy_alias=settings.alias_form == "legacy",
+        presets=presets or settings.presets,
+        force=force,
+        legacy_alias=settings.alias_form == "legacy" if legacy_alias is None else legacy_alias,
+        molecule=molecule,
+        presumed_dead=presumed_dead,
         lease_seconds=settings.lease_seconds,
         retry=retry_of(settings),
+        callback=callback,
+        restore=restore,
     )
 
 
 def settle_input(settings: Settings, account: str, db: str) -> SettleRun:
-    """How to settle an upload; the entity gives the id, and the settle the ids of its runs."""
+    """The input of a settle. The upload entity fills in its id, and the settle the ids of the shard runs that it starts."""
     return SettleRun(
         run="",
         shard=shard_input(settings, account, db),

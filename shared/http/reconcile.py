@@ -1,11 +1,11 @@
-"""Starting a reconcile pass, by the timer. Two timers at once start one pass: both compute the same id."""
+"""Start a reconcile pass by the timer. Two timers that fire together start one pass, because both compute the same id."""
 
 from datetime import UTC, datetime
 
 from shared import telemetry
 from shared.allowed import named
 from shared.http.ports import Backing
-from shared.http.starting import HeldError, Start, start_run
+from shared.http.starting import HeldError, NewRun, Start, start_run
 from shared.inputs import copying_of, retry_of
 from shared.runs.reconcile.payloads import EVERYTHING, SCOPE, ReconcileRun, Terms
 from shared.settings import Settings
@@ -15,27 +15,27 @@ _DAY_SECONDS = 86400.0
 
 
 async def begin(backing: Backing) -> None:
-    """Start a pass, unless the last one is still under way or the settings say no."""
+    """Start a pass, unless the last one is still running or `SHARDWARM_RECONCILE` is `off`."""
     settings, arrived = backing.settings, datetime.now(UTC)
     if settings.reconcile == "off":
         return
     terms = terms_of(settings)
     accounts = named(settings.accounts)
 
-    def run_input(run: str, number: int, presumed_dead: str | None) -> ReconcileRun:
-        return ReconcileRun(run=run, number=number, accounts=accounts, terms=terms, presumed_dead=presumed_dead)
+    def run_input(new: NewRun) -> ReconcileRun:
+        return ReconcileRun(run=new.run, number=new.number, accounts=accounts, terms=terms, presumed_dead=new.presumed_dead)
 
     lease = await backing.hub.lease(SCOPE, EVERYTHING)
     try:
         run = await start_run(backing.hub, lease, Start("reconcile", "reconcile", SCOPE, EVERYTHING, run_input), arrived)
     except HeldError as error:
-        _LOG.info(f"The last pass is still under way: {error.state.run}.")
+        _LOG.info(f"The last reconcile pass is still running: {error.state.run}.")
         return
-    _LOG.info(f"A pass has started: {run}.")
+    _LOG.info(f"A reconcile pass has started: {run}.")
 
 
 def terms_of(settings: Settings) -> Terms:
-    """What a pass goes by."""
+    """The terms of a pass, made from the settings: limits, waiting times, and what it may repair."""
     return Terms(
         presets=settings.presets,
         legacy_alias=settings.alias_form == "legacy",

@@ -1,4 +1,4 @@
-"""Starting a run: who comes first gets 202, everybody else is told who holds the database."""
+"""Start a run: the first request gets 202, every other a 409 that names the holder of the lease."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,18 +7,23 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from shared.errors import Code, Problem, TransientFailure
+from shared.http import requests
+from shared.http.access import Role, require
+from shared.http.bodies import StartBody
 from shared.http.messages import Answer, Call, operation_url, shown
 from shared.http.ports import HubPort
+from shared.runs.callbacks import Callback
 from shared.runs.ids import operation_id
 from shared.runs.kinds import claim_of
 from shared.runs.leases import Kind, Lease, is_held
 from shared.runs.operations import RunState, operation_of
+from shared.settings import Settings
 
 _NUMBERS_TRIED = 16
 
 
 class HeldError(Exception):
-    """A run for this database is under way; `state` is that run. Whoever calls the routes answers with `held`."""
+    """Another run holds the lease of this database; `state` is that run. The adapter answers with `held`."""
 
     def __init__(self, state: RunState, lease: Lease, db: str) -> None:
         super().__init__(state.run)
@@ -28,7 +33,7 @@ class HeldError(Exception):
 
 
 class Holder(BaseModel):
-    """The run that goes first, as the 409 names it; times with their zone."""
+    """The run that holds the lease, as the 409 names it; times with their zone."""
 
     operation_id: str
     kind: str
@@ -37,47 +42,74 @@ class Holder(BaseModel):
     expires: datetime
 
 
+class NewRun(NamedTuple):
+    """The identity of a run that is about to start: its id, the number in it, and a holder of the lease that is known dead."""
+
+    run: str
+    number: int
+    presumed_dead: str | None
+
+
 class Start(NamedTuple):
-    """A run to be started: of which kind, by which orchestrator, on what; `make` gives its input for an id."""
+    """A run to start: its kind and orchestrator, the account or cluster and the database that it holds, and its input."""
 
     kind: Kind
     orchestrator: str
     scope: str
     db: str
-    make: Callable[[str, int, str | None], BaseModel]
+    make: Callable[[NewRun], BaseModel]
+
+
+def parse_start[Body: StartBody](
+    call: Call, settings: Settings, role: Role, body_type: type[Body]
+) -> tuple[Body, Callback | None]:
+    """The body of a request that starts a run, and the callback that it asks for, after the checks that all starts share.
+
+    Raises:
+        Forbidden: the caller lacks the role.
+        InvalidRequest: the query, the body or its callback is wrong.
+    """
+    require(call, settings, role)
+    requests.only(call.query)
+    body = requests.parse_body(call, body_type)
+    return body, requests.callback(body.callback_url, settings)
 
 
 async def start_run(hub: HubPort, lease: Lease, start: Start, arrived: datetime) -> str:
-    """Start a run, unless one is under way or was started while this request was being handled; its operation id.
+    """Start a run and return its operation id, unless another run holds the database or has started since `arrived`.
 
     The id follows from the lease's epoch, so racing requests compute the same one and the engine lets one of them win. An id
-    whose run ended without ever holding the lease is passed over.
+    whose run ended without ever holding the lease is skipped.
 
     Args:
         hub: the task hub.
-        lease: as it was seen after the request had arrived.
-        start: what is to be started; its input is told the id, the number in it, and a holder that is known dead.
-        arrived: when the request did.
+        lease: as it was read after the request arrived.
+        start: the run to start.
+        arrived: when the request arrived.
 
     Raises:
-        HeldError: somebody else's run goes first.
-        TransientFailure: the hub does not answer.
+        HeldError: another run holds the database.
+        TransientFailure: the hub does not answer, or no id was free.
     """
     dead = await _dead_holder(hub, lease, start, arrived)
     for number in range(lease.epoch + 1, lease.epoch + 1 + _NUMBERS_TRIED):
         run = operation_id(start.kind, start.scope, start.db, number)
         existing = await hub.find(run)
         if existing is None:
-            if await hub.start(start.orchestrator, run, start.make(run, number, dead)):
+            if await hub.start(start.orchestrator, run, start.make(NewRun(run, number, dead))):
                 return run
             existing = await hub.find(run)
         if existing is not None and _goes_first(existing, arrived):
             raise HeldError(existing, lease, start.db)
-    raise TransientFailure(Code.HUB_UNAVAILABLE, "No operation id is free; try again.", retry_after_seconds=5)
+    raise TransientFailure(
+        Code.HUB_UNAVAILABLE,
+        f"The next {_NUMBERS_TRIED} operation ids of '{start.db}' are taken. Try again.",
+        retry_after_seconds=5,
+    )
 
 
 async def _dead_holder(hub: HubPort, lease: Lease, start: Start, arrived: datetime) -> str | None:
-    """The holder whose orchestration is gone, if it is; a living one goes first."""
+    """The lease's holder when its orchestration is over or gone. Raises `HeldError` for a living one."""
     run = lease.holding.run if lease.holding else operation_id(start.kind, start.scope, start.db, lease.epoch)
     state = await hub.find(run) if lease.epoch else None
     ended = state is None or operation_of(state).has_ended
@@ -95,12 +127,12 @@ def held(call: Call, error: HeldError) -> Answer:
     state, holding, db = error.state, error.lease.holding, error.db
     since = state.created_at
     age = max(0, round((datetime.now(UTC) - since).total_seconds()))
-    # A run that was only just started has not been seen to hold the lease; it will for as long as its input says.
+    # A run that has just started may not have its lease yet; its input says for how long it will hold it.
     seconds = claim.lease_seconds if (claim := claim_of(state)) is not None else 0.0
     expires = holding.expires if holding is not None and holding.run == state.run else since + timedelta(seconds=seconds)
     problem = Problem(
         code=Code.LEASE_HELD,
-        message=f"'{db}' is being worked on by operation {state.run}, started {age} s ago. Follow it, cancel it, or wait.",
+        message=f"Operation {state.run}, started {age} s ago, is working on '{db}'. Follow it, cancel it, or wait.",
         target=db,
     )
     holder = Holder(operation_id=state.run, kind=state.kind, since=since, age_seconds=age, expires=expires)

@@ -11,7 +11,7 @@ from shared.http.bodies import WarmupRequest
 from shared.http.messages import Answer, Call, accepted
 from shared.http.operations import find_run
 from shared.http.ports import Backing
-from shared.http.starting import Start, start_run
+from shared.http.starting import NewRun, Start, parse_start, start_run
 from shared.inputs import retry_of, shard_input
 from shared.runs.kinds import WARMING
 from shared.runs.operations import RunState, operation_of
@@ -85,45 +85,39 @@ async def show_warm_status(call: Call, backing: Backing) -> Answer:
 
 
 async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
-    require(call, backing.settings, Role.WARM)
-    requests.only(call.query)
-    body = requests.parse_body(call, WarmupRequest)
-    callback = requests.callback(body.callback_url, backing.settings)
+    settings = backing.settings
+    body, callback = parse_start(call, settings, Role.WARM, WarmupRequest)
     cluster = ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name)
-    db = body.database_name
+    account, db = body.storage_account, body.database_name
     _, lease = await asyncio.gather(backing.warmth.require(cluster), backing.hub.lease(cluster.key, db))
     if orchestrator == "warm_up":
-        await backing.catalogue.probe(body.storage_account, db)
+        await backing.catalogue.probe(account, db)
 
-    def run_input(run: str, number: int, presumed_dead: str | None) -> WarmRun:
-        return _input(backing, body, run, number, presumed_dead).model_copy(update={"callback": callback})
+    def run_input(new: NewRun) -> WarmRun:
+        return WarmRun(
+            run=new.run,
+            number=new.number,
+            cluster=cluster,
+            shard=shard_input(settings, account, db, run=new.run),
+            shard_count=body.shard_count,
+            replicas=body.replicas,
+            strict=body.require_all_nodes,
+            ttl_seconds=body.ttl_seconds,
+            presumed_dead=new.presumed_dead,
+            lease_seconds=settings.warm_lease_seconds,
+            deadline_seconds=settings.warm_deadline_seconds,
+            first_poll_seconds=settings.poll_first_seconds,
+            longest_poll_seconds=settings.poll_longest_seconds,
+            release_again_seconds=settings.release_again_seconds,
+            retry=retry_of(settings),
+            callback=callback,
+        )
 
     start = Start("warm", orchestrator, cluster.key, db, run_input)
     run = await start_run(backing.hub, lease, start, call.arrived)
     status = f"{call.base_url}/warmup/{run}/status"
-    told = WarmupAccepted(id=run, instance_id=run, db=db, statusQueryGetUri=status, operation_id=run)
-    return accepted(call, run, told, retry_after_seconds=5)
-
-
-def _input(backing: Backing, body: WarmupRequest, run: str, number: int, presumed_dead: str | None) -> WarmRun:
-    settings = backing.settings
-    return WarmRun(
-        run=run,
-        number=number,
-        cluster=ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name),
-        shard=shard_input(settings, body.storage_account, body.database_name, run=run),
-        shard_count=body.shard_count,
-        replicas=body.replicas,
-        strict=body.require_all_nodes,
-        ttl_seconds=body.ttl_seconds,
-        presumed_dead=presumed_dead,
-        lease_seconds=settings.warm_lease_seconds,
-        deadline_seconds=settings.warm_deadline_seconds,
-        first_poll_seconds=settings.poll_first_seconds,
-        longest_poll_seconds=settings.poll_longest_seconds,
-        release_again_seconds=settings.release_again_seconds,
-        retry=retry_of(settings),
-    )
+    reply = WarmupAccepted(id=run, instance_id=run, db=db, statusQueryGetUri=status, operation_id=run)
+    return accepted(call, run, reply, retry_after_seconds=5)
 
 
 def _status(state: RunState) -> WarmupStatus:
