@@ -14,15 +14,15 @@ _LOG = telemetry.logger(__name__)
 async def post_callback(request: PostCallback, clients: Clients, hub: Hub) -> Posted:
     """Post the operation as it is now, if its run has ended; the reply says what became of it.
 
-    Repeated, it posts again: receivers tell repetitions apart by the operation's id. The settings are asked anew, so that a
-    host that is allowed no more gets nothing.
+    Repeated, it posts again: receivers tell repetitions apart by the operation's id. It checks the settings again, so
+    that a host that is no longer allowed gets nothing.
 
     Raises:
         TransientFailure: the task hub does not answer; a retry helps.
     """
     state = await hub.find(request.run)
     if state is None:
-        message = "The task hub knows the run no more; there is nothing left to post."
+        message = "The task hub no longer knows the run, so there is nothing left to post."
         return Posted(outcome="refused", problem=Problem(code=Code.CALLBACK_FAILED, message=message))
     operation = operation_of(state)
     if not operation.has_ended:
@@ -33,5 +33,5 @@ async def post_callback(request: PostCallback, clients: Clients, hub: Hub) -> Po
     answer = await clients.receivers.post(request.url, operation.id, operation.model_dump_json().encode())
     posted = answer if isinstance(answer, Posted) else judged(answer)
     if posted.problem is not None:
-        _LOG.warning(f"A callback was not taken: {posted.problem.message}")
+        _LOG.warning(f"A receiver did not accept a callback: {posted.problem.message}")
     return posted

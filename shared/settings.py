@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code, Misconfigured
+from shared.runs.callbacks import signing_key
 
 type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -106,7 +107,8 @@ class Settings(BaseModel):
         default=(), description="Hosts that ends of runs may be posted to; `*` for all must be written out. None by default."
     )
     callback_secret: Annotated[str, Field(min_length=_SHORTEST_SECRET)] | None = Field(
-        default=None, description="The key that signs callbacks, 16 characters or more; without it there are none."
+        default=None,
+        description="The key that signs callbacks: `whsec_` and base64, or plain text of 16 characters or more; none, no callbacks.",
     )
     callback_local: bool = Field(
         default=False,
@@ -185,6 +187,13 @@ class Settings(BaseModel):
     @classmethod
     def _in_lower_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(host.lower() for host in value)
+
+    @field_validator("callback_secret")
+    @classmethod
+    def _is_a_key(cls, value: str | None) -> str | None:
+        if value is not None:
+            signing_key(value)
+        return value
 
     @field_validator("presets")
     @classmethod

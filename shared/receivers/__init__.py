@@ -1,1 +1,1 @@
-"""Receivers of callbacks: strangers on the network, spoken to with care."""
+"""Receivers of callbacks: untrusted servers on the network."""

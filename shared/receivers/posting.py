@@ -1,6 +1,6 @@
-"""Posting to a stranger's address: no redirects, no private addresses, bounded in time, signed.
+"""Post callbacks to receivers: signed, bounded in time, without redirects, never to private addresses.
 
-The address is judged where a socket to it is made: what a name means when it is looked up a second time does not matter.
+The check sees the address to which a socket connects, so that a second DNS answer cannot evade it.
 """
 
 import socket
@@ -12,23 +12,23 @@ from typing import Any
 import aiohttp
 
 from shared.errors import Code, Problem
-from shared.runs.callbacks import Posted, is_public, signature
+from shared.runs.callbacks import Posted, former_signature, is_public, signature
 from shared.sanitise import sanitised_line
 from shared.settings import Settings
 from shared.version import VERSION
 
 
 class Receivers:
-    """Posts of one process. Each has a connection of its own, made and judged anew."""
+    """Posts of one process. Each opens a new connection, whose address is checked."""
 
     def __init__(self, settings: Settings) -> None:
         """Follow these settings; nothing connects before the first post."""
         self._settings = settings
 
     async def post(self, url: str, run: str, body: bytes) -> int | Posted:
-        """Post a document; the status that the receiver answered with, or why it was not reached.
+        """Post a document. Returns the status of the reply, or why the receiver was not reached.
 
-        Nothing of the answer but its status is read.
+        Only the status of the reply is read.
         """
         private: list[str] = []
         connector = aiohttp.TCPConnector(
@@ -50,13 +50,17 @@ class Receivers:
             return _not_reached("failed", reason)
 
     def _headers(self, run: str, body: bytes) -> dict[str, str]:
-        timestamp = str(int(time()))
+        timestamp, secret = str(int(time())), self._settings.callback_secret or ""
         return {
             "Content-Type": "application/json",
             "User-Agent": f"shardwarm/{VERSION}",
+            "webhook-id": run,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": signature(secret, run, timestamp, body),
+            # The former headers, for receivers that do not read the standard ones yet. The release after this one drops them.
             "x-shardwarm-operation-id": run,
             "x-shardwarm-timestamp": timestamp,
-            "x-shardwarm-signature": signature(self._settings.callback_secret or "", timestamp, body),
+            "x-shardwarm-signature": former_signature(secret, timestamp, body),
         }
 
     def _socket_factory(self, private: list[str]) -> Any:

@@ -1,9 +1,11 @@
-"""Callbacks: where a run's end may be posted to, how a post is signed, and what travels between the steps of `notify`.
+"""Callbacks (webhooks): which URLs are allowed, how a post is signed, and the payloads of `notify`.
 
 A callback's URL stands in the run's input and so in its history. Therefore it carries no secret, neither user nor query; the
 signature says who posts.
 """
 
+import base64
+import binascii
 import hmac
 import re
 from datetime import datetime
@@ -20,6 +22,9 @@ _URL = re.compile(
     r"(https?)://([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([0-9]{1,5}))?((?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)*)"
 )
 _HIGHEST_PORT = 65535
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark of a secret, not one
+_SHORTEST_KEY, _LONGEST_KEY = 24, 64
+_WRONG_SECRET = "after 'whsec_' comes base64 of 24 to 64 bytes"  # noqa: S105 - a message
 _PLATFORM = IPv4Address("168.63.129.16")
 """Azure's own host inside every virtual network: public by its number only."""
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -36,7 +41,7 @@ class CallbackRules(NamedTuple):
 
 
 class Callback(Payload):
-    """Where a run's end is to be posted, and how patiently; part of the run's input.
+    """The URL that gets the operation when a run has ended, and how the post is retried; part of the run's input.
 
     A post that failed for a passing reason is repeated until there were `attempts` in all. `wait_seconds` bounds the
     waiting for the run's end.
@@ -88,7 +93,7 @@ class CallbackState(Payload):
 
 
 def refusal(url: str, rules: CallbackRules) -> Problem | None:
-    """Why nothing may be posted there, as far as the URL alone can tell; None when it may."""
+    """Why a callback URL is refused, as far as the URL alone can tell; None when it is allowed."""
     if not rules.has_secret or not rules.hosts:
         return _refused("Callbacks are turned off here: SHARDWARM_CALLBACK_HOSTS and SHARDWARM_CALLBACK_SECRET turn them on.")
     match = _URL.fullmatch(url)
@@ -105,7 +110,7 @@ def refusal(url: str, rules: CallbackRules) -> Problem | None:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to somebody out there: not this machine, its networks, or its platform."""
+    """Whether an IP address is public: outside this machine, its networks, and its platform."""
     number = ip_address(address.partition("%")[0])
     if isinstance(number, IPv6Address):
         if number.ipv4_mapped is not None:
@@ -117,8 +122,31 @@ def is_public(address: str) -> bool:
     return number.is_global and not number.is_multicast and number != _PLATFORM
 
 
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """The value of `x-shardwarm-signature`: HMAC-SHA256 over the timestamp, a full stop, and the body as it was sent."""
+def signing_key(secret: str) -> bytes:
+    """The bytes that key the signature: decoded from `whsec_` and base64, or a plain text as it is.
+
+    Raises:
+        ValueError: what follows `whsec_` is not base64 of 24 to 64 bytes.
+    """
+    if not secret.startswith(_SECRET_PREFIX):
+        return secret.encode()
+    try:
+        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except binascii.Error as error:
+        raise ValueError(_WRONG_SECRET) from error
+    if not _SHORTEST_KEY <= len(key) <= _LONGEST_KEY:
+        raise ValueError(_WRONG_SECRET)
+    return key
+
+
+def signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
+    """The `webhook-signature` of Standard Webhooks: HMAC-SHA256 over id, timestamp and the body as sent, joined by full stops."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.digest(signing_key(secret), signed, "sha256")).decode()
+
+
+def former_signature(secret: str, timestamp: str, body: bytes) -> str:
+    """The former `x-shardwarm-signature`: HMAC-SHA256 over timestamp, full stop and body, keyed with the secret as text."""
     return "v1=" + hmac.new(secret.encode(), timestamp.encode() + b"." + body, "sha256").hexdigest()
 
 

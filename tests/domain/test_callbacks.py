@@ -1,5 +1,6 @@
 """Where callbacks may go, what an answer means, and how a receiver verifies that a post is ours."""
 
+import base64
 import hmac
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -8,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Code
-from shared.runs.callbacks import LONGEST_URL, CallbackRules, CallbackState, is_public, judged, refusal, signature
+from shared.runs.callbacks import (
+    LONGEST_URL,
+    CallbackRules,
+    CallbackState,
+    former_signature,
+    is_public,
+    judged,
+    refusal,
+    signature,
+    signing_key,
+)
 from shared.runs.operations import callback_of
 from tests.domain.test_operations import run_state
 
@@ -137,15 +148,36 @@ def test_an_answer_is_final_or_worth_another_try(status, outcome):
     assert (posted.problem is None) == (outcome == "delivered")
 
 
-def test_the_signature_is_what_the_manual_says():
+def test_the_former_signature_is_what_the_manual_says():
     expected = hmac.new(b"a secret", b'1700000000.{"id":"x"}', "sha256").hexdigest()
 
-    assert signature("a secret", "1700000000", b'{"id":"x"}') == f"v1={expected}"
+    assert former_signature("a secret", "1700000000", b'{"id":"x"}') == f"v1={expected}"
+
+
+def test_the_signature_is_that_of_the_standards_own_libraries():
+    secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
+
+    signed = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body)
+
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_plain_text_signs_as_its_base64_does_in_the_standards_form():
+    plain = "a-secret-of-twenty-four-or-more"
+    same = "whsec_" + base64.b64encode(plain.encode()).decode()
+
+    assert signature(plain, "id", "1", b"{}") == signature(same, "id", "1", b"{}")
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_not base64", "whsec_" + "A" * 28, "whsec_" + "A" * 88])
+def test_a_secret_that_only_begins_like_one_of_the_standard_is_refused(secret):
+    with pytest.raises(ValueError, match="24 to 64 bytes"):
+        signing_key(secret)
 
 
 @given(st.binary(), st.binary())
 def test_another_body_has_another_signature(one, other):
-    assert (signature("a secret", "1", one) == signature("a secret", "1", other)) == (one == other)
+    assert (signature("a secret", "id", "1", one) == signature("a secret", "id", "1", other)) == (one == other)
 
 
 def test_a_callback_that_has_not_begun_is_waiting_and_one_that_has_says_how_far_it_is():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 import time
@@ -73,7 +74,12 @@ async def test_end_of_a_run_is_posted_signed_and_as_the_operation_shows_it(scene
     assert (posted["status"], posted["id"], posted["result"]["shard_sets"]) == ("Succeeded", run, [1, 2])
     assert posted == {**operation, "callback": None}
     assert (state["tries"], state["status_code"], state["error"]) == (1, 204, None)
-    timestamp = delivery.headers["x-shardwarm-timestamp"]
+    timestamp = delivery.headers["webhook-timestamp"]
+    content = b".".join([delivery.headers["webhook-id"].encode(), timestamp.encode(), delivery.body])
+    version, _, standard = delivery.headers["webhook-signature"].partition(",")
+    assert (version, delivery.headers["webhook-id"]) == ("v1", run)
+    assert base64.b64decode(standard, validate=True) == hmac.new(SECRET.encode(), content, "sha256").digest()
+    assert delivery.headers["x-shardwarm-timestamp"] == timestamp
     signed = hmac.new(SECRET.encode(), timestamp.encode() + b"." + delivery.body, "sha256").hexdigest()
     assert delivery.headers["x-shardwarm-signature"] == f"v1={signed}"
     assert delivery.headers["x-shardwarm-operation-id"] == run
@@ -98,6 +104,7 @@ async def test_receiver_that_fails_at_first_gets_it_again_with_the_same_content(
     state = await callback_of(scene, run, "delivered")
     assert (state["tries"], state["status_code"]) == (3, 200)
     assert len({delivery.body for delivery in deliveries}) == 1
+    assert {delivery.headers["webhook-id"] for delivery in deliveries} == {run}
 
 
 async def test_receiver_that_never_takes_it_is_given_up_after_so_many_tries(scene, receiver):
