@@ -108,7 +108,7 @@ class Settings(BaseModel):
     )
     callback_secret: Annotated[str, Field(min_length=_SHORTEST_SECRET)] | None = Field(
         default=None,
-        description="The key that signs callbacks: `whsec_` and base64, or plain text of 16 characters or more; none, no callbacks.",
+        description="The key that signs callbacks: `whsec_` and base64, or plain text of 16 characters or more; none: off.",
     )
     callback_local: bool = Field(
         default=False,

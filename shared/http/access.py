@@ -1,4 +1,4 @@
-"""Who may do what. With `SHARDWARM_AUTH=entra` the platform authenticates and its header says which roles a caller has."""
+"""Authorization: the role of a caller. With `SHARDWARM_AUTH=entra` the platform signs callers in and names their roles."""
 
 import base64
 import binascii

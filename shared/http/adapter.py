@@ -95,7 +95,7 @@ async def take(event: func.EventGridEvent, make_backing: Callable[[], Backing]) 
         try:
             await take_event(_event(event), datetime.now(UTC), make_backing())
         except ShardwarmError as error:
-            _LOG.warning(f"An event is to be delivered again: {error.problem.code.value}: {error.problem.message}")
+            _LOG.warning(f"An event failed and will be delivered again: {error.problem.code.value}: {error.problem.message}")
             raise
 
 
