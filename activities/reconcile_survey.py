@@ -123,7 +123,7 @@ async def survey_account(request: SurveyAccount, clients: Clients, hub: Hub) -> 
     to_heal, to_tell = list[Drifted](), list(seen.to_tell)
     for found, waits in zip(seen.to_heal, settling, strict=True):
         left = found.model_copy(update={"shard": False, "prune": False}) if waits else found
-        if left.can_be_healed:
+        if left.can_be_repaired:
             to_heal.append(left)
         if waits:
             to_tell.append(Drifted(db=found.db, reason="settling", detail=f"its upload is waited for; {found.reason}"))

@@ -1,4 +1,4 @@
-"""The kinds of runs that people see, by the names of their orchestrations."""
+"""The kinds of runs that the API shows as operations, by the names of their orchestrations."""
 
 from shared.runs.leases import LeaseRequest
 from shared.runs.operations import RunState
@@ -15,14 +15,14 @@ _HOLDERS: dict[str, type[ShardRun | PrepareRun | WarmRun | ReconcileRun]] = {
     "release_warmup": WarmRun,
     "reconcile": ReconcileRun,
 }
-"""Those that hold a lease, and what their inputs are."""
+"""The kinds that hold a lease, with the models of their inputs."""
 
 KINDS = frozenset({*_HOLDERS, "settle"})
 WARMING = frozenset({"warm_up", "release_warmup"})
-"""Those that hold a database on a cluster; the others hold one in storage, or nothing."""
+"""The kinds that hold a database on a cluster; the others hold one in storage, or nothing."""
 
 
 def claim_of(state: RunState) -> LeaseRequest | None:
-    """What a run has to hold, by its input; None for one that holds nothing."""
+    """The lease that a run needs, by its input; None for a kind that holds none."""
     holder = _HOLDERS.get(state.kind)
     return holder.model_validate(state.input).claim if holder is not None else None

@@ -1,4 +1,4 @@
-"""The operation: the public resource for a run. States and fields follow the Azure API guidelines for long-running work."""
+"""The operation: the public resource for a run. Its states and fields follow the Azure API guidelines for long-running work."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -31,9 +31,9 @@ _STATUS: dict[str, Status] = {
 
 
 class Progress(BaseModel):
-    """How far a run is, in counts; also its custom status in the portal, therefore under 2 KB.
+    """Progress of a shard run, in counts. It is also the run's custom status in the portal, so it must stay under 2 KB.
 
-    `error` is there once the run has failed.
+    `error` is set once the run has failed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,7 +48,7 @@ class Progress(BaseModel):
 
 
 class WarmProgress(BaseModel):
-    """How far a warmup is, by the agents' reports; the same rules as `Progress`."""
+    """Progress of a warmup, from the agents' reports; the same rules as `Progress`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,7 +64,7 @@ class WarmProgress(BaseModel):
 
 
 class SettleProgress(BaseModel):
-    """What a settle waits for: `waiting` for quiet; `incomplete` or held up for the reason given."""
+    """Progress of a settle: `waiting` until the upload is quiet; `incomplete` or held up for the given `reason`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,7 +74,7 @@ class SettleProgress(BaseModel):
 
 
 class ReconcileProgress(BaseModel):
-    """How far a reconcile pass is; the same rules as `Progress`."""
+    """Progress of a reconcile pass: `healed` counts repairs, `told` reports; the same rules as `Progress`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -86,7 +86,7 @@ class ReconcileProgress(BaseModel):
 
 
 class PrepareProgress(BaseModel):
-    """How far a prepare-db run is, in files and bytes that are stored and verified; the same rules as `Progress`."""
+    """Progress of a prepare-db run, in files and bytes that are stored and verified; the same rules as `Progress`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -112,7 +112,7 @@ _PROGRESS: dict[str, type[Progress | WarmProgress | SettleProgress | PrepareProg
 
 
 class RunState(BaseModel):
-    """What the engine knows of a run: its own status word, and what the run wrote of itself, as parsed JSON."""
+    """What the engine knows of a run: the engine's status word, and the run's own input, output and status as parsed JSON."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -128,7 +128,7 @@ class RunState(BaseModel):
 
 
 class Operation(BaseModel):
-    """One operation as the API shows it. `callback` is told only of an operation that was asked for by its id."""
+    """One operation as the API shows it. `callback` is shown only when the operation is requested by its id."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -146,12 +146,12 @@ class Operation(BaseModel):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the run has ended, so that nothing of the operation will change."""
         return self.status in ENDED
 
 
 def operation_of(state: RunState) -> Operation:
-    """The public view of a run. A run that ended by being asked to is `Canceled`, whatever the engine calls it."""
+    """The public view of a run. A run that ended on request is `Canceled`, even where the engine calls it completed."""
     given = state.input or {}
     # Warmups and settles name their database in the shard run that they may need.
     given = given.get("shard") or given
@@ -175,12 +175,12 @@ def operation_of(state: RunState) -> Operation:
 
 
 def is_to_be_posted(state: RunState) -> bool:
-    """Whether somebody asked for the run's end to be posted."""
+    """Whether the caller asked for a callback when the run ends."""
     return bool((state.input or {}).get("callback"))
 
 
 def callback_of(state: RunState | None) -> CallbackState:
-    """How far the posting of a run's end is; `state` is that of its `notify`, which may not have begun."""
+    """The state of a run's callback; `state` is that of the `notify` run, which may not have begun."""
     try:
         return CallbackState.model_validate(state.custom_status if state else None)
     except ValidationError:

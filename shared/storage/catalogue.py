@@ -152,7 +152,7 @@ class Catalogue:
             document = (await self._control.read(container, db)).document
             known = await _counted(container, db, metadata.fields(db, document))
         except Unusable:
-            return DatabaseDocument(name=db, problem=views.told(why)), ()
+            return DatabaseDocument(name=db, problem=views.problem_line(why)), ()
         return views.refused(db, document, known, why), _writers(known)
 
     async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow:

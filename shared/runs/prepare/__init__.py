@@ -1,1 +1,1 @@
-"""Prepare runs: what travels between their steps, and their rounds of copying."""
+"""Prepare-db runs as values: the payloads between their steps, and the evaluation of their rounds of copying."""

@@ -1,6 +1,6 @@
-"""What travels between the steps of a prepare-db run, and the plan of files that it keeps in storage.
+"""Payloads of a prepare-db run: the inputs and outputs of its steps, and the copy plan that it keeps in storage.
 
-The plan, thousands of names, stays in a blob; between steps only its snapshot and digest travel.
+The plan has thousands of names and stays in a blob; only its snapshot and digest travel between steps.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ type Step = Literal["copying", "promoting", "promoted", "failed", "canceled"]
 
 
 class SourceFile(Payload):
-    """One file of a snapshot. `etag` is bare; `kept` says that storage has it in place already."""
+    """One file of a snapshot. `etag` has no quotes; `kept` says that storage already has the file in place."""
 
     leaf: str
     size_bytes: int
@@ -35,21 +35,21 @@ class CopyPlan(Payload):
 
     @property
     def digest(self) -> str:
-        """32 hex digits over the names, sizes and ETags at the source: the generation as the source has it."""
+        """32 hex digits over the names, sizes and ETags at the source; they identify the generation there."""
         lines = sorted(f"{file.leaf}\t{file.size_bytes}\t{file.etag}\n" for file in self.files)
         return sha256("".join(lines).encode()).hexdigest()[:32]
 
     @property
     def total_bytes(self) -> int:
-        """All files together."""
+        """The sum of all file sizes."""
         return sum(file.size_bytes for file in self.files)
 
 
 class VerifiedParts(Payload):
-    """How far a staged file is digested that is too large for one step, stored beside it: MD5s in hex of its first parts.
+    """Verification progress of a staged file that is too large for one step: the MD5s in hex of its first parts.
 
-    `blob_etag` names the content in storage that they are of. `refused` counts contents, of a file of whatever size, that
-    turned out to be another.
+    It is stored beside the file. `blob_etag` names the stored content that the MD5s belong to. `refused` counts how often a file
+    of any size arrived with other content.
     """
 
     blob_etag: str = ""
@@ -59,15 +59,15 @@ class VerifiedParts(Payload):
 
 
 class CopySteering(Payload):
-    """How a run copies: `lanes` activities at once, each beginning copies for `slice_seconds`, large files block by block.
+    """The options of a copy: `lanes` activities at once, each starting copies for `slice_seconds`, large files block by block.
 
     One lane copies `piece_blocks` blocks of a file one after the other.
 
-    Up to `whole_bytes` a file is read back in one step, which outlasts its slice, and its MD5 kept; a larger one in slices,
-    by the parts of its ETag. S3 takes 5 GiB in one piece: whatever has an MD5 for an ETag is below that, and BLAST's volumes
-    are. A step may take 10 minutes, so that each lane needs 10 MB a second from storage.
+    A file of up to `whole_bytes` is read back in one step, which outlasts its slice, and its MD5 is kept. A larger file is read
+    back in slices, by the parts of its ETag. S3 accepts at most 5 GiB in one upload, so every file whose ETag is an MD5 is below
+    that, and so are BLAST's volumes. A step may take 10 minutes, so each lane needs 10 MB a second from storage.
 
-    `pending_seconds` bounds how long copies into place, which storage carries out by itself, may be without any of them ending.
+    Storage itself carries out the copies into place. `pending_seconds` bounds how long they may go on without one of them ending.
     """
 
     lanes: int = 8
@@ -80,11 +80,11 @@ class CopySteering(Payload):
 
 
 class Stage(Payload):
-    """How far a run is, for its next execution.
+    """The state of a run, carried to its next execution.
 
-    `is_intact` says that what is in place, perhaps nothing, is of no unfinished copy until the promotion begins; `shard_sets`
-    were listed for it; `..._kept` are in place already; `stuck` counts rounds in a row that achieved nothing; since
-    `pending_since` storage is at copies of which none has ended.
+    `is_intact`: until the promotion begins, no unfinished copy has changed the files in place, if there are any; `shard_sets` are
+    the sets listed for those files. `files_kept` and `bytes_kept` are already in place. `stuck` counts consecutive rounds without
+    progress. Since `pending_since` storage has been copying without completing a single copy.
     """
 
     source_version: str
@@ -107,7 +107,7 @@ class Stage(Payload):
 class PrepareRun(Payload):
     """The input of a prepare-db run.
 
-    `source_version` is the snapshot asked for, None for the newest. `shard` is the input of the shard run at the end: a child
+    `source_version` is the requested snapshot, None for the newest. `shard` is the input of the shard run at the end: a child
     under the same lease, hence with this run's own id.
     """
 
@@ -126,13 +126,13 @@ class PrepareRun(Payload):
 
     @property
     def claim(self) -> LeaseRequest:
-        """What the run has to hold."""
+        """The lease that the run needs: the database in storage."""
         key = lease_key(self.account, self.db)
         return LeaseRequest(key, self.run, "prepare", self.number, self.db, self.lease_seconds, self.presumed_dead)
 
 
 class PlanCopy(Payload):
-    """Look at source and storage, and store the plan."""
+    """The request to compare source and storage, and to store the copy plan."""
 
     account: str
     db: str
@@ -140,14 +140,14 @@ class PlanCopy(Payload):
 
 
 class PlannedCopy(Payload):
-    """What is to be done, or why nothing can be; both for a promotion that was begun and is lost."""
+    """The plan, or the problem that prevents one. Both are set when a started promotion has lost its files."""
 
     stage: Stage | None = None
     problem: Problem | None = None
 
 
 class CopyFiles(Payload):
-    """Copy, or promote, what one of `steering.lanes` lanes has to; nothing is begun after the slice is over."""
+    """The request to copy or promote one of `steering.lanes` lanes; the step starts nothing after its time slice."""
 
     account: str
     db: str
@@ -159,10 +159,10 @@ class CopyFiles(Payload):
 
 
 class CopyReceipt(Payload):
-    """How far a lane is: counts over everything that it has to do, also what was done before.
+    """The progress of a lane: counts over all its work, including earlier calls.
 
-    `bytes_copied` and `bytes_verified` are those of this call. `failures` (a few of `failed`) may pass and are tried again; a
-    `problem` stops the run. `pending` files are being copied by storage itself.
+    `bytes_copied` and `bytes_verified` cover this call only. `failures` are a few of the `failed`; the run tries those again. A
+    `problem` stops the run. `pending` counts the files that storage itself is copying.
     """
 
     lane: int = 0
@@ -178,7 +178,7 @@ class CopyReceipt(Payload):
 
 
 class CheckCopy(Payload):
-    """Compare source, plan and staged files once more before anything is put in place."""
+    """The request to compare source, plan and staged files once more before the promotion."""
 
     account: str
     db: str
@@ -187,13 +187,13 @@ class CheckCopy(Payload):
 
 
 class Checked(Payload):
-    """Whether all is there and the source is what it was."""
+    """The problem if a file is missing or the source has changed; None if the promotion may begin."""
 
     problem: Problem | None = None
 
 
 class ClearFiles(Payload):
-    """Remove ghosts (files of the database that the plan does not have) or everything that is staged."""
+    """The request to remove ghosts (files of the database that the plan does not list) or all staged files."""
 
     account: str
     db: str
@@ -205,7 +205,7 @@ class ClearFiles(Payload):
 
 
 class Cleared(Payload):
-    """How many blobs were removed, and whether that was all."""
+    """How many blobs were removed; `is_done` says that none are left to remove."""
 
     blobs: int = 0
     is_done: bool = True
@@ -213,7 +213,7 @@ class Cleared(Payload):
 
 
 class MarkUpdate(Payload):
-    """Say in the metadata how far an update is. `stage` carries the counts; `failures` name files."""
+    """The request to record an update's step in the metadata. `stage` has the counts; `problem.details` name failed files."""
 
     account: str
     db: str
@@ -226,9 +226,9 @@ class MarkUpdate(Payload):
 
 
 class PrepareResult(Payload):
-    """What a prepare-db run achieved; the operation's `result`.
+    """The outcome of a prepare-db run; the operation's `result`.
 
-    A cancelled run that names a `source_version` has put it in place all the same, and not sharded it.
+    A cancelled run that names a `source_version` has put it in place but not sharded it.
     """
 
     outcome: Literal["prepared", "unchanged", "canceled"]

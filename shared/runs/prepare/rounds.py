@@ -1,4 +1,4 @@
-"""What the lanes of one round of copies add up to, and when it is time to give up."""
+"""Rounds of copying: the sum over all lanes, progress between rounds, and when the run gives up."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ _DETAIL_LENGTH = 120
 
 
 class Round(Payload):
-    """All lanes together. `failures` are some of those `failed`; storage is still at `pending` files."""
+    """All lanes together. `failures` are some of the `failed`; `pending` counts the files that storage is still copying."""
 
     is_done: bool = False
     files_done: int = 0
@@ -24,12 +24,12 @@ class Round(Payload):
 
 
 def lane_count(stage: Stage, steering: CopySteering) -> int:
-    """As many lanes as the settings allow; never more than there are blocks to copy."""
+    """The number of lanes: as many as the settings allow, but never more than there are blocks to copy."""
     return max(1, min(steering.lanes, stage.files_total + stage.bytes_total // steering.block_bytes))
 
 
 def add_up(receipts: Iterable[CopyReceipt], *, files_kept: int = 0, bytes_kept: int = 0) -> Round:
-    """The sums over all lanes, and what no lane has to do because it is in place."""
+    """The sum over all lanes, plus the files that are already in place and therefore in no lane."""
     every = tuple(receipts)
     failures = tuple(failure for receipt in every for failure in receipt.failures)
     return Round(
@@ -43,21 +43,21 @@ def add_up(receipts: Iterable[CopyReceipt], *, files_kept: int = 0, bytes_kept: 
 
 
 def left_over(receipts: Mapping[int, CopyReceipt], lanes: int) -> list[int]:
-    """The lanes that have something to do: all of them once a file failed.
+    """The lanes that still have work: all of them once a file failed.
 
-    A file that was removed, as it arrived as another one, has to be staged anew by every lane that has a piece of it.
+    A file that arrived with other content was removed, so every lane that has a piece of it must stage that piece again.
     """
     has_failed = any(receipt.failed for receipt in receipts.values())
     return [lane for lane in range(lanes) if has_failed or lane not in receipts or not receipts[lane].is_done]
 
 
-def advanced(stage: Stage, before: Round | None, done: Round, lately: Iterable[CopyReceipt], moment: datetime) -> Stage:
-    """How far the run is after a round, whose own receipts are `lately`.
+def advanced(stage: Stage, before: Round | None, done: Round, receipts: Iterable[CopyReceipt], moment: datetime) -> Stage:
+    """The state of the run after a round with these receipts.
 
-    `before` is None in the first round of an execution, which has nothing to compare with and is no standstill. Nor is one
-    in which storage is at copies of its own: these have a bound of their own.
+    `before` is None in the first round of an execution: it has nothing to compare with and never counts as stuck. A round with
+    `pending` copies does not count as stuck either, because `pending_seconds` bounds those.
     """
-    every = tuple(lately)
+    every = tuple(receipts)
     moved = before is not None and (done.bytes_done > before.bytes_done or done.files_done > before.files_done)
     is_new = moved or done.is_done or before is None or any(receipt.bytes_verified for receipt in every)
     return stage.model_copy(
@@ -72,27 +72,27 @@ def advanced(stage: Stage, before: Round | None, done: Round, lately: Iterable[C
 
 
 def why_to_end(db: str, stage: Stage, done: Round, steering: CopySteering, attempts: int, moment: datetime) -> Problem | None:
-    """The problem of a run that has no reason to go on; None while it has one."""
+    """The problem that ends a run without progress; None while the run should continue."""
     since = stage.pending_since
     if since is not None and moment - since >= timedelta(seconds=steering.pending_seconds):
         message = (
             f"Storage has been copying {done.pending} files of '{db}' into place since {since.isoformat(timespec='seconds')} and "
-            "ended none of them. Start again: the run goes on from there, without NCBI."
+            "has completed none of them. Start again: the new run continues from there, without NCBI."
         )
         return Problem(code=Code.STORAGE_UNAVAILABLE, message=message, target=db)
     return given_up(db, done) if stage.stuck >= attempts else None
 
 
 def given_up(db: str, done: Round) -> Problem:
-    """The problem of a run whose last rounds achieved nothing; short enough for a custom status."""
+    """The problem of a run whose last rounds made no progress; short enough for a custom status."""
     code = done.failures[0].code if done.failures else Code.SOURCE_UNAVAILABLE
-    reason = sanitised_line(done.failures[0].message, _DETAIL_LENGTH) if done.failures else "no copy ended in its time."
+    reason = sanitised_line(done.failures[0].message, _DETAIL_LENGTH) if done.failures else "no copy ended in time."
     details = tuple(
         Problem(code=failure.code, message=sanitised_line(failure.message, _DETAIL_LENGTH), target=failure.target)
         for failure in done.failures
     )
     message = (
-        f"{done.failed} files of '{db}' could not be copied however often it was tried: {reason} Start again later; what is "
-        "copied is kept."
+        f"{done.failed} files of '{db}' could not be copied after repeated attempts: {reason} Start again later; files already "
+        "copied are kept."
     )
     return Problem(code=code, message=message, target=db, details=details)

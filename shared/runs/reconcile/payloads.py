@@ -45,11 +45,11 @@ every listing has to read the blob. `refused`: it cannot be sharded as it stands
 
 
 class Terms(Payload):
-    """What a pass goes by; copied from the settings into its input.
+    """The policy of a pass; copied from the settings into its input.
 
-    A database is left alone while its youngest file is younger than `quiet_seconds`: it is being uploaded. A run that failed is
-    repeated after `again_seconds` at the earliest. At most `most_actions` things are healed in one pass. A container whose
-    listing takes longer than `look_seconds` is looked at in parts. `prune_ghosts` allows the removal of volumes.
+    The pass leaves a database alone while its youngest file is younger than `quiet_seconds`: it is being uploaded. A failed run
+    is repeated after `again_seconds` at the earliest. One pass makes at most `most_actions` repairs. A container whose listing
+    takes longer than `look_seconds` is surveyed in parts. `prune_ghosts` allows the removal of volumes.
     """
 
     presets: tuple[int, ...]
@@ -78,13 +78,13 @@ class ReconcileRun(Payload):
 
     @property
     def claim(self) -> LeaseRequest:
-        """What the run has to hold: the right to reconcile."""
+        """The lease that the run needs: the right to reconcile."""
         key = lease_key(SCOPE, EVERYTHING)
         return LeaseRequest(key, self.run, "reconcile", self.number, "reconcile", self.lease_seconds, self.presumed_dead)
 
 
 class SurveyHub(Payload):
-    """Look at what the task hub keeps. `turn` moves the window over what is more than fits one pass."""
+    """The request to survey the task hub. `turn` moves the window when there is more than one pass can handle."""
 
     accounts: tuple[str, ...]
     most: int
@@ -92,23 +92,23 @@ class SurveyHub(Payload):
 
 
 class DeadHolder(Payload):
-    """A lease, by its key, and the run that holds it although it is over."""
+    """A lease, by its key, whose holder `run` has ended without releasing it."""
 
     key: str
     run: str
 
 
 class DeadSettle(Payload):
-    """The settle of an upload that is over although the upload still names it, and the input of the one to follow."""
+    """A settle that has ended although its upload still names it, and the input of the settle that will replace it."""
 
     run: str
     settle: SettleRun
 
 
 class WarmDatabase(Payload):
-    """A database that was made warm and not released: where, and what was asked for. `key` is its lease's and entity's.
+    """A database that was warmed and not released, with its cluster and what the warmup asked for.
 
-    `overdue` says why it is still there although its time is over.
+    `key` names its lease and its expiry entity. `overdue` says why it is still warm although its time is over.
     """
 
     key: str
@@ -122,7 +122,7 @@ class WarmDatabase(Payload):
 
 
 class HubSurvey(Payload):
-    """What the task hub keeps that is to be looked at."""
+    """What a survey of the task hub found that a pass must act on."""
 
     accounts: tuple[str, ...] = ()
     leases: int = 0
@@ -133,7 +133,7 @@ class HubSurvey(Payload):
 
 
 class SurveyAccount(Payload):
-    """Look at every database of an account by listing its container once. `initials` narrows it to names that begin so."""
+    """The request to survey every database of an account by one listing. `initial` narrows it to names that begin with it."""
 
     account: str
     terms: Terms
@@ -142,10 +142,10 @@ class SurveyAccount(Payload):
 
 
 class Drifted(Payload):
-    """A database that is not well, and what may be done; nothing of it is only to be told.
+    """A drifted database and the repairs that are allowed; with none set it is only reported.
 
-    `correct` its metadata, `prune` the ghosts in the listing that was `refused`, by its digest, `shard` it, in this order; or
-    `prepare` it: finish the promotion of that `source_version`.
+    The repairs run in this order: `correct` its metadata, `prune` the ghosts in the listing whose digest is `refused`, `shard`
+    it. Or `prepare` it: finish the promotion of that `source_version`.
     """
 
     db: str
@@ -161,16 +161,16 @@ class Drifted(Payload):
     presets: tuple[int, ...] = ()
 
     @property
-    def can_be_healed(self) -> bool:
-        """Whether a pass may do anything; a promotion is finished once its mark was corrected."""
+    def can_be_repaired(self) -> bool:
+        """Whether a pass may repair anything. A promotion is finished only after its mark was corrected."""
         return self.correct or self.prune or self.shard
 
 
 class AccountSurvey(Payload):
-    """What an account's container shows.
+    """What the survey of an account's container found.
 
-    `to_heal` and `to_tell` are cut to what one pass deals with; `left` counts what was cut off. `initials` is there instead when
-    the container is too large to be looked at in one step: look again, by initial.
+    `to_heal` (to repair) and `to_tell` (to report) are cut to what one pass can handle; `left` counts what was cut off. A
+    container that is too large for one step gets `initials` instead: the caller surveys it once for each of them.
     """
 
     databases: int = 0
@@ -184,10 +184,10 @@ class AccountSurvey(Payload):
 
 
 class CorrectMetadata(Payload):
-    """Take back what a database's metadata claims and is not so.
+    """The request to correct metadata that is no longer true.
 
-    `gone` says that the database itself is not there any more; `describe`, that its headers are to be set if nothing else is;
-    `finish`, that a promotion is to be finished, if it is still there and nobody is at it.
+    `gone`: the database itself no longer exists. `describe`: set its headers if nothing else needs correcting. `finish`: the
+    caller will finish a promotion, if it is still unfinished and no run is working on it.
     """
 
     account: str
@@ -198,7 +198,7 @@ class CorrectMetadata(Payload):
 
 
 class Corrected(Payload):
-    """What was corrected, in words; `busy` says that somebody is at work on the database, or may be: it is left alone."""
+    """The corrections, in words. `busy`: a run is working on the database, or may be, so the pass leaves it alone."""
 
     changes: tuple[str, ...] = ()
     busy: bool = False
@@ -206,7 +206,7 @@ class Corrected(Payload):
 
 
 class PruneGhosts(Payload):
-    """Remove volumes that a database's statistics do not count, before `write_before`, from the listing that was `refused`."""
+    """The request to remove, before `write_before`, volumes that the statistics do not count; `refused` is the digest."""
 
     account: str
     db: str
@@ -215,7 +215,7 @@ class PruneGhosts(Payload):
 
 
 class Pruned(Payload):
-    """How many volumes and blobs were removed, or what forbids it."""
+    """How many volumes and blobs were removed, or the problem that forbids it."""
 
     volumes: int = 0
     blobs: int = 0
@@ -223,27 +223,27 @@ class Pruned(Payload):
 
 
 class CheckWarmup(Payload):
-    """Look whether a warm database still is what a warmup of today would make it."""
+    """The request to compare a warm database with what a warmup would make of it now."""
 
     warm: WarmDatabase
 
 
 class WarmupCheck(Payload):
-    """`again` says why a warmup is to be started again; `trouble`, what only a person can help with."""
+    """`again` says why the pass must start the warmup again; `trouble`, what only a person can repair."""
 
     again: str | None = None
     trouble: str | None = None
 
 
 class PurgeRuns(Payload):
-    """Forget runs that ended so long ago, entities that hold nothing, and what idle uploads remember of events."""
+    """The request to purge runs that ended before the retention, empty entities, and the events that idle uploads remember."""
 
     retention_seconds: float
     idle_seconds: float = 86400.0
 
 
 class Purged(Payload):
-    """How much was forgotten; `complete` says that nothing was left over."""
+    """How much was purged; `complete` says that nothing remains to purge."""
 
     runs: int = 0
     entities: int = 0

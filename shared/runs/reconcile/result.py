@@ -1,4 +1,4 @@
-"""What a reconcile pass did, as its operation's result tells it."""
+"""The result of a reconcile pass, as its operation shows it."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ type Act = Literal["release", "revive", "correct", "prune", "prepare", "shard", 
 
 
 class Action(Payload):
-    """One thing that a pass did or tells of: on what, why, and what came of it."""
+    """One repair or report of a pass: its target, its reason and its outcome."""
 
     target: str
     action: Act
@@ -17,7 +17,7 @@ class Action(Payload):
 
 
 class Count(Payload):
-    """How often a pass did one thing for one reason."""
+    """How often a pass took one action for one reason."""
 
     action: str
     reason: str
@@ -25,7 +25,10 @@ class Count(Payload):
 
 
 class ReconcileResult(Payload):
-    """What a pass did; the operation's `result`. `counts` has all actions, of many the first are named."""
+    """What a pass did; the operation's `result`. `counts` covers all actions; `actions` names the first of them.
+
+    `healed` counts repairs, `told` reports, `left` what later passes will handle.
+    """
 
     outcome: Literal["reconciled", "canceled"]
     accounts: tuple[str, ...] = ()

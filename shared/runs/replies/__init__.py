@@ -1,1 +1,1 @@
-"""The API's reply models, and how stored databases are shown in them."""
+"""The bodies of the API's replies: their models, and the views that build them from stored databases."""

@@ -1,4 +1,4 @@
-"""What the routes answer with. What the replaced system had too keeps its name and form."""
+"""Response models of the routes. Fields that the replaced system had keep their names and forms."""
 
 from typing import Any, Literal
 
@@ -13,20 +13,20 @@ from shared.runs.warmup.status import WarmStatus
 
 
 class Document(BaseModel):
-    """A reply's body. Frozen; absent values are null, never missing."""
+    """The base of every response body. Frozen; an absent value is null, never a missing field."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Health(Document):
-    """Liveness."""
+    """The liveness of the app."""
 
     status: Literal["ok"] = "ok"
     version: str
 
 
 class Probe(Document):
-    """One thing that was tried for readiness."""
+    """One readiness check."""
 
     name: str
     ok: bool
@@ -35,7 +35,7 @@ class Probe(Document):
 
 
 class Readiness(Document):
-    """Whether the app can work, and what stands in its way."""
+    """Whether the app can work, with the result of each readiness check."""
 
     status: Literal["ok", "unavailable"]
     version: str
@@ -44,7 +44,7 @@ class Readiness(Document):
 
 
 class DatabaseRow(Document):
-    """One database in a listing. `warm` is null where the task hub did not tell."""
+    """One database in a listing. `warm` is null when the task hub did not answer."""
 
     name: str
     source_version: str | None = None
@@ -65,7 +65,7 @@ class DatabaseRow(Document):
 
 
 class DatabasePage(Document):
-    """A page of a listing; `nextLink` is there while more is to come."""
+    """A page of databases; `nextLink` is set while there are more pages."""
 
     value: tuple[DatabaseRow, ...]
     nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name
@@ -79,10 +79,10 @@ class Volume(Document):
 
 
 class LayoutDocument(Document):
-    """One shard set in short. `state` compares storage with what this generation's layout is to be.
+    """A summary of one shard set. `state` compares what is stored with the expected layout of this generation.
 
-    `generation` is the digest of the one that it was made for: the database's own while it is current, else what the metadata
-    says if it lists the set. `imbalance` is the largest shard over the average one; 1 is even.
+    `generation` is the digest of the generation that the set was made for: the present one while the set is current, else the one
+    in the metadata if it lists the set. `imbalance` is the largest shard's size over the average; 1 is even.
     """
 
     shard_count: int
@@ -94,7 +94,7 @@ class LayoutDocument(Document):
 
 
 class LeaseDocument(Document):
-    """Who holds the database; all null when nobody does."""
+    """The lease on the database; all null when no run holds it."""
 
     epoch: int = 0
     operation_id: str | None = None
@@ -104,7 +104,7 @@ class LeaseDocument(Document):
 
 
 class PreviousLayout(Document):
-    """A layout that another one replaced. It can be put back while `restorable`: the volumes are as they were then."""
+    """A layout that a later one replaced. It is `restorable` while the volumes are the same as they were then."""
 
     digest: str
     source_version: str | None
@@ -118,8 +118,9 @@ class PreviousLayout(Document):
 class DatabaseDocument(DatabaseRow):
     """One database in full.
 
-    When it cannot be sharded as it stands, `problem` says why; the volumes are not known then, unless only its copy is to blame,
-    but all that the metadata says is. `operations` are the runs that last wrote the metadata, newest first.
+    When it cannot be sharded as it stands, `problem` says why. The fields from the metadata are then still set, but the volumes
+    are unknown unless an unfinished copy is the only problem. `operations` are the runs that last wrote the metadata, newest
+    first.
     """
 
     molecule_type: Literal["nucl", "prot"] | None = None
@@ -136,7 +137,7 @@ class DatabaseDocument(DatabaseRow):
 
 
 class ShardDocument(Document):
-    """One shard: its name (also BLAST's), its texts as stored, and the bytes of its volumes."""
+    """One shard: its name (also its BLAST database name), its manifest and alias as stored, and the bytes of its volumes."""
 
     index: int
     name: str
@@ -146,7 +147,7 @@ class ShardDocument(Document):
 
 
 class ShardSetDocument(Document):
-    """One shard set as stored, and what a consumer needs to use it."""
+    """One shard set as stored, with the URL prefix under which consumers find its shards."""
 
     db_name: str
     shard_count: int
@@ -156,7 +157,7 @@ class ShardSetDocument(Document):
 
 
 class ShardAccepted(Document):
-    """A shard run was started; the first four fields are the replaced system's."""
+    """The answer that a shard run was started; the first four fields are the replaced system's."""
 
     accepted: bool = True
     db_name: str
@@ -166,7 +167,7 @@ class ShardAccepted(Document):
 
 
 class RestoreAccepted(Document):
-    """A restore was started: of the layout of which generation."""
+    """The answer that a restore was started; `digest` names the generation whose layout it restores."""
 
     accepted: bool = True
     db_name: str
@@ -175,7 +176,7 @@ class RestoreAccepted(Document):
 
 
 class PrepareAccepted(Document):
-    """A prepare-db run was started, or asked to stop; the first six fields are the replaced system's."""
+    """The answer that a prepare-db run was started or asked to stop; the first six fields are the replaced system's."""
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
@@ -190,14 +191,14 @@ class PrepareAccepted(Document):
 
 
 class OperationPage(Document):
-    """A page of operations, newest first; `nextLink` is there while more of the time asked for is to come."""
+    """A page of operations, newest first; `nextLink` is set while the requested period has more."""
 
     value: tuple[Operation, ...]
     nextLink: str | None = None  # noqa: N815 - the Azure guidelines' name
 
 
 class WarmupAccepted(Document):
-    """A warmup, or its release, was started; the first five fields are the replaced system's."""
+    """The answer that a warmup or its release was started; the first five fields are the replaced system's."""
 
     id: str
     instance_id: str
@@ -208,7 +209,7 @@ class WarmupAccepted(Document):
 
 
 class WarmupStatus(Document):
-    """A warmup in the durable style of the replaced system."""
+    """A warmup in the Durable Functions form that the replaced system used."""
 
     instance_id: str
     runtime_status: Literal["Pending", "Running", "Completed", "Failed", "Terminated"]
@@ -218,7 +219,7 @@ class WarmupStatus(Document):
 
 
 class ActiveWarmups(Document):
-    """The warmups under way; the first one besides on its own, as the replaced system gave it."""
+    """The warmups under way. The first also has fields of its own, as in the replaced system."""
 
     active: bool
     instance_id: str | None = None
@@ -227,7 +228,7 @@ class ActiveWarmups(Document):
 
 
 class WarmSummary(Document):
-    """Every warmed database of a cluster. With `error` nothing was seen: neither warm nor cold."""
+    """Every warmed database of a cluster. With `error` the cluster could not be read: nothing is known to be warm or cold."""
 
     warm: bool = False
     workspace_ready: int = 0

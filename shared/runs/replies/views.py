@@ -1,4 +1,4 @@
-"""What was seen in storage, as the documents that the API shows. From values to values; nothing is read here."""
+"""Views of stored databases: the response models, built from values. Pure; nothing is read here."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -17,7 +17,7 @@ from shared.sanitise import sanitise, sanitised_line
 
 
 def row(db: str, known: ShardFields) -> DatabaseRow:
-    """A database in a listing, from what its metadata says."""
+    """A database's row in a listing, from its metadata."""
     return DatabaseRow.model_validate(_row_fields(db, known))
 
 
@@ -28,7 +28,7 @@ def _row_fields(db: str, known: ShardFields) -> dict[str, Any]:
     return {
         **shared,
         "name": db,
-        "problem": told(lost) if lost else None,
+        "problem": problem_line(lost) if lost else None,
         "shards_stale": known.shards_stale,
         "shard_sets": tuple(sorted(set(known.shard_sets))),
         "sharding_error": error,
@@ -36,7 +36,7 @@ def _row_fields(db: str, known: ShardFields) -> dict[str, Any]:
 
 
 def _without_secrets(value: Any) -> Any:
-    """JSON that somebody else wrote, as it may leave the app."""
+    """Sanitise JSON that another program wrote, so that no secret leaves the app."""
     match value:
         case str():
             return sanitise(value)
@@ -50,7 +50,7 @@ def _without_secrets(value: Any) -> Any:
 
 
 def database(db: str, state: DatabaseState, *, legacy_alias: bool) -> DatabaseDocument:
-    """One database in full."""
+    """The full document of one database."""
     inventory, known = state.inventory, state.known
     volumes, digest = inventory.volumes, state.generation.digest
     return DatabaseDocument.model_validate(
@@ -73,19 +73,19 @@ def database(db: str, state: DatabaseState, *, legacy_alias: bool) -> DatabaseDo
 
 
 def refused(db: str, document: Mapping[str, Any], known: ShardFields, why: Problem) -> DatabaseDocument:
-    """A database whose files make none: what its metadata says of it, and what is wrong."""
+    """The document of a database that is refused as it stands: its metadata, and what is wrong."""
     return DatabaseDocument.model_validate(
         {
             **_row_fields(db, known),
-            "problem": told(why),
+            "problem": problem_line(why),
             "shard_generation": known.shard_generation,
             "previous_layouts": _previous_layouts(document, None),
         }
     )
 
 
-def told(problem: Problem) -> str:
-    """A problem in one line."""
+def problem_line(problem: Problem) -> str:
+    """A problem as one line for a person: its code and message."""
     return sanitised_line(f"{problem.code.value}: {problem.message}")
 
 
@@ -127,7 +127,7 @@ def _layout(plan: SetPlan, state: DatabaseState, *, is_listed: bool) -> LayoutDo
 
 
 def shard(db: str, count: int, index: int, texts: Mapping[str, bytes], sizes: Mapping[str, int]) -> ShardDocument:
-    """One shard from the texts that are stored, by blob name, and the bytes of each volume, by base name."""
+    """The document of one shard, from the stored texts by blob name and the bytes of each volume by base name."""
     manifest = texts.get(blobs.manifest_blob(db, count, index), b"")
     aliases = [texts.get(blobs.alias_blob(db, count, index, molecule), b"") for molecule in ("nucl", "prot")]
     text = manifest.decode(errors="replace")

@@ -1,1 +1,1 @@
-"""Shard runs: what travels between their steps, and what came of them."""
+"""Shard runs as values: the payloads between their steps, and the outcome of their uploads."""

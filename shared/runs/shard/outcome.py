@@ -1,4 +1,4 @@
-"""What the outcomes of a shard run's uploads add up to: progress, the problem of a partial run, the result."""
+"""The outcome of a shard run, from the outcomes of its uploads: progress, the problem of a partial run, the result."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -12,16 +12,16 @@ _DETAILS = 8
 _DETAIL_LENGTH = 120
 
 type SetOutcome = SetReceipt | Problem
-"""What became of one shard set."""
+"""The outcome of one shard set's upload."""
 
 
 def flat(outcome: SetOutcome) -> SetOutcome:
-    """The problem, wherever it is: as the outcome or inside the receipt."""
+    """The outcome with a receipt's problem in place of the receipt, so that every failure has one type."""
     return outcome.problem if isinstance(outcome, SetReceipt) and outcome.problem is not None else outcome
 
 
 def partial(uploads: Mapping[int, SetOutcome]) -> Problem | None:
-    """The problem of a run some of whose sets failed, by shard count; short enough for a custom status."""
+    """The problem of a run in which some sets failed, by shard count; short enough for a custom status."""
     failures = {count: outcome for count, outcome in uploads.items() if isinstance(outcome, Problem)}
     if not failures:
         return None
@@ -36,7 +36,7 @@ def partial(uploads: Mapping[int, SetOutcome]) -> Problem | None:
 
 
 def progress(phase: Phase, inspection: Inspection, uploads: Iterable[SetOutcome]) -> Progress:
-    """How far the uploads are. Sets that had nothing to write are done from the start."""
+    """The progress of the uploads. A set that had nothing to write counts as done from the start."""
     ended = list(uploads)
     receipts = [outcome for outcome in ended if isinstance(outcome, SetReceipt)]
     return Progress(
@@ -52,7 +52,7 @@ def progress(phase: Phase, inspection: Inspection, uploads: Iterable[SetOutcome]
 def result(
     inspection: Inspection, uploads: Iterable[SetOutcome], *, removed: int, outcome: Literal["sharded", "restored", "unchanged"]
 ) -> ShardResult:
-    """The result of a run that left every set complete."""
+    """The result of a run in which every set is complete."""
     return ShardResult(
         outcome=outcome,
         db=inspection.volumes.db,
