@@ -21,7 +21,7 @@ from shared.runs.warmup.payloads import (
     RemoveWarmup,
     WarmReading,
 )
-from shared.runs.warmup.reading import REASON_LENGTH, in_short
+from shared.runs.warmup.reading import REASON_LENGTH, summarised
 from shared.runs.warmup.status import status_of
 from shared.sanitise import sanitised_line
 
@@ -82,7 +82,7 @@ async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
         return WarmReading(status="Absent")
     if look.document.mode == "evict":
         return _eviction(*look)
-    return in_short(status_of(*look, datetime.now(UTC)), request.run)
+    return summarised(status_of(*look, datetime.now(UTC)), request.run)
 
 
 def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:

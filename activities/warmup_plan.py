@@ -13,7 +13,7 @@ from shared.clients import Clients
 from shared.errors import Code, Conflict, Problem, Unusable
 from shared.kube.parsing import WorkloadNode
 from shared.runs.database.state import DatabaseState, expected
-from shared.runs.warmup.assignment import Seat, assign
+from shared.runs.warmup.assignment import Candidate, assign
 from shared.runs.warmup.capacity import budget_of
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
 from shared.runs.warmup.payloads import (
@@ -87,7 +87,7 @@ async def decide(
     same = previous is not None and previous.digest == generation.digest and previous.shard_count == choice.shard_count
     assignment = assign(
         choice.shard_count,
-        [Seat(node.facts.name, budget_of(memory)) for node, memory in zip(usable, memories, strict=True)],
+        [Candidate(node.facts.name, budget_of(memory)) for node, memory in zip(usable, memories, strict=True)],
         previous.assignment if previous is not None and same else None,
         replicas=choice.replicas,
         shard_bytes=size.shard_bytes[choice.shard_count],

@@ -1,1 +1,1 @@
-"""Copies from NCBI's bucket into storage: what to copy, the copying itself, and putting it in place."""
+"""Copies from NCBI's bucket into storage: the copy plan, the lanes that copy, and the verification."""

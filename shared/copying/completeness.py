@@ -1,4 +1,4 @@
-"""Whether what a snapshot lists is a whole database: one that is still being published must not replace a good generation."""
+"""Completeness of a snapshot's database: one that is still being published must not replace a good generation."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,23 +14,23 @@ from shared.storage.staging import Staging
 
 
 def refuse_half_listed(plan: CopyPlan) -> None:
-    """Judge a plan by its names and sizes, before anything is copied.
+    """Refuse an incomplete plan by its names and sizes, before anything is copied.
 
     Raises:
-        Unusable: no papers could make a whole database of these files.
+        Unusable: these files cannot be a complete database.
     """
-    with _of_the_source(plan):
+    with _as_incomplete_source(plan):
         refuse_halves(_inventory(plan))
 
 
 async def refuse_half_published(plan: CopyPlan, container: Container, bucket: Bucket) -> None:
-    """Judge a plan by the database's own papers as well, once they are staged or in place.
+    """Refuse an incomplete plan by the database's own statistics file as well, once it is staged or in place.
 
     Raises:
-        Unusable: files are missing, or volumes are more or fewer than the papers say.
+        Unusable: files are missing, or the number of volumes is not what the statistics file says.
         TransientFailure: storage or source was busy; a retry helps.
     """
-    with _of_the_source(plan):
+    with _as_incomplete_source(plan):
         inventory = _inventory(plan)
         refuse_incomplete(inventory, await _papers(plan, inventory, container, bucket))
 
@@ -45,7 +45,7 @@ async def _papers(plan: CopyPlan, inventory: Inventory, container: Container, bu
     if file is not None:
         name = place if file.kept else Staging(container, plan.db, plan.source_version).name(file)
         content = await container.read(name, limit_bytes=PAPERS_LIMIT_BYTES)
-        # One that went away meanwhile is missed by whoever puts the files in place.
+        # If the file has been removed since, the promotion will notice that it is missing.
         return parse_papers(file.leaf, content.data) if content is not None else None
     published = await bucket.find(plan.source_version, published_metadata_file(plan.db, inventory.volumes.molecule))
     if published is None:
@@ -55,14 +55,14 @@ async def _papers(plan: CopyPlan, inventory: Inventory, container: Container, bu
 
 
 @contextmanager
-def _of_the_source(plan: CopyPlan) -> Generator[None]:
+def _as_incomplete_source(plan: CopyPlan) -> Generator[None]:
     try:
         yield
     except Unusable as error:
-        # Only what is wrong: its cure is meant for uploads.
+        # Keep only what is wrong: the advice after it is meant for uploads.
         wrong = error.problem.message.partition(". ")[0]
         message = (
-            f"Snapshot {plan.source_version} is not whole at the source: {wrong}. Perhaps it is still being published: start "
+            f"Snapshot {plan.source_version} is not complete at the source: {wrong}. Perhaps it is still being published: start "
             "again later, or with another snapshot."
         )
         raise Unusable(Code.SOURCE_INCOMPLETE, message, target=plan.db) from error

@@ -1,4 +1,4 @@
-"""One lane's work: piece after piece, a few at once, until all is staged and verified or the slice of time is over."""
+"""One lane of a copy: it copies its pieces, a few at once, until all are staged and verified or its time slice is used up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,20 +15,20 @@ from shared.storage.staging import ForeignSourceError, StagedFile, Staging
 _SHOWN_FAILURES = 5
 _LONGEST_MESSAGE = 120
 _MOST_REFUSALS = 3
-"""So many blocks in a row that storage did not fetch, and a call relays the rest of them; the next call asks anew."""
+"""After this many consecutive blocks that storage did not fetch, a call relays the rest; the next call tries storage again."""
 
 
 class Relay:
-    """Whether storage cannot fetch blocks by itself. Found out once in a process, from storage that says so of itself."""
+    """Whether this app must relay every block because storage cannot fetch. Learnt once in a process, from storage's answer."""
 
     def __init__(self) -> None:
         self.is_needed = False
 
 
 class Done(NamedTuple):
-    """What became of one piece: its bytes that are stored, those copied and verified now, and whether it completes its file.
+    """The outcome of one piece: its bytes that are stored, those copied and verified now, and whether it completes its file.
 
-    A `pending` one is being copied by storage itself.
+    `pending` counts files that storage itself is copying.
     """
 
     bytes_done: int = 0
@@ -57,7 +57,7 @@ class Lane:
         self._verifier = Verifier(version, bucket, staging, steering.whole_bytes, self._is_over)
 
     async def copy(self, lane: int, pieces: list[Piece]) -> CopyReceipt:
-        """Stage and verify these pieces. Safe to repeat: what is stored is not asked for again."""
+        """Stage and verify these pieces. Safe to repeat: what is already stored is not copied again."""
         held = await self._staging.held()
         return await run_pieces(lane, pieces, self._steering.at_once, lambda piece: self._piece(piece, held))
 
@@ -68,7 +68,7 @@ class Lane:
         if there is not None and there.is_copy_of(file):
             return Done(mine, 0, is_done=True, files_done=int(piece.is_first))
         if there is not None:
-            # Its blocks are a file already, which was not verified before somebody died.
+            # Its blocks are already a file, but the process that committed it ended before it verified it.
             return _ended(await self._verifier.verify(file), mine) if piece.is_first else Done(mine, 0, is_done=True)
         if file.size_bytes <= size and self._has_to_relay:
             return await self._whole(file)
@@ -78,7 +78,7 @@ class Lane:
         if self._is_over():
             return Done()
         data = await self._bucket.read(self._version, file, 0, file.size_bytes)
-        await self._verifier.check(file, data)
+        await self._verifier.verify_bytes(file, data)
         await self._staging.put(file, data)
         return Done(len(data), len(data), is_done=True, files_done=1)
 
@@ -104,7 +104,7 @@ class Lane:
             try:
                 await self._staging.stage_from(file, block, self._bucket.url(self._version, file), offset, length)
             except ForeignSourceError as error:
-                # Where the source has another file by now, reading it says so.
+                # If the file at the source has changed, the read below reports it.
                 self._relay.is_needed |= error.is_general
                 self._refusals += 1
             else:
@@ -113,7 +113,7 @@ class Lane:
         await self._staging.stage(file, block, await self._bucket.read(self._version, file, offset, length))
 
     async def _complete(self, file: SourceFile) -> Verified:
-        """Make a file of all its blocks, those of other lanes included, once they are there in their lengths; verify it."""
+        """Commit and verify a file once all its blocks are stored in full, including those of other lanes."""
         size = self._steering.block_bytes
         wanted = {block_id(number, size): block_range(file, number, size)[1] for number in range(block_count(file, size))}
         if len(wanted) > 1 and not wanted.items() <= (await self._staging.blocks(file)).items():
@@ -126,14 +126,14 @@ class Lane:
         return self._relay.is_needed or self._refusals >= _MOST_REFUSALS
 
     def _is_over(self) -> bool:
-        """Whether the slice is over; never before one thing was begun, so that every call gets on."""
+        """Whether the time slice is used up. False until the first piece has started, so that every call makes progress."""
         is_over = self._has_begun and self._clock() >= self._until
         self._has_begun = True
         return is_over
 
 
 async def run_pieces(lane: int, pieces: list[Piece], at_once: int, work: Callable[[Piece], Awaitable[Done]]) -> CopyReceipt:
-    """Do the work for every piece, a few at once; what fails for a passing reason is counted, anything else ends it all."""
+    """Run the work for every piece, a few at once. A transient failure is counted; any other error stops the lane."""
     limit, failures, stop = asyncio.Semaphore(at_once), list[Problem](), list[Problem]()
 
     async def one(piece: Piece) -> Done:

@@ -1,4 +1,4 @@
-"""How the work of a copy is divided: whole files, large ones in pieces of blocks, pieces dealt out to lanes. Pure."""
+"""Division of a copy: files into blocks, blocks into pieces, pieces among lanes. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -20,18 +20,18 @@ class Piece(NamedTuple):
 
 
 def block_count(file: SourceFile, block_bytes: int) -> int:
-    """How many blocks a file has; an empty one has one."""
+    """The number of blocks of a file; an empty file has one."""
     return max(1, -(-file.size_bytes // block_bytes))
 
 
 def block_range(file: SourceFile, number: int, block_bytes: int) -> tuple[int, int]:
-    """Offset and length of a block."""
+    """The offset and length of a block."""
     offset = number * block_bytes
     return offset, min(block_bytes, file.size_bytes - offset)
 
 
 def block_id(number: int, block_bytes: int) -> str:
-    """A block's id: one length for all, and another for other block sizes, so that a changed setting mixes nothing."""
+    """A block's id. All ids have one length, and they contain the block size, so that a changed setting never mixes blocks."""
     return f"{block_bytes:012d}-{number:06d}"
 
 
@@ -46,5 +46,5 @@ def pieces_of(files: Iterable[SourceFile], block_bytes: int, piece_blocks: int =
 
 
 def lane_of(pieces: Sequence[Piece], lane: int, lanes: int) -> list[Piece]:
-    """What one lane has to do, the same in every call."""
+    """The pieces of one lane, the same in every call."""
     return list(pieces[lane::lanes])

@@ -1,4 +1,4 @@
-"""The plan of files: made from source and storage, kept in a blob, and read again by every step that needs it."""
+"""The copy plan: made from source and storage, stored in a blob, and read again by every step that needs it."""
 
 from pydantic import ValidationError
 
@@ -13,7 +13,7 @@ _LIMIT_BYTES = 32 * 1024 * 1024
 
 
 async def read_plan(container: Container, db: str, source_version: str) -> CopyPlan | None:
-    """The plan as it is stored; None when there is none that can be read."""
+    """Read the stored plan; None when it is missing or unreadable."""
     content = await container.read(plan_blob(db, source_version), limit_bytes=_LIMIT_BYTES)
     if content is None:
         return None
@@ -24,27 +24,27 @@ async def read_plan(container: Container, db: str, source_version: str) -> CopyP
 
 
 async def require_plan(container: Container, db: str, source_version: str, digest: str) -> CopyPlan:
-    """The plan of a run.
+    """Read the plan of a run, which must have this digest.
 
     Raises:
-        Conflict: it is another's by now, as whoever took the database over put it there, or it is gone.
+        Conflict: a run that took over the database has replaced the plan, or the plan is gone.
     """
     plan = await read_plan(container, db, source_version)
     if plan is None:
-        # Perhaps by a hand from outside: the run still has the database and has to record its end.
+        # Perhaps a person removed it. The run still holds the database and must record its end.
         message = f"The plan of files for '{db}' is gone or cannot be read. Start again."
         raise Conflict(Code.DATABASE_CHANGED, message, target=db)
     if plan.digest != digest:
-        message = f"The plan of files for '{db}' is not this run's any more. Start again."
+        message = f"The plan of files for '{db}' no longer belongs to this run. Start again."
         raise Conflict(Code.LEASE_LOST, message, target=db)
     return plan
 
 
 async def store_plan(container: Container, plan: CopyPlan) -> None:
-    """Write the plan over the one that is there, unless it says the same.
+    """Store the plan, unless the stored one is identical.
 
     Raises:
-        ConditionFailedError: somebody else wrote it at the same time.
+        ConditionFailedError: another writer stored a plan at the same time.
     """
     name, data = plan_blob(plan.db, plan.source_version), plan.model_dump_json(exclude_defaults=True).encode()
     present = await container.read(name, limit_bytes=_LIMIT_BYTES)
@@ -53,7 +53,7 @@ async def store_plan(container: Container, plan: CopyPlan) -> None:
 
 
 def with_kept(files: tuple[SourceFile, ...], in_place: dict[str, StagedFile]) -> tuple[SourceFile, ...]:
-    """The files, with a note at those that are in place already."""
+    """The files, with `kept` set on those that are already in place."""
 
     def is_kept(file: SourceFile) -> bool:
         return file.leaf in in_place and in_place[file.leaf].is_copy_of(file)
@@ -62,13 +62,13 @@ def with_kept(files: tuple[SourceFile, ...], in_place: dict[str, StagedFile]) ->
 
 
 def ghosts(plan: CopyPlan, in_place: dict[str, StagedFile]) -> list[StagedFile]:
-    """Files of the database that this generation does not have. What is not named like a file of it is left alone."""
+    """Ghosts: files of the database that the plan does not list. Blobs not named like a file of the database are ignored."""
     wanted = {file.leaf for file in plan.files}
     return [held for leaf, held in sorted(in_place.items()) if is_file_of(plan.db, leaf) and leaf not in wanted]
 
 
 async def missing(plan: CopyPlan, staging: Staging) -> tuple[SourceFile, ...]:
-    """The files that are neither in place nor staged and verified."""
+    """The files of the plan that are neither in place nor staged and verified."""
     in_place, held = await staging.in_place(), await staging.held()
     places = ((file, in_place.get(file.leaf), held.get(staging.name(file))) for file in plan.files)
     return tuple(file for file, there, here in places if not any(one and one.is_copy_of(file) for one in (there, here)))

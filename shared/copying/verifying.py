@@ -1,7 +1,7 @@
-"""What is staged, compared with what the source's ETag says of it: read back once, digested whole and part by part.
+"""Verification of staged files against the source's ETag: each is read back once and digested, as a whole and part by part.
 
-A file that is too large for one step is digested in slices, of which only the parts' digests are kept: the state of an MD5
-over the whole cannot be. S3 takes no such file in one piece, so its ETag is always over parts.
+A file that is too large for one step is digested in slices. Only the digests of its parts are kept between slices, because the
+state of an MD5 over the whole cannot be stored. S3 accepts no such file in one upload, so its ETag is always over parts.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ class Verifier:
         self._is_over = is_over
         self._turn = asyncio.Lock()
 
-    async def check(self, file: SourceFile, data: bytes) -> None:
-        """Compare bytes in hand.
+    async def verify_bytes(self, file: SourceFile, data: bytes) -> None:
+        """Verify bytes that are already in memory.
 
         Raises:
-            TransientFailure: they are not the file.
+            TransientFailure: they are not the file's content.
         """
         digests = Digests(await self._parts(file))
         digests.update(data)
@@ -51,11 +51,11 @@ class Verifier:
             raise _differs(file)
 
     async def verify(self, file: SourceFile) -> Verified:
-        """Compare what is staged, and mark it as verified; what is another content is removed.
+        """Verify the staged file and record it as verified; a file with other content is discarded.
 
         Raises:
-            TransientFailure: it was another content; copy it again.
-            Conflict: the source has another one by now, or it was another one again and again.
+            TransientFailure: it had other content and was discarded; copy it again.
+            Conflict: the file at the source has changed, or the staged file had other content several times.
         """
         async with self._turn:
             if self._is_over():
@@ -63,30 +63,30 @@ class Verifier:
             stored = self._staging.read_back(file)
             staged = await stored.look()
             if staged.size_bytes != file.size_bytes:
-                raise await self._removed(file, stored, staged)
+                raise await self._discard_and_explain(file, stored, staged)
             if staged.is_verified:
                 return Verified(is_done=True)
             parts = await self._parts(file)
             if file.size_bytes <= self._whole_bytes or (parts.is_sure and part_count(file.etag) in {None, 1}):
-                return await self._whole(file, stored, staged, parts)
+                return await self._verify_whole(file, stored, staged, parts)
             if not parts.is_sure:
                 _warn(file)
-                await stored.mark(staged, "size")
+                await stored.record_verified(staged, "size")
                 return Verified(is_done=True)
-            return await self._in_slices(file, stored, staged, parts.sizes[0])
+            return await self._verify_slice(file, stored, staged, parts.sizes[0])
 
-    async def _whole(self, file: SourceFile, stored: ReadBack, staged: Staged, parts: Parts) -> Verified:
+    async def _verify_whole(self, file: SourceFile, stored: ReadBack, staged: Staged, parts: Parts) -> Verified:
         digests = Digests(parts)
         async with aclosing(stored.read(staged)) as pieces:
             async for data in pieces:
                 await asyncio.to_thread(digests.update, data)
         if not _agrees(file, digests):
-            raise await self._removed(file, stored, staged)
-        await stored.seal(staged, digests.md5)
+            raise await self._discard_and_explain(file, stored, staged)
+        await stored.record_md5(staged, digests.md5)
         return Verified(is_done=True, bytes_read=file.size_bytes)
 
-    async def _in_slices(self, file: SourceFile, stored: ReadBack, staged: Staged, part_bytes: int) -> Verified:
-        """Go on where the last call stopped: at the end of a part."""
+    async def _verify_slice(self, file: SourceFile, stored: ReadBack, staged: Staged, part_bytes: int) -> Verified:
+        """Verify as many parts as the time slice allows, from the part at which the last call stopped."""
         kept = await stored.kept()
         known = kept.parts
         if (known.blob_etag, known.part_bytes) != (staged.etag, part_bytes):
@@ -101,45 +101,45 @@ class Verifier:
                     await stored.keep(done, kept)
                     return Verified(bytes_read=(len(digests.whole) - before) * part_bytes)
         if digests.etag() != file.etag:
-            raise await self._removed(file, stored, staged)
-        await stored.mark(staged, "parts")
+            raise await self._discard_and_explain(file, stored, staged)
+        await stored.record_verified(staged, "parts")
         return Verified(is_done=True, bytes_read=file.size_bytes - before * part_bytes)
 
     async def _parts(self, file: SourceFile) -> Parts:
         is_plain = part_count(file.etag) is None
-        told = None if is_plain else await self._bucket.first_part_bytes(self._version, file)
-        parts = parts_of(file.etag, file.size_bytes, told)
+        first_part_bytes = None if is_plain else await self._bucket.first_part_bytes(self._version, file)
+        parts = parts_of(file.etag, file.size_bytes, first_part_bytes)
         if not parts.is_sure:
-            # Perhaps what was told is about another file.
+            # The source's answer may be about a changed file; make sure that it is still the planned one.
             await self._bucket.require(self._version, file)
         return parts
 
-    async def _removed(self, file: SourceFile, stored: ReadBack, staged: Staged) -> ShardwarmError:
-        """Remove what is another content; the error to raise."""
+    async def _discard_and_explain(self, file: SourceFile, stored: ReadBack, staged: Staged) -> ShardwarmError:
+        """Discard a staged file with other content. Returns the error for the caller to raise."""
         kept = await stored.kept()
         refused = kept.parts.refused + 1
         await stored.keep(VerifiedParts(refused=refused), kept)
         await stored.discard(staged)
-        # Storage that fetches by itself fetches what is there: perhaps it is not the file of the plan any more.
+        # Storage may have fetched a newer file than the planned one; then this raises.
         await self._bucket.require(self._version, file)
         if refused < _MOST_REFUSALS:
             return _differs(file)
-        message = f"'{file.leaf}' arrived {refused} times with other digests than the source says."
+        message = f"'{file.leaf}' arrived {refused} times with digests that differ from the source's."
         return Conflict(Code.VERIFICATION_FAILED, message, target=file.leaf)
 
 
 def _agrees(file: SourceFile, digests: Digests) -> bool:
-    """Whether they may be the file's; says so when nobody can tell."""
-    verdict = digests.agree(file.etag)
-    if verdict is None:
+    """Whether the digests can be the file's; logs a warning when that cannot be determined."""
+    agrees = digests.agree(file.etag)
+    if agrees is None:
         _warn(file)
-    return verdict is not False
+    return agrees is not False
 
 
 def _warn(file: SourceFile) -> None:
-    _log.warning(f"'{file.leaf}' has only its size verified: nothing tells over which parts its ETag was made.")
+    _log.warning(f"Only the size of '{file.leaf}' is verified: the part sizes behind its ETag are unknown.")
 
 
 def _differs(file: SourceFile) -> TransientFailure:
-    message = f"'{file.leaf}' arrived with other digests than the source says; it is copied again."
+    message = f"'{file.leaf}' arrived with digests that differ from the source's; it is copied again."
     return TransientFailure(Code.VERIFICATION_FAILED, message, target=file.leaf)

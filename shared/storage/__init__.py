@@ -1,1 +1,1 @@
-"""The only modules that speak to Azure Blob Storage. They translate its errors into ours and know its conditions."""
+"""Clients of Azure Blob Storage; no other module calls it. They translate its errors and write only on conditions (ETags)."""

@@ -1,4 +1,4 @@
-"""The storage accounts that the app may touch, each with one connection pool for the process's lifetime."""
+"""The storage accounts that the settings allow, each with one connection pool for the process's lifetime."""
 
 import asyncio
 from typing import Any
@@ -15,11 +15,11 @@ from shared.settings import Settings
 from shared.storage.container import Container
 
 _RETRIES = 2
-"""Of one request, within one activity; the run repeats the activity besides."""
+"""Retries of one request within one activity; the run retries the activity, too."""
 
 
 class Accounts:
-    """Containers by account name, made on first use. One event loop's; nothing connects before the first request."""
+    """Containers by account name, made on first use, each for one event loop. Nothing connects before the first request."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -49,23 +49,21 @@ class Accounts:
             Forbidden: it is not among those in the settings.
         """
         if not allows(self._settings.accounts, account):
-            message = (
-                f"Storage account '{account}' is not one that this app may touch. An operator can add it to SHARDWARM_ACCOUNTS."
-            )
+            message = f"This app may not use the storage account '{account}'. An operator can add it to SHARDWARM_ACCOUNTS."
             raise Forbidden(Code.ACCOUNT_NOT_ALLOWED, message, target="account_name")
 
     async def close(self) -> None:
-        """Close every pool; for tests and tools, a worker lives as long as its pools."""
+        """Close every pool. Tests and tools need this; a worker lives as long as its pools."""
         for _, _, service in self._open.values():
             await service.close()
         self._open.clear()
 
     def _service(self, account: str) -> BlobServiceClient:
         timeout, pause = self._settings.storage_timeout_seconds, self._settings.retry_first_seconds
-        # The SDK's own pauses are 18 s and more: a route would answer too late, a step would outlast its minute.
+        # The SDK's default pauses are 18 s and more: a route would answer too late, and a step would outlast its minute.
         retries: dict[str, Any] = {"retry_total": _RETRIES, "backoff": pause, "random_jitter_range": pause}
         connector = aiohttp.TCPConnector(limit=self._settings.storage_concurrency, keepalive_timeout=60)
-        # Trusting the environment costs a look for ~/.netrc, in a thread, with every request; only a proxy is worth that.
+        # With trust_env every request looks for ~/.netrc in a thread; only a proxy is worth that cost.
         session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=bool(getproxies()))
         options: dict[str, Any] = {
             "transport": AioHttpTransport(session=session, session_owner=True),

@@ -1,4 +1,4 @@
-"""The databases of an account, read for people: listing, one database, one shard set."""
+"""Reads for the API: the databases of an account, one database, one shard set, its verification."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,25 +24,25 @@ from shared.storage.verification import verify
 
 _AT_ONCE = 16
 _FIRST_VOLUMES_NAMES = 100
-"""Enough for the first volumes of any database; a whole page is a third of a megabyte for 500 blobs."""
+"""How many names show the first volumes of any database; a full page would be a third of a megabyte for 500 blobs."""
 _TEXT_LIMIT_BYTES = 1024 * 1024
 
 
 class Catalogue:
-    """Reads only. Errors of storage come out as ours; see `shared.storage.errors`."""
+    """Reads stored databases; writes nothing. `shared.storage.errors` lists what it raises."""
 
     def __init__(self, accounts: Accounts, control: ControlBlobs, *, legacy_alias: bool = False) -> None:
-        """Read through these; `legacy_alias` says which form of alias is the right one."""
+        """Read through these; `legacy_alias` says which form of alias is expected."""
         self._accounts = accounts
         self._control = control
         self._legacy_alias = legacy_alias
 
     async def ping(self, account: str) -> None:
-        """One call to the container, with everything that a run needs of rights and network."""
+        """Check with one call that rights and network allow a run to use the container."""
         await self._accounts.container(account).list_some_names("readiness/")
 
     async def probe(self, account: str, db: str) -> Molecule:
-        """The molecule type, from the first page of the database's listing: that there is something to shard.
+        """The molecule type, from the first page of the listing; shows cheaply that there is something to shard.
 
         Raises:
             NotFound: there is no such database.
@@ -53,15 +53,15 @@ class Catalogue:
         try:
             return molecule_of(db, (name.removeprefix(blobs.folder(db)) for name in names))
         except Unusable:
-            # Digits come before letters, so a first volume would have been among them; what is there tells the reason.
+            # Digits sort before letters, so a first volume would be among the first names; a full page gives the reason.
             names = await container.list_some_names(prefix)
             return molecule_of(db, (name.removeprefix(blobs.folder(db)) for name in names))
 
     async def rows(self, account: str) -> list[DatabaseRow]:
-        """All databases, by name.
+        """List all databases, by name.
 
-        Costs the pages of one listing, plus one read for each database that something else than this app wrote last, and one
-        listing of its own files for each of which no metadata tells the size.
+        Costs the pages of one listing, plus one read for each database that another program wrote last, plus one listing for each
+        database whose metadata does not record its size.
         """
         container = self._accounts.container(account)
         described, folders = await _walk(container)
@@ -88,11 +88,11 @@ class Catalogue:
         return views.database(db, state, legacy_alias=self._legacy_alias), _writers(state.known)
 
     async def restorable(self, account: str, db: str, digest: str | None) -> LayoutRecord:
-        """The layout that is to be put back: that of a generation, or the newest that was replaced.
+        """The layout to restore: the one with this digest, or the newest replaced one.
 
         Raises:
             NotFound: there is no such database, or no such layout is kept.
-            Conflict: the volumes are not there as they were.
+            Conflict: the volumes have changed since then.
         """
         container = self._accounts.container(account)
         control, listing = await asyncio.gather(self._control.read(container, db), container.list(blobs.files_prefix(db)))
@@ -103,7 +103,7 @@ class Catalogue:
         return record
 
     async def promoting(self, account: str, db: str) -> str | None:
-        """The snapshot that was begun to be put in place, unless that is done or can never be done.
+        """The snapshot whose promotion has started and is neither finished nor lost.
 
         Raises:
             Unusable: the metadata cannot be read.
@@ -113,7 +113,7 @@ class Catalogue:
         return None if updates.is_promotion_lost(known) else known.promoting_source_version
 
     async def verify(self, account: str, db: str) -> Certificate:
-        """Everything that is stored of a database, compared with what it must be.
+        """Verify a database: compare everything that is stored of it with what is expected.
 
         Raises:
             NotFound: there is no such database.
@@ -122,10 +122,10 @@ class Catalogue:
         return await verify(container, self._control, db, legacy_alias=self._legacy_alias)
 
     async def shard_set(self, account: str, db: str, shard_count: int) -> ShardSetDocument:
-        """One shard set as it is stored.
+        """Read one shard set as it is stored.
 
         Raises:
-            NotFound: the database or this set of it is not there.
+            NotFound: there is no such database, or it has no such shard set.
         """
         container = self._accounts.container(account)
         control, listing = await asyncio.gather(
@@ -199,7 +199,7 @@ def _is_of(db: str, shard_count: int, name: str) -> bool:
 
 
 def _no_set(db: str, shard_count: int, volumes: int) -> NotFound:
-    """`volumes` is 0 where sharding the database would tell why it is refused."""
+    """The error for a missing set. `volumes` is 0 for a database that is refused: sharding it will say why."""
     advice = "Shard it with this preset first."
     if 0 < volumes < shard_count:
         advice = f"It cannot have one: {counted(volumes, 'volume')} can be {counted(volumes, 'shard')} at most."

@@ -1,6 +1,6 @@
-"""One account's database container: list, read, write on a condition, delete. Every call is bounded in time.
+"""Client of one account's database container: list, read, conditional write, delete. Every call is bounded in time.
 
-There is no unconditional write here: whoever writes says what it believes to be there.
+There is no unconditional write: every writer states which content it expects to replace.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ from shared.storage.errors import ConditionFailedError, translated
 from shared.storage.listing import listed, md5_as_hex, read_page
 
 _NO_SUCH_RANGE = 416
-"""How the service answers a read of an empty blob's first bytes."""
+"""The status with which the service answers a range read of an empty blob."""
 
 
 class Content(NamedTuple):
@@ -59,12 +59,12 @@ class Container:
         self._list_page = list_page
 
     async def list(self, prefix: str, *, in_full: bool = False) -> tuple[ListedBlob, ...]:
-        """All blobs below a prefix, in name order, however many pages that takes; `in_full` as in `pages`."""
+        """List all blobs below a prefix, in name order, over all pages; `in_full` as in `pages`."""
         pages = [page async for page in self.pages(prefix, in_full=in_full)]
         return tuple(blob for page in pages for blob in page)
 
     async def pages(self, prefix: str, *, in_full: bool = False) -> AsyncGenerator[tuple[ListedBlob, ...]]:
-        """The same a page at a time, one call each; `in_full` with each blob's metadata, and whether it is being copied."""
+        """List page by page, one call each; `in_full` adds each blob's metadata and whether a copy onto it is under way."""
         answers: deque[Any] = deque(maxlen=1)
         include: dict[str, Any] = {"include": ["copy", "metadata"]} if in_full else {}
         async with translated(self.account, prefix):
@@ -72,11 +72,11 @@ class Container:
                 name_starts_with=prefix, results_per_page=self._list_page, raw_response_hook=answers.append, **include
             ).by_page()
             async for _ in pages:
-                # After repetitions the last answer is the page's.
+                # The SDK may have retried; the last answer is the page.
                 yield tuple(read_page(answers[-1]))
 
     async def list_some_names(self, prefix: str, *, at_most: int | None = None) -> tuple[str, ...]:
-        """The names on the first page below a prefix; one call, for a look whether anything is there."""
+        """List the names on the first page below a prefix; one call, to check whether anything is there."""
         size = min(at_most or self._list_page, self._list_page)
         async with translated(self.account, prefix):
             pages = self._client.list_blob_names(name_starts_with=prefix, results_per_page=size).by_page()
@@ -85,11 +85,11 @@ class Container:
         return ()
 
     def blob(self, name: str) -> BlobClient:
-        """The SDK's client of one blob, for what only copies need; run its calls inside `translated`."""
+        """The SDK's client of one blob, for operations that only copies need; run its calls inside `translated`."""
         return self._client.get_blob_client(name)
 
     async def walk_root(self, token: str | None) -> tuple[tuple[ListedBlob, ...], tuple[str, ...], str | None]:
-        """One page of the container's root: its blobs with their metadata, its folders, and the next page's token."""
+        """List one page of the container's root: its blobs with metadata, its folders, and the next page's token."""
         async with translated(self.account, ""):
             pages: Any = self._client.walk_blobs(delimiter="/", include=["metadata"], results_per_page=self._list_page).by_page(
                 token
@@ -106,7 +106,7 @@ class Container:
             return tuple(blobs), tuple(folders), pages.continuation_token or None
 
     async def read(self, name: str, *, limit_bytes: int) -> Content | None:
-        """A blob's bytes, at most `limit_bytes` of them; None when there is no such blob."""
+        """Read a blob's bytes, at most `limit_bytes`; None when there is no such blob."""
         async with translated(self.account, name):
             try:
                 stream: Any = await self._client.download_blob(name, offset=0, length=limit_bytes)
@@ -125,11 +125,11 @@ class Container:
         return Content(b"", str(properties.etag))
 
     async def write(self, name: str, data: bytes, condition: Condition, *, metadata: dict[str, str] | None = None) -> str:
-        """Put a small blob whole and see that the service stored what was sent; returns the new ETag.
+        """Write a small blob in one request and verify the stored MD5; returns the new ETag.
 
         Raises:
-            ConditionFailedError: the blob is not as the condition demands; nothing was written.
-            TransientFailure: what was stored is not what was sent; write again.
+            ConditionFailedError: the condition does not hold; nothing was written.
+            TransientFailure: the service stored other bytes than were sent; a retry helps.
         """
         digest = md5(data, usedforsecurity=False).digest()
         settings = ContentSettings(content_md5=bytearray(digest))
@@ -138,12 +138,12 @@ class Container:
                 data, length=len(data), content_settings=settings, metadata=metadata, **_headers(condition)
             )
         if bytes(reply["content_md5"] or b"") != digest:
-            message = f"'{name}' was not stored as it was sent."
+            message = f"Storage did not store '{name}' as it was sent."
             raise TransientFailure(Code.VERIFICATION_FAILED, message, target=name)
         return str(reply["etag"])
 
     async def describe(self, name: str, metadata: dict[str, str], condition: Matching) -> bool:
-        """Put metadata headers on a blob and leave its content alone; False when it is not the one that the condition names."""
+        """Set metadata headers on a blob without changing its content; False when its ETag is not the condition's."""
         try:
             async with translated(self.account, name):
                 await self._client.get_blob_client(name).set_blob_metadata(
@@ -163,7 +163,7 @@ class Container:
         return md5_as_hex(properties.content_settings.content_md5) == md5_hex(data)
 
     async def delete(self, name: str, condition: Matching) -> bool:
-        """Remove a blob; False when there was none, or when it is not the one that the condition names."""
+        """Delete a blob; False when there is none, or when its ETag is not the condition's."""
         try:
             async with translated(self.account, name):
                 await self._client.delete_blob(name, etag=condition.etag, match_condition=MatchConditions.IfNotModified)
@@ -179,5 +179,5 @@ def _headers(condition: Condition) -> dict[str, Any]:
         case Matching(etag):
             return {"overwrite": True, "etag": etag, "match_condition": MatchConditions.IfNotModified}
         case UnchangedSince(moment):
-            # Listings show whole seconds; a service may know, and compare, the fraction that they leave out.
+            # Listings show whole seconds, but the service may compare fractions of a second.
             return {"overwrite": True, "if_unmodified_since": moment + timedelta(seconds=1)}

@@ -1,4 +1,4 @@
-"""The control blob in storage: read whole or refuse, written by compare-and-swap only."""
+"""Reads and writes of the control blob: read completely or refused, written only by compare-and-swap."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,27 +18,27 @@ _REMEMBERED = 256
 
 
 class Control(NamedTuple):
-    """A control blob as it was read: an empty document and no ETag when there is none."""
+    """A control blob as it was read; an empty document without an ETag when there is none."""
 
     document: Document
     etag: str | None
 
 
 class ControlBlobs:
-    """Control blobs of one process.
+    """Client of the control blobs, with a cache for one process.
 
-    Documents that were just read or written are remembered by ETag, so that a run's next step needs no read of its own.
-    An ETag names exactly one content: what is remembered may be out of date but is never wrong, and a write over it fails.
+    The cache holds recently read or written documents by ETag, so that a run's next step needs no read. An ETag names exactly one
+    content: a cached document may be out of date but is never wrong, and a write based on an outdated one fails.
     """
 
     def __init__(self) -> None:
         self._by_etag: OrderedDict[tuple[str, str, str], Document] = OrderedDict()
 
     async def read(self, container: Container, db: str) -> Control:
-        """The control blob as it is now.
+        """Read the control blob.
 
         Raises:
-            Unusable: it is larger than 4 MiB or not a JSON object; never taken for an absent one.
+            Unusable: it is larger than 4 MiB or not a JSON object. It is never treated as absent.
         """
         content = await container.read(metadata_blob(db), limit_bytes=LIMIT_BYTES + 1)
         if content is None:
@@ -57,28 +57,28 @@ class ControlBlobs:
         expected: str | None = None,
         expect_absent: bool = False,
     ) -> str:
-        """Apply a change to what is there, however many others write at the same time; returns the ETag of the result.
+        """Update by compare-and-swap, retrying while others write at the same time; returns the ETag of the result.
 
-        A change that changes nothing writes nothing.
+        Writes nothing when the change leaves the document as it is.
 
         Args:
-            container: where.
-            db: whose.
-            change: from document to document, without effects: it is applied again after each lost race.
-            expected: an ETag that is probably current; spares the read if it is remembered.
-            expect_absent: there is probably no such blob; spares the read.
+            container: the container of the account.
+            db: the database that the blob describes.
+            change: from document to document, without effects, because it is applied again after each lost race.
+            expected: an ETag that is probably current; saves the read if it is in the cache.
+            expect_absent: the blob probably does not exist; saves the read.
 
         Raises:
             Unusable: the blob cannot be read; it is left as it is.
-            TransientFailure: others wrote first every time; a retry helps.
-            ShardwarmError: whatever `change` raises; nothing was written.
+            TransientFailure: another writer was faster on every attempt; a retry helps.
+            ShardwarmError: raised by `change`; nothing was written.
         """
         expectation = Control({}, None) if expect_absent else self._remembered(container, db, expected)
         control = expectation or await self.read(container, db)
         for attempt in range(_ATTEMPTS):
             new = change(control.document)
             if control is not expectation and control.etag is not None and new == control.document:
-                # A repeated step: what it would say stands there already. Only what was read now can tell.
+                # A repeated step has already written this. Only a document that was just read, not an expected one, proves it.
                 return control.etag
             condition = Absent() if control.etag is None else Matching(control.etag)
             try:
@@ -89,7 +89,7 @@ class ControlBlobs:
                 continue
             self._remember(container, db, new, etag)
             return etag
-        message = f"'{metadata_blob(db)}' is being written by others all the time."
+        message = f"Other writers keep changing '{metadata_blob(db)}'."
         raise TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=metadata_blob(db))
 
     def _remember(self, container: Container, db: str, document: Document, etag: str) -> Control:

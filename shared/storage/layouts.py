@@ -1,4 +1,4 @@
-"""Shard sets in storage: what is there, what is to be there, and the difference between the two."""
+"""Reads and writes of shard sets in storage."""
 
 import asyncio
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from shared.storage.errors import ConditionFailedError
 
 
 async def read_sets(container: Container, db: str, shard_counts: Iterable[int]) -> dict[int, StoredSet]:
-    """What is stored of these shard sets: one listing each, all at once."""
+    """List what is stored of these shard sets: one listing each, all at once."""
 
     async def read(count: int) -> StoredSet:
         return StoredSet(db, count, await container.list(layout_prefix(db, count)))
@@ -33,25 +33,25 @@ async def write_set(
     changed: datetime,
     write_before: datetime,
 ) -> int:
-    """Write what a shard set lacks, all at once, each blob verified by the MD5 that storage computed.
+    """Write the absent and differing blobs of a shard set, all at once; each is verified by the MD5 that storage computed.
 
-    Safe to repeat: a blob that holds the right bytes already is left as it is.
+    Safe to repeat: a blob that already holds the right bytes is not written.
 
     Args:
-        container: where.
-        plan: what is absent and what differs.
-        volumes: of the whole database.
+        container: the container of the account.
+        plan: the blobs that are absent and those that differ.
+        volumes: the volumes of the whole database.
         statistics: for the aliases; None for aliases without totals.
-        alias_version: of the aliases' form.
-        changed: when the blobs that differ were last changed; those that changed later are not overwritten.
-        write_before: when this run's right to write ends.
+        alias_version: the version of the aliases' form.
+        changed: when the differing blobs were last changed; blobs changed later are not overwritten.
+        write_before: when this run's lease ends.
 
     Returns:
         How many blobs were written by this call.
 
     Raises:
-        Conflict: the lease's time is over, or another writer changed a blob since it was looked at.
-        ShardwarmError: what storage said.
+        Conflict: the lease has ended, or another writer changed a blob since it was listed.
+        ShardwarmError: storage refused or failed.
     """
     wanted = texts(volumes, plan.layout, statistics, alias_version)
     conditions: dict[str, Condition] = dict.fromkeys(_names(plan.absent, plan, volumes), Absent())
@@ -59,7 +59,7 @@ async def write_set(
 
     async def write(name: str, condition: Condition) -> bool:
         if datetime.now(UTC) >= write_before:
-            raise Conflict(Code.LEASE_LOST, "The lease's time was over before everything was written.", target=volumes.db)
+            raise Conflict(Code.LEASE_LOST, "The lease ended before every blob was written.", target=volumes.db)
         try:
             await container.write(name, wanted[name], condition)
         except ConditionFailedError:
@@ -75,7 +75,7 @@ async def write_set(
 
 
 def raise_first(errors: Iterable[BaseException]) -> None:
-    """Raise the first of what many tasks failed with, after all of them have ended; nothing if none did."""
+    """Raise the first of the errors of several tasks, once all have ended; does nothing without an error."""
     for error in errors:
         raise error
 

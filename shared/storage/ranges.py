@@ -1,4 +1,4 @@
-"""Reading a large blob in order, with a few ranges on their way at any time."""
+"""Read-ahead of a large blob: range requests in order, several of them in flight."""
 
 import asyncio
 from collections import deque
@@ -10,14 +10,14 @@ from azure.core import MatchConditions
 from azure.storage.blob.aio import BlobClient
 
 RANGE_BYTES = 4 * 1024 * 1024
-"""One request's; with those ahead and the one in hand this is all that a reader holds in memory."""
+"""The size of one range. A reader holds the ranges in flight and the current one in memory, and no more."""
 _AHEAD = 4
 
 
 async def read_ahead(blob: BlobClient, etag: str, offset: int, stop: int) -> AsyncGenerator[bytes]:
-    """The bytes from `offset` to `stop` (excluded) of exactly the content that the ETag names.
+    """Yield the bytes from `offset` to `stop` (excluded) of exactly the content that the ETag names.
 
-    Close it when you leave before its end; the SDK's errors come through.
+    Close the generator when you leave it early. It raises the SDK's own errors.
     """
 
     async def fetch(first: int) -> bytes:
@@ -34,5 +34,5 @@ async def read_ahead(blob: BlobClient, etag: str, offset: int, stop: int) -> Asy
             ahead.extend(asyncio.create_task(fetch(first)) for first in islice(starts, 1))
             yield data
     finally:
-        # Broken off, they would leave connections that the pool cannot use again.
+        # Cancelled requests would leave connections that the pool cannot reuse, so let them end.
         await asyncio.gather(*ahead, return_exceptions=True)

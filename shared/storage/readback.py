@@ -1,6 +1,6 @@
-"""One staged file as whoever verifies it needs it: read in order, then vouched for or removed.
+"""Read-back of one staged file for verification: read it in order, then record it as verified or discard it.
 
-Everything is on the condition of the content that was looked at.
+Every call is conditional on the content that `look` found.
 """
 
 from collections.abc import AsyncGenerator
@@ -23,12 +23,12 @@ VERIFIED_KEY = "source_verified"
 _LONGEST_PARTS_BYTES = 1024 * 1024
 
 type How = Literal["parts", "size"]
-"""By what a file whose MD5 is not known was verified: by the digests of its parts, or, when nothing tells more, its size."""
+"""How a file without a known MD5 was verified: by the digests of its parts or, when those are unknown, by its size alone."""
 
 
 @asynccontextmanager
 async def raced(name: str) -> AsyncGenerator[None]:
-    """A step that was delivered twice meets itself: whoever loses looks again."""
+    """Turn a lost race into a retry: two deliveries of one step may collide, and the loser starts again."""
     try:
         yield
     except (ConditionFailedError, ResourceNotFoundError) as error:
@@ -36,7 +36,7 @@ async def raced(name: str) -> AsyncGenerator[None]:
 
 
 class Staged(NamedTuple):
-    """What is stored: `etag` is storage's own, `is_verified` what another said of it."""
+    """What is stored: `etag` is storage's own; `is_verified` says that an earlier call recorded the file as verified."""
 
     etag: str
     size_bytes: int
@@ -44,14 +44,14 @@ class Staged(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """How far a verification in slices was, and on which condition that may be replaced."""
+    """The stored progress of a verification in slices, and the condition for replacing it."""
 
     parts: VerifiedParts
     condition: Absent | Matching
 
 
 class ReadBack:
-    """One staged file."""
+    """Client of one staged file."""
 
     def __init__(self, container: Container, name: str, source_etag: str) -> None:
         self._container = container
@@ -60,14 +60,14 @@ class ReadBack:
         self._beside = f"{name}.parts.json"
 
     async def look(self) -> Staged:
-        """What is there."""
+        """Read the stored file's ETag, its size, and whether it is verified."""
         async with raced(self._name), translated(self._container.account, self._name):
             properties = await self._container.blob(self._name).get_blob_properties()
         is_verified = bool(properties.content_settings.content_md5) or VERIFIED_KEY in (properties.metadata or {})
         return Staged(str(properties.etag), int(properties.size or 0), is_verified)
 
     async def read(self, staged: Staged, offset: int = 0) -> AsyncGenerator[bytes]:
-        """Its bytes from an offset to the end; close it when you leave before that."""
+        """Yield its bytes from an offset to the end; close the generator when you leave it early."""
         blob = self._container.blob(self._name)
         async with (
             raced(self._name),
@@ -77,25 +77,25 @@ class ReadBack:
             async for data in pieces:
                 yield data
 
-    async def seal(self, staged: Staged, digest_hex: str) -> None:
-        """Keep the MD5 of what was read: from now on the file counts as verified."""
+    async def record_md5(self, staged: Staged, digest_hex: str) -> None:
+        """Record the file as verified by storing the MD5 of what was read."""
         settings = ContentSettings(content_md5=bytearray(bytes.fromhex(digest_hex)))
         condition: dict[str, Any] = {"etag": staged.etag, "match_condition": MatchConditions.IfNotModified}
         async with raced(self._name), translated(self._container.account, self._name):
             await self._container.blob(self._name).set_http_headers(settings, **condition)
 
-    async def mark(self, staged: Staged, how: How) -> None:
-        """The same of a file whose MD5 is not known."""
+    async def record_verified(self, staged: Staged, how: How) -> None:
+        """Record a file without a known MD5 as verified, in its metadata."""
         metadata = {ETAG_KEY: self._source_etag, VERIFIED_KEY: how}
         if not await self._container.describe(self._name, metadata, Matching(staged.etag)):
             raise _changed(self._name)
 
     async def discard(self, staged: Staged) -> None:
-        """Remove it: it is not what its name says."""
+        """Delete the file: its content is not what its name says."""
         await self._container.delete(self._name, Matching(staged.etag))
 
     async def kept(self) -> Kept:
-        """How far its verification in slices is; what cannot be read counts as nothing."""
+        """Read the progress of its verification in slices; unreadable progress counts as none."""
         content = await self._container.read(self._beside, limit_bytes=_LONGEST_PARTS_BYTES)
         if content is None:
             return Kept(VerifiedParts(), Absent())
@@ -105,10 +105,10 @@ class ReadBack:
             return Kept(VerifiedParts(), Matching(content.etag))
 
     async def keep(self, parts: VerifiedParts, over: Kept) -> None:
-        """Keep how far it is, in a blob beside the file that goes when the staged files go."""
+        """Store the progress in a blob beside the file, which is removed with the staged files."""
         async with raced(self._beside):
             await self._container.write(self._beside, parts.model_dump_json(exclude_defaults=True).encode(), over.condition)
 
 
 def _changed(name: str) -> TransientFailure:
-    return TransientFailure(Code.WRITTEN_BY_ANOTHER, f"'{name}' was changed by another at the same time.", target=name)
+    return TransientFailure(Code.WRITTEN_BY_ANOTHER, f"Another writer changed '{name}' at the same time.", target=name)

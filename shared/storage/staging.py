@@ -1,8 +1,8 @@
-"""Files on their way from the source: staged under a name that says what they are, verified, then put in place.
+"""Staging of files from the source: each is staged, verified, then copied into place.
 
-A staged file's name holds its ETag at the source: contents never mix, and what is there under its name with an MD5, or with
-a mark in its metadata, has been verified. Blocks that are not yet a file are remembered by the service for a week; their ids
-hold their number.
+A staged file's name contains its ETag at the source, so different contents never mix. A staged file with an MD5, or with
+`source_verified` in its metadata, has been verified. The service keeps uncommitted blocks for a week; their ids contain their
+number.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ _THIS_TIME = frozenset({400, 401, 403, 404, 409, 412, 416})
 
 
 class ForeignSourceError(Exception):
-    """Storage did not fetch from a foreign URL: the emulator never does, the service not from everywhere and not always.
+    """Storage did not fetch from a foreign URL. The emulator never does; the service does not from every source and not always.
 
-    `is_general`: it will never fetch others either. Otherwise it passes on what the source answered to this one.
+    `is_general`: storage will fetch from no foreign URL at all. Otherwise it passes on the source's answer to this request.
     """
 
     def __init__(self, *, is_general: bool) -> None:
@@ -37,12 +37,12 @@ class ForeignSourceError(Exception):
 
 
 class StagedFile(NamedTuple):
-    """A blob as a place for one file of the plan."""
+    """A blob that may hold a file of the plan, staged or in place."""
 
     blob: ListedBlob
 
     def is_copy_of(self, file: SourceFile) -> bool:
-        """Whether it is this file, whole and verified."""
+        """Whether it holds this file, complete and verified."""
         listed = self.blob
         if listed.copying or listed.size_bytes != file.size_bytes:
             return False
@@ -60,21 +60,21 @@ class Staging:
         self._place = folder(db)
 
     def name(self, file: SourceFile) -> str:
-        """Where a file is staged."""
+        """The name of the blob in which a file is staged."""
         return f"{self._folder}{file.etag}/{file.leaf}"
 
     async def held(self) -> Mapping[str, StagedFile]:
-        """Everything that is staged for the snapshot, by name."""
+        """List everything that is staged for the snapshot, by name."""
         return {blob.name: StagedFile(blob) for blob in await self._container.list(self._folder, in_full=True)}
 
     async def in_place(self) -> Mapping[str, StagedFile]:
-        """The files in the database's own folder, by leaf; those in folders below it are none of its own."""
+        """List the files in the database's own folder, by leaf; files in folders below it do not belong to the database."""
         listing = await self._container.list(self._place, in_full=True)
         found = {blob.name.removeprefix(self._place): StagedFile(blob) for blob in listing}
         return {leaf: held for leaf, held in found.items() if "/" not in leaf}
 
     async def put(self, file: SourceFile, data: bytes) -> None:
-        """Stage a small file whole, with its MD5; another who did the same before does no harm."""
+        """Stage a small file in one request, with its MD5. Safe to repeat: a file that is already there stays."""
         name, digest = self.name(file), md5(data, usedforsecurity=False).digest()
         settings = ContentSettings(content_md5=bytearray(digest))
         try:
@@ -91,7 +91,7 @@ class Staging:
             return
 
     async def blocks(self, file: SourceFile) -> dict[str, int]:
-        """The sizes of its blocks by id: those that wait to become a file, and those that have just become it."""
+        """The sizes of the file's blocks by id, uncommitted and committed."""
         name = self.name(file)
         async with translated(self._container.account, name):
             try:
@@ -101,16 +101,16 @@ class Staging:
         return {str(block.id): int(block.size) for blocks in both for block in blocks}
 
     async def stage(self, file: SourceFile, block: str, data: bytes) -> None:
-        """Stage one block; the service compares its MD5 with what arrived."""
+        """Stage one block; the service verifies its MD5."""
         name = self.name(file)
         async with translated(self._container.account, name):
             await self._container.blob(name).stage_block(block, data, length=len(data), validate_content=True)
 
     async def stage_from(self, file: SourceFile, block: str, url: str, offset: int, length: int) -> None:
-        """Have the service fetch one block by itself.
+        """Stage one block that the service itself fetches from a URL.
 
         Raises:
-            ForeignSourceError: it did not.
+            ForeignSourceError: the service did not fetch it.
         """
         name = self.name(file)
         async with translated(self._container.account, name):
@@ -126,7 +126,7 @@ class Staging:
                 raise
 
     async def commit(self, file: SourceFile, blocks: list[str]) -> None:
-        """Make a file of its blocks, without an MD5 yet; one that is there stays, perhaps it was verified meanwhile."""
+        """Commit the blocks as a file, still without an MD5. An existing file stays: another lane may have verified it."""
         name, metadata = self.name(file), {ETAG_KEY: file.etag}
         try:
             async with translated(self._container.account, name):
@@ -137,14 +137,14 @@ class Staging:
             return
 
     def read_back(self, file: SourceFile) -> ReadBack:
-        """What verifies a staged file."""
+        """The client that reads a staged file back and records its verification."""
         return ReadBack(self._container, self.name(file), file.etag)
 
     async def promote(self, file: SourceFile, over: StagedFile | None) -> bool:
-        """Copy a staged file to its place, over what was seen there; False while the service is still at it.
+        """Copy a staged file into place, over the blob that was listed there; False while the service is still copying.
 
         Raises:
-            TransientFailure: something else is in that place by now; look again.
+            TransientFailure: the blob there has changed since it was listed; list again.
         """
         name = f"{self._place}{file.leaf}"
         target = self._container.blob(name)

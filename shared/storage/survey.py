@@ -1,7 +1,7 @@
-"""A container looked at as a whole: which databases are not as they must be, by the pages of one listing alone.
+"""Survey of a container: which databases have drifted, from the pages of one listing.
 
-Names, sizes, MD5s and the headers of the control blobs are all in the listing, so a healthy database costs no call of its own;
-one that somebody else described costs one read.
+The listing has names, sizes, MD5s and the headers of the control blobs, so a healthy database costs no call of its own. A
+database whose metadata another program wrote costs one read.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
 
 _AT_ONCE = 16
-_BREATH = 64
-"""So many databases are judged before others on the event loop have their turn."""
-TOLD = 10
+_JUDGED_AT_ONCE = 64
+"""How many databases are judged before other tasks on the event loop get their turn."""
+MOST_REPORTED = 10
 DETAIL_LENGTH = 80
 
 
@@ -35,16 +35,16 @@ class _TooLargeError(Exception):
     pass
 
 
-class _Told(NamedTuple):
-    """What a database's metadata says, by its headers or, where they do not tell all, by itself."""
+class _Metadata(NamedTuple):
+    """A database's metadata, read from its headers or, where they are incomplete, from the blob."""
 
     known: ShardFields | None
     is_described: bool
     record: LayoutRecord | None = None
 
 
-class _Heap(NamedTuple):
-    """The blobs of a container, sorted by the database that they belong to; only those of names with this initial."""
+class _BlobsByDatabase(NamedTuple):
+    """The blobs of a container, grouped by database; only databases whose names begin with `initial`."""
 
     initial: str
     files: dict[str, list[ListedBlob]]
@@ -58,8 +58,8 @@ class _Heap(NamedTuple):
             if db is not None and self._is_mine(db):
                 self.controls[db] = blob
         elif is_layout_folder(top):
-            db, mark, _ = rest.partition("/")[0].rpartition("_shard_")
-            if mark and self._is_mine(db):
+            db, separator, _ = rest.partition("/")[0].rpartition("_shard_")
+            if separator and self._is_mine(db):
                 self.layouts.setdefault(db, []).append(blob)
         elif "/" not in rest and rest.startswith(f"{top}.") and self._is_mine(top):
             self.files.setdefault(top, []).append(blob)
@@ -72,33 +72,33 @@ class _Heap(NamedTuple):
 
 
 async def survey(container: Container, control: ControlBlobs, terms: Terms, *, turn: int, initial: str) -> AccountSurvey:
-    """Look at every database of a container and say which are not well, cut to what one pass deals with.
+    """Survey every database of a container and return those that drifted, cut to what one pass can handle.
 
-    A container too large for one step is told by its `initials` alone.
+    For a container that is too large for one step, the survey returns only its `initials`.
 
     Args:
-        container: which.
-        control: reads the metadata that others described.
-        terms: what is expected, and how patient to be.
-        turn: moves the window over what is more than fits one pass, so that everything has its turn.
-        initial: look only at databases whose names begin so; empty for all.
+        container: the container of the account.
+        control: reads the metadata that other programs wrote.
+        terms: the policy of the pass.
+        turn: moves the window when there is more than one pass can handle, so that every database has its turn.
+        initial: survey only databases whose names begin with it; empty for all.
 
     Raises:
-        ShardwarmError: what storage said.
+        ShardwarmError: storage refused or failed.
     """
-    heap, seen = _Heap(initial, {}, {}, {}), [0, 0]
+    blobs_by_db, seen = _BlobsByDatabase(initial, {}, {}, {}), [0, 0]
     ends = monotonic() + terms.look_seconds
     prefixes = [initial] if not initial else [initial, *(f"{count}shards/{initial}" for count in range(1, 33))]
     try:
         for prefix in prefixes:
-            await _gather(container, prefix, heap, seen, ends if not initial else None)
+            await _gather(container, prefix, blobs_by_db, seen, ends if not initial else None)
     except _TooLargeError:
         return AccountSurvey(initials=await _initials(container))
-    drifted = await _judged(container, control, heap, terms)
-    to_heal = rotating_window([one for one in drifted if one.can_be_healed], most=terms.most_actions, turn=turn)
-    to_tell = rotating_window([one for one in drifted if not one.can_be_healed], most=TOLD, turn=turn)
+    drifted = await _judged(container, control, blobs_by_db, terms)
+    to_heal = rotating_window([one for one in drifted if one.can_be_repaired], most=terms.most_actions, turn=turn)
+    to_tell = rotating_window([one for one in drifted if not one.can_be_repaired], most=MOST_REPORTED, turn=turn)
     return AccountSurvey(
-        databases=len(heap.names()),
+        databases=len(blobs_by_db.names()),
         pages=seen[0],
         blobs=seen[1],
         to_heal=to_heal,
@@ -107,12 +107,12 @@ async def survey(container: Container, control: ControlBlobs, terms: Terms, *, t
     )
 
 
-async def _gather(container: Container, prefix: str, heap: _Heap, seen: list[int], ends: float | None) -> None:
+async def _gather(container: Container, prefix: str, blobs_by_db: _BlobsByDatabase, seen: list[int], ends: float | None) -> None:
     async for page in container.pages(prefix, in_full=True):
         seen[0] += 1
         seen[1] += len(page)
         for blob in page:
-            heap.put(blob)
+            blobs_by_db.put(blob)
         if ends is not None and monotonic() > ends:
             raise _TooLargeError
 
@@ -127,49 +127,50 @@ async def _initials(container: Container) -> str:
             return "".join(sorted({name[0] for name in names if name[0].isalnum() and name[0].isascii()}))
 
 
-async def _judged(container: Container, control: ControlBlobs, heap: _Heap, terms: Terms) -> list[Drifted]:
+async def _judged(container: Container, control: ControlBlobs, blobs_by_db: _BlobsByDatabase, terms: Terms) -> list[Drifted]:
     now, turns = datetime.now(UTC), asyncio.Semaphore(_AT_ONCE)
 
-    async def known(db: str) -> _Told | Unusable:
-        blob = heap.controls.get(db)
+    async def known(db: str) -> _Metadata | Unusable:
+        blob = blobs_by_db.controls.get(db)
         if blob is None:
-            return _Told(None, is_described=True)
+            return _Metadata(None, is_described=True)
         summary = headers.read(blob.metadata)
         is_described = summary is not None and headers.is_whole(summary)
         try:
             if summary is not None and is_described and summary.get("shard_restored") is not True:
-                return _Told(metadata.fields(db, summary), is_described=True)
+                return _Metadata(metadata.fields(db, summary), is_described=True)
             async with turns:
                 document = (await control.read(container, db)).document
             found = metadata.fields(db, document)
-            return _Told(found, is_described=is_described, record=layout_history.pinned(document, found.shard_generation or ""))
+            pinned = layout_history.pinned(document, found.shard_generation or "")
+            return _Metadata(found, is_described=is_described, record=pinned)
         except Unusable as error:
             return error
 
     drifted: list[Drifted] = []
-    names = heap.names()
-    for start in range(0, len(names), _BREATH):
-        some = names[start : start + _BREATH]
-        for db, told in zip(some, await asyncio.gather(*map(known, some)), strict=True):
-            drifted += _drift(db, heap, told, terms, now)
+    names = blobs_by_db.names()
+    for start in range(0, len(names), _JUDGED_AT_ONCE):
+        some = names[start : start + _JUDGED_AT_ONCE]
+        for db, read in zip(some, await asyncio.gather(*map(known, some)), strict=True):
+            drifted += _drift(db, blobs_by_db, read, terms, now)
         await asyncio.sleep(0)
     return drifted
 
 
-def _drift(db: str, heap: _Heap, told: _Told | Unusable, terms: Terms, now: datetime) -> Iterable[Drifted]:
-    if isinstance(told, Unusable):
-        # It was left as it is by whoever met it, and is left by us.
-        yield Drifted(db=db, reason="refused", detail=sanitised_line(told.problem.message, DETAIL_LENGTH))
+def _drift(db: str, blobs_by_db: _BlobsByDatabase, read: _Metadata | Unusable, terms: Terms, now: datetime) -> Iterable[Drifted]:
+    if isinstance(read, Unusable):
+        # Shard runs leave unreadable metadata as it is, and so does the pass.
+        yield Drifted(db=db, reason="refused", detail=sanitised_line(read.problem.message, DETAIL_LENGTH))
         return
-    control = heap.controls.get(db)
+    control = blobs_by_db.controls.get(db)
     stored = Stored(
         db=db,
-        files=heap.files.get(db, []),
-        layouts=heap.layouts.get(db, []),
-        known=told.known,
+        files=blobs_by_db.files.get(db, []),
+        layouts=blobs_by_db.layouts.get(db, []),
+        known=read.known,
         described_at=control.modified if control else None,
-        is_described=told.is_described,
-        record=told.record,
+        is_described=read.is_described,
+        record=read.record,
     )
     found = judge(stored, terms, now)
     if found is not None:

@@ -13,15 +13,15 @@ from shared.agent.assignment import Assignment, AssignmentDocument
 from shared.blastdb.layout import split
 from shared.blastdb.volumes import MAX_VOLUMES
 from shared.errors import Code, Problem
-from shared.runs.warmup.assignment import Seat, assign
+from shared.runs.warmup.assignment import Candidate, assign
 from shared.runs.warmup.capacity import shards_per_node
 from shared.runs.warmup.labels import database_hash, labels_of
 from shared.runs.warmup.min_cost_flow import match
 from tests.effort import lines_executed
 
 
-def seats(*names, budget=None):
-    return [Seat(name, budget) for name in names]
+def candidates(*names, budget=None):
+    return [Candidate(name, budget) for name in names]
 
 
 def pool(count, first=0):
@@ -60,22 +60,22 @@ def fewest_moves(ceilings, held, replicas):
 def test_a_fresh_assignment_goes_by_the_nodes_names():
     names = pool(3)
 
-    assert assign(3, seats(*reversed(names))).nodes == {names[0]: (0,), names[1]: (1,), names[2]: (2,)}
-    assert assign(5, seats(*names)).nodes == {names[0]: (0, 3), names[1]: (1, 4), names[2]: (2,)}
-    assert assign(2, seats(*names)).nodes == {names[0]: (0,), names[1]: (1,)}
+    assert assign(3, candidates(*reversed(names))).nodes == {names[0]: (0,), names[1]: (1,), names[2]: (2,)}
+    assert assign(5, candidates(*names)).nodes == {names[0]: (0, 3), names[1]: (1, 4), names[2]: (2,)}
+    assert assign(2, candidates(*names)).nodes == {names[0]: (0,), names[1]: (1,)}
 
 
 def test_fresh_replicas_lie_on_distinct_nodes_evenly():
-    assignment = assign(3, seats("a", "b", "c"), replicas=2)
+    assignment = assign(3, candidates("a", "b", "c"), replicas=2)
 
     assert assignment.nodes == {"a": (0, 1), "b": (0, 2), "c": (1, 2)}
 
 
 def test_a_lost_node_moves_only_what_it_held():
     names = pool(5)
-    before = assign(5, seats(*names))
+    before = assign(5, candidates(*names))
 
-    after = assign(5, seats(*names[:2], *names[3:]), before)
+    after = assign(5, candidates(*names[:2], *names[3:]), before)
 
     assert gains(before, after) == {names[0]: (2,)}
     assert all(set(before.nodes[name]) <= set(after.nodes[name]) for name in after.nodes)
@@ -83,34 +83,34 @@ def test_a_lost_node_moves_only_what_it_held():
 
 def test_a_replaced_node_gets_exactly_what_the_lost_one_held():
     names = pool(5)
-    before = assign(5, seats(*names))
+    before = assign(5, candidates(*names))
 
-    after = assign(5, seats(*names[:2], *names[3:], "aks-blastpool-000000"), before)
+    after = assign(5, candidates(*names[:2], *names[3:], "aks-blastpool-000000"), before)
 
     assert gains(before, after) == {"aks-blastpool-000000": (2,)}
 
 
 def test_a_node_that_sorts_first_shifts_nobody():
-    before = assign(3, seats("b", "c", "d"))
+    before = assign(3, candidates("b", "c", "d"))
 
-    assert assign(3, seats("a", "b", "c", "d"), before) == before
+    assert assign(3, candidates("a", "b", "c", "d"), before) == before
 
 
 def test_a_cordoned_node_gives_up_its_shards_and_takes_none_back_unasked():
     names = pool(4)
-    before = assign(3, seats(*names))
+    before = assign(3, candidates(*names))
 
-    cordoned = assign(3, seats(*names[1:]), before)
-    uncordoned = assign(3, seats(*names), cordoned)
+    cordoned = assign(3, candidates(*names[1:]), before)
+    uncordoned = assign(3, candidates(*names), cordoned)
 
     assert gains(before, cordoned) == {names[3]: (0,)}
     assert uncordoned == cordoned
 
 
 def test_added_nodes_relieve_only_those_who_hold_too_many():
-    before = assign(10, seats(*pool(5)))
+    before = assign(10, candidates(*pool(5)))
 
-    after = assign(10, seats(*pool(10)), before)
+    after = assign(10, candidates(*pool(10)), before)
 
     check(after, pool(10), 10)
     assert moved(before, after) == 5
@@ -118,17 +118,17 @@ def test_added_nodes_relieve_only_those_who_hold_too_many():
 
 
 def test_more_replicas_add_and_fewer_take_away_without_a_move():
-    one = assign(4, seats(*pool(8)))
-    two = assign(4, seats(*pool(8)), one, replicas=2)
+    one = assign(4, candidates(*pool(8)))
+    two = assign(4, candidates(*pool(8)), one, replicas=2)
 
     assert moved(one, two) == 4
-    assert moved(two, assign(4, seats(*pool(8)), two, replicas=1)) == 0
+    assert moved(two, assign(4, candidates(*pool(8)), two, replicas=1)) == 0
 
 
 def test_shards_of_another_count_are_other_volumes_and_count_for_nothing():
     before = Assignment(shard_count=4, nodes={"a": (1,), "b": (0,), "c": (2, 3)})
 
-    after = assign(2, seats("a", "b"), before)
+    after = assign(2, candidates("a", "b"), before)
 
     assert after.nodes == {"a": (0,), "b": (1,)}
     assert moved(before, after) == 2
@@ -152,21 +152,21 @@ def test_rearrangements_that_a_careless_search_misses_are_found(ceilings, held, 
 
 
 def test_bytes_bound_what_a_node_gets():
-    assignment = assign(4, [Seat("a", 10), Seat("b", 100), Seat("c", 0)], shard_bytes=(10, 10, 10, 10))
+    assignment = assign(4, [Candidate("a", 10), Candidate("b", 100), Candidate("c", 0)], shard_bytes=(10, 10, 10, 10))
 
     assert assignment.nodes == {"a": (0,), "b": (1, 2, 3)}
 
 
 def test_what_every_node_needs_besides_counts_against_its_budget():
-    assert assign(2, seats("a", "b", budget=10), shard_bytes=(10, 10)).nodes == {"a": (0,), "b": (1,)}
+    assert assign(2, candidates("a", "b", budget=10), shard_bytes=(10, 10)).nodes == {"a": (0,), "b": (1,)}
 
-    refused = assign(2, seats("a", "b", budget=10), shard_bytes=(10, 10), companion_bytes=1)
+    refused = assign(2, candidates("a", "b", budget=10), shard_bytes=(10, 10), companion_bytes=1)
 
     assert refused.code is Code.CLUSTER_TOO_SMALL
 
 
 def test_what_does_not_fit_is_refused_with_numbers():
-    refused = assign(8, seats(*pool(3), budget=20), replicas=2, shard_bytes=[10] * 8)
+    refused = assign(8, candidates(*pool(3), budget=20), replicas=2, shard_bytes=[10] * 8)
 
     assert refused.code is Code.CLUSTER_TOO_SMALL
     assert "8 shards with 2 replicas need 16 places; 3 nodes have memory for 6." in refused.message
@@ -177,18 +177,18 @@ def test_what_does_not_fit_is_refused_with_numbers():
     [(0, 1, Code.NO_READY_NODES), (2, 3, Code.TOO_FEW_NODES), (2, 0, Code.TOO_FEW_NODES), (2, -1, Code.TOO_FEW_NODES)],
 )
 def test_too_few_nodes_are_refused_with_their_code(count, replicas, code):
-    assert assign(4, seats(*pool(count)), replicas=replicas).code is code
+    assert assign(4, candidates(*pool(count)), replicas=replicas).code is code
 
 
 def test_a_seat_twice_or_too_few_sizes_are_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="distinct names"):
-        assign(1, seats("a", "a"))
+        assign(1, candidates("a", "a"))
     with pytest.raises(ValueError, match="size for every shard"):
-        assign(2, seats("a"), shard_bytes=(1,))
+        assign(2, candidates("a"), shard_bytes=(1,))
 
 
 def test_a_matching_without_places_is_a_mistake_of_the_caller():
-    with pytest.raises(ValueError, match="not enough places"):
+    with pytest.raises(ValueError, match="do not have enough places"):
         match([1], [0, 0], 1)
 
 
@@ -272,7 +272,7 @@ def test_law_whatever_happens_to_the_nodes_all_is_covered_and_nobody_overloaded(
     assume(replicas <= len(names))
     assignment = None
     for turn in range(4):
-        assignment = assign(shard_count, seats(*names), assignment, replicas=replicas)
+        assignment = assign(shard_count, candidates(*names), assignment, replicas=replicas)
         check(assignment, names, shard_count, replicas)
         names = data.draw(node_sets.filter(lambda drawn: len(drawn) >= replicas), label=f"nodes after turn {turn}")
 
@@ -280,20 +280,20 @@ def test_law_whatever_happens_to_the_nodes_all_is_covered_and_nobody_overloaded(
 @given(node_sets, node_sets, shard_counts, replica_counts, st.randoms(use_true_random=False))
 def test_law_the_order_of_nodes_plays_no_part_and_repeating_changes_nothing(names, later, shard_count, replicas, chance):
     assume(replicas <= min(len(names), len(later)))
-    before = assign(shard_count, seats(*names), replicas=replicas)
-    after = assign(shard_count, seats(*later), before, replicas=replicas)
+    before = assign(shard_count, candidates(*names), replicas=replicas)
+    after = assign(shard_count, candidates(*later), before, replicas=replicas)
     chance.shuffle(later)
 
-    again = assign(shard_count, seats(*later), before, replicas=replicas)
+    again = assign(shard_count, candidates(*later), before, replicas=replicas)
 
     assert (again, list(again.nodes)) == (after, list(after.nodes))
-    assert assign(shard_count, seats(*later), after, replicas=replicas) == after
+    assert assign(shard_count, candidates(*later), after, replicas=replicas) == after
 
 
 @given(node_sets, node_sets, shard_counts)
 def test_law_without_replicas_only_the_homeless_and_the_surplus_move(names, later, shard_count):
-    before = assign(shard_count, seats(*names))
-    after = assign(shard_count, seats(*later), before)
+    before = assign(shard_count, candidates(*names))
+    after = assign(shard_count, candidates(*later), before)
     ceiling = shards_per_node(shard_count, len(later))
 
     homeless = sum(len(shards) for name, shards in before.nodes.items() if name not in later)
@@ -311,7 +311,7 @@ def test_law_no_matching_moves_fewer_shards(ceilings, held, replicas):
     least = fewest_moves(ceilings, held, replicas)
 
     if least is None:
-        with pytest.raises(ValueError, match="not enough places"):
+        with pytest.raises(ValueError, match="do not have enough places"):
             match(ceilings, held, replicas)
         return
     matched = match(ceilings, held, replicas)
@@ -324,7 +324,7 @@ def test_law_no_matching_moves_fewer_shards(ceilings, held, replicas):
     st.lists(st.integers(0, 60), min_size=1, max_size=8), st.lists(st.integers(0, 20), min_size=1, max_size=10), replica_counts
 )
 def test_law_no_node_gets_more_bytes_than_its_budget(budgets, shard_bytes, replicas):
-    there = [Seat(f"n{number}", budget) for number, budget in enumerate(budgets)]
+    there = [Candidate(f"n{number}", budget) for number, budget in enumerate(budgets)]
 
     assignment = assign(len(shard_bytes), there, replicas=replicas, shard_bytes=shard_bytes, companion_bytes=3)
 
@@ -348,10 +348,10 @@ def test_five_hundred_nodes_and_a_thousand_volumes_are_little_work(replicas):
     names = pool(500)
 
     shard_bytes, splitting = lines_executed(lambda: split(volumes, 32).shard_bytes(volumes))
-    there = [Seat(name, 2**40) for name in names]
+    there = [Candidate(name, 2**40) for name in names]
     fresh, assigning = lines_executed(lambda: assign(32, there, replicas=replicas, shard_bytes=shard_bytes))
     lost = set(chance.sample(names, 50))
-    later = [seat for seat in there if seat.name not in lost] + [Seat(name, 2**40) for name in pool(50, first=500)]
+    later = [seat for seat in there if seat.name not in lost] + [Candidate(name, 2**40) for name in pool(50, first=500)]
     after, moving = lines_executed(lambda: assign(32, later, fresh, replicas=replicas, shard_bytes=shard_bytes))
 
     assert splitting + assigning + moving < MOST_LINES
@@ -370,7 +370,7 @@ def test_law_a_scrambled_cluster_is_put_right_with_little_work(seed):
     nodes = {name: tuple(shard for shard in range(32) if chance.random() < 0.6) for name in crowded}
 
     scrambled = Assignment(shard_count=32, nodes=nodes)
-    after, work = lines_executed(lambda: assign(32, seats(*names), scrambled, replicas=replicas))
+    after, work = lines_executed(lambda: assign(32, candidates(*names), scrambled, replicas=replicas))
 
     assert work < MOST_LINES
     check(after, names, 32, replicas)

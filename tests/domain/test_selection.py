@@ -127,7 +127,7 @@ def test_several_shards_share_a_node_when_no_set_gives_each_one():
 
     assert (choice.fits, choice.shard_count, choice.shards_per_node) == (True, 8, 2)
     assert choice.node_bytes == 25 * GIBIBYTE
-    assert "burdens the fullest node least" in choice.reason
+    assert "loads the fullest node least" in choice.reason
 
 
 def test_a_requested_count_above_the_nodes_is_used_when_memory_allows():
@@ -153,7 +153,7 @@ def test_a_requested_count_that_is_not_there_is_refused_with_those_that_are():
 
     assert choice.problem.code is Code.SHARD_SET_NOT_FOUND
     assert choice.problem.target == "3"
-    assert "there are 1, 2. Ask for one of these" in choice.problem.message
+    assert "the sets are 1, 2. Ask for one of these" in choice.problem.message
 
 
 def test_only_available_sets_are_chosen():
@@ -194,7 +194,7 @@ def test_a_refusal_says_how_many_nodes_or_which_machine_would_do():
 
     assert choice.problem.message == (
         "1 shard of up to 269.00 GiB, and 0.00 GiB for every node, do not fit: of 128.00 GiB memory a node, shards may fill "
-        "64.00 GiB; 1 node can take 0 of 1. N = 5 fits 5 nodes like these. N = 1 fits 1 node with 538.00 GiB each, "
+        "64.00 GiB; 1 node can hold 0 of 1. N = 5 fits 5 nodes like these. N = 1 fits 1 node with 538.00 GiB each, "
         "such as Standard_E96s_v5."
     )
 

@@ -12,7 +12,7 @@ from shared.agent.report import parse_report, percent
 from shared.runs.warmup.facts import Limits, NodeFacts, PodFacts, Readings, RolloutFacts
 from shared.runs.warmup.node_status import NodeReason
 from shared.runs.warmup.progress import PHASE_LABELS
-from shared.runs.warmup.reading import in_short
+from shared.runs.warmup.reading import summarised
 from shared.runs.warmup.status import WarmStatus, status_of
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -158,7 +158,7 @@ def test_pods_of_an_older_kind_keep_it_from_being_warm():
     status = judged(rollout=ROLLOUT.model_copy(update={"updated": 1}))
 
     assert status.status == "Loading"
-    assert status.error == "1 of 2 pods are of the newest kind."
+    assert status.error == "1 of 2 pods are up to date."
 
 
 def test_without_a_daemonset_nothing_is_warm():
@@ -424,7 +424,7 @@ def test_the_worst_node_decides_and_comes_first():
 def test_node_that_is_lost_is_told_to_who_assigns_although_another_one_fails():
     status = judged(pod_on("n1", phase="Failed", reason="Evicted"), nodes=[NodeFacts(name="n1", ready=True)])
 
-    reading = in_short(status, None)
+    reading = summarised(status, None)
 
     assert (reading.status, reading.nodes_failed, reading.nodes_stale, reading.is_stale) == ("Failed", 1, 1, True)
 

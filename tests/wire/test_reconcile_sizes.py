@@ -8,7 +8,7 @@ from shared.runs.reconcile.children import prepare_run, shard_run
 from shared.runs.reconcile.payloads import AccountSurvey, Drifted
 from shared.runs.reconcile.result import Action, ReconcileResult
 from shared.settings import Settings
-from shared.storage.survey import DETAIL_LENGTH, TOLD
+from shared.storage.survey import DETAIL_LENGTH, MOST_REPORTED
 from tests.wire import reconciling
 from tests.wire.test_sizes import ACCOUNT, DB, RUN, STEP_BYTES, size_bytes
 
@@ -21,7 +21,9 @@ PROBLEM = Problem(code=max(Code, key=len), message="m" * 300, target=DB)
 
 
 def survey(healed):
-    return AccountSurvey(databases=10**6, blobs=10**9, pages=10**5, to_heal=(DRIFTED,) * healed, to_tell=(DRIFTED,) * TOLD)
+    return AccountSurvey(
+        databases=10**6, blobs=10**9, pages=10**5, to_heal=(DRIFTED,) * healed, to_tell=(DRIFTED,) * MOST_REPORTED
+    )
 
 
 def test_a_survey_is_bounded_by_the_share_of_a_pass():

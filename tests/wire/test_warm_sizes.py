@@ -15,7 +15,7 @@ from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.expiry import Expire
 from shared.runs.warmup.facts import NodeFacts, PodFacts, Readings, RolloutFacts
 from shared.runs.warmup.payloads import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, WatchState
-from shared.runs.warmup.reading import in_short
+from shared.runs.warmup.reading import summarised
 from shared.runs.warmup.status import status_of
 
 STEP_BYTES = 4096
@@ -59,7 +59,7 @@ REQUEST = WarmRun(
     watch=WATCH,
 )
 COUNTS = {"files_total": 10**6, "files_done": 10**6, "bytes_total": 10**15, "bytes_done": 10**15, "bytes_moved": 10**15}
-READING = in_short(status_of(DOCUMENT, READINGS, MOMENT), None).model_copy(update={**COUNTS, "resident_percent": 100})
+READING = summarised(status_of(DOCUMENT, READINGS, MOMENT), None).model_copy(update={**COUNTS, "resident_percent": 100})
 PROBLEM = not_warm(max(Code.WARMUP_TIMED_OUT, Code.WARMUP_FAILED, key=len), REQUEST, READING)
 
 STEPS = {

@@ -1,6 +1,6 @@
-"""Which node holds which shards: stored and stable, never derived from the order in which nodes happen to be listed.
+"""Assignment of shards to nodes: stored and stable, never derived from the order in which nodes are listed.
 
-In the replaced system shard i belonged to the i-th ready node, and one node not ready moved every later shard (contract 2.5).
+In the replaced system shard i belonged to the i-th ready node, so that one unready node moved every later shard (contract 2.5).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from shared.runs.warmup.capacity import least_ceiling, room
 from shared.runs.warmup.min_cost_flow import match
 
 
-class Seat(NamedTuple):
-    """A node that may hold shards: ready, uncordoned, of the workload pool.
+class Candidate(NamedTuple):
+    """A node that may hold shards: ready, uncordoned, in the workload pool.
 
-    `budget_bytes` is what this database may fill there; None when bytes are not to be looked at.
+    `budget_bytes` is how much of its memory this database may fill; None means no limit.
     """
 
     name: str
@@ -24,33 +24,34 @@ class Seat(NamedTuple):
 
 def assign(
     shard_count: int,
-    seats: Sequence[Seat],
+    candidates: Sequence[Candidate],
     previous: Assignment | None = None,
     *,
     replicas: int = 1,
     shard_bytes: Sequence[int] = (),
     companion_bytes: int = 0,
 ) -> Assignment | Problem:
-    """Every shard on `replicas` nodes, none with more than it must, and as few shards moved as that allows.
+    """Assign every shard to `replicas` nodes, as evenly as possible, and with that move as few shards as possible.
 
-    Depends on the values alone, not on the order of the seats; applied to its own result it changes nothing. Without a
-    previous assignment shards go to nodes in order of their names. A node that is lost, replaced or cordoned is one that
-    has no seat: what it held moves, the others keep what they hold. A node more gets only what others now have too many of.
+    The result depends on the values alone, not on the order of the nodes; applied to its own result it changes nothing. Without a
+    previous assignment, shards go to nodes in the order of their names. A lost, replaced or cordoned node is not among the
+    candidates: its shards move, and the other nodes keep theirs. An added node gets only shards that other nodes now have too
+    many of.
 
     Args:
-        shard_count: N; a previous assignment with another N counts for nothing, its shards being other volumes.
-        seats: where shards may go; names are distinct.
-        previous: what the nodes hold.
-        replicas: on how many nodes each shard is to be.
-        shard_bytes: the bytes of each shard; needed where seats have a budget.
-        companion_bytes: what each node needs once besides.
+        shard_count: N; a previous assignment with another N is ignored, because its shards have other volumes.
+        candidates: the nodes that may hold shards; names are distinct.
+        previous: the assignment that the nodes hold now.
+        replicas: how many nodes each shard needs.
+        shard_bytes: the bytes of each shard; required if candidates have a budget.
+        companion_bytes: the bytes that each node needs once, in addition to its shards.
 
     Raises:
         ValueError: names repeat, or there are not as many sizes as shards.
     """
-    ordered = sorted(seats)
-    if len({seat.name for seat in ordered}) != len(ordered) or len(shard_bytes) not in (0, shard_count):
-        raise ValueError("seats have distinct names, and there is a size for every shard or for none")
+    ordered = sorted(candidates)
+    if len({node.name for node in ordered}) != len(ordered) or len(shard_bytes) not in (0, shard_count):
+        raise ValueError("node names must be distinct, and there must be a size for every shard or for none")
     rooms = _rooms(ordered, shard_count, shard_bytes, companion_bytes)
     ceiling = least_ceiling(rooms, shard_count, replicas)
     if ceiling is None or not 1 <= replicas <= len(ordered):
@@ -58,24 +59,24 @@ def assign(
     had = previous.nodes if previous is not None and previous.shard_count == shard_count else {}
     matched = match([min(ceiling, one) for one in rooms], _held(shard_count, ordered, had), replicas)
     nodes = {
-        seat.name: tuple(shard for shard in range(shard_count) if matched[shard] >> number & 1)
-        for number, seat in enumerate(ordered)
+        node.name: tuple(shard for shard in range(shard_count) if matched[shard] >> number & 1)
+        for number, node in enumerate(ordered)
     }
     return Assignment(shard_count=shard_count, nodes={name: shards for name, shards in nodes.items() if shards})
 
 
-def _rooms(seats: Sequence[Seat], shard_count: int, shard_bytes: Sequence[int], companion_bytes: int) -> list[int]:
+def _rooms(candidates: Sequence[Candidate], shard_count: int, shard_bytes: Sequence[int], companion_bytes: int) -> list[int]:
     limits = {
         budget: shard_count if budget is None else room(shard_bytes or [0] * shard_count, budget, companion_bytes)
-        for budget in {seat.budget_bytes for seat in seats}
+        for budget in {node.budget_bytes for node in candidates}
     }
-    return [limits[seat.budget_bytes] for seat in seats]
+    return [limits[node.budget_bytes] for node in candidates]
 
 
-def _held(shard_count: int, seats: Sequence[Seat], had: Mapping[str, Shards]) -> list[int]:
+def _held(shard_count: int, candidates: Sequence[Candidate], had: Mapping[str, Shards]) -> list[int]:
     held = [0] * shard_count
-    for number, seat in enumerate(seats):
-        for shard in had.get(seat.name, ()):
+    for number, node in enumerate(candidates):
+        for shard in had.get(node.name, ()):
             held[shard] |= 1 << number
     return held
 

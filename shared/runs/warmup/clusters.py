@@ -1,4 +1,4 @@
-"""AKS clusters as values: which one, what ARM says of it, what Kubernetes says of its nodes."""
+"""AKS clusters as values: a cluster's address, its state and pools in ARM, and access to its API server."""
 
 from hashlib import sha256
 from typing import Literal, NamedTuple
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.errors import Code, Conflict
 
 WORKLOAD_LABEL = ("workload", "blast")
-"""The label and the taint of the pool that searches run on; AKS and the consumers give it (contract 7.2)."""
+"""The label and taint of the node pool that searches run on; AKS and the consumers set it (contract 7.2)."""
 
 
 class ClusterRef(BaseModel):
@@ -22,13 +22,13 @@ class ClusterRef(BaseModel):
 
     @property
     def key(self) -> str:
-        """What leases and operation ids know the cluster by: its name, and a hash that tells clusters of one name apart."""
+        """The cluster's key in leases and operation ids: its name, and a hash that tells clusters of the same name apart."""
         address = f"{self.subscription_id}/{self.resource_group}/{self.name}".lower()
         return f"{self.name.lower()}-{sha256(address.encode()).hexdigest()[:12]}"
 
 
 class Pool(NamedTuple):
-    """One agent pool; `memory` of its machines is looked up, or read from its nodes."""
+    """One agent pool, as ARM describes it."""
 
     name: str
     vm_size: str
@@ -38,7 +38,7 @@ class Pool(NamedTuple):
 
 
 class ClusterFacts(NamedTuple):
-    """What ARM says. `is_running` covers power and provisioning."""
+    """The state of a cluster in ARM: power, provisioning and pools."""
 
     power_state: str
     provisioning_state: str
@@ -46,19 +46,19 @@ class ClusterFacts(NamedTuple):
 
     @property
     def is_running(self) -> bool:
-        """Whether the cluster can be worked with."""
+        """Whether the cluster is powered on and provisioned, so that its API server can answer."""
         return self.power_state == "Running" and self.provisioning_state not in {"Deleting", "Failed", "Creating"}
 
 
 class Access(NamedTuple):
-    """Where a cluster's API server is and how to know it; who calls brings a token of their own."""
+    """The address and CA certificate of a cluster's API server; the caller adds its own token."""
 
     server: str
     ca_certificate: bytes
 
 
 def refuse_unfit(cluster: ClusterRef, facts: ClusterFacts) -> None:
-    """Refuse a cluster that nothing can be warmed on.
+    """Refuse a cluster on which no database can be warmed.
 
     Raises:
         Conflict: it is not running, or has no pool for searches.
@@ -68,5 +68,5 @@ def refuse_unfit(cluster: ClusterRef, facts: ClusterFacts) -> None:
         message = f"Cluster '{cluster.name}' is not running ({state}). Start it, then warm."
         raise Conflict(Code.CLUSTER_STOPPED, message, target=cluster.name)
     if not any(pool.is_workload for pool in facts.pools):
-        message = f"Cluster '{cluster.name}' has no pool with the label workload=blast. Add one; searches run there."
+        message = f"Cluster '{cluster.name}' has no pool with the label workload=blast. Add one: searches run there."
         raise Conflict(Code.NO_WORKLOAD_POOL, message, target=cluster.name)

@@ -1,4 +1,4 @@
-"""What a cluster showed at one moment, as far as a warmup is judged by it; a Kubernetes client fills these in."""
+"""Facts about a cluster at one moment, as far as the warm status needs them; the Kubernetes client fills them in."""
 
 from datetime import datetime
 
@@ -22,10 +22,10 @@ class RolloutFacts(_Fact):
 class PodFacts(_Fact):
     """One pod of the DaemonSet.
 
-    `node` is where it is bound to, or, while it is not scheduled, the node that its affinity names; None when neither is
-    there. `reason` and `message` are the pod's own (`Evicted`); `waiting_*` the agent container's present state and
-    `terminated_reason` its last end (`OOMKilled`). `unschedulable` is the scheduler's message. `report` is the annotation
-    as text.
+    `node` is the node that it is bound to or, until it is scheduled, the node that its affinity names; None without either.
+    `reason` and `message` are the pod's own (`Evicted`). `waiting_*` is the agent container's present state, and
+    `terminated_reason` why it last ended (`OOMKilled`). `unschedulable` is the scheduler's message. `report` is the text of the
+    agent's annotation.
     """
 
     name: str
@@ -54,7 +54,7 @@ class NodeFacts(_Fact):
 
 
 class Readings(_Fact):
-    """One look at a cluster. `rollout` is None when there is no DaemonSet."""
+    """One observation of a cluster. `rollout` is None when there is no DaemonSet."""
 
     rollout: RolloutFacts | None = None
     pods: tuple[PodFacts, ...] = ()
@@ -62,9 +62,9 @@ class Readings(_Fact):
 
 
 class Limits(_Fact):
-    """What is believed. A report is too old after `report_seconds`: three of the agent's intervals and some slack.
+    """Limits on what evidence counts. A report is too old after `report_seconds`: three of the agent's intervals and some slack.
 
-    `resident_percent` guards against a claim that its own numbers deny; the agent's threshold is the stricter one.
+    `resident_percent` catches a report whose own numbers contradict its claim to be warm; the agent's threshold is stricter.
     """
 
     report_seconds: float = 200.0

@@ -1,8 +1,8 @@
-"""Shards matched to nodes so that as few as possible move: a minimum-cost flow, solved exactly.
+"""Minimum-cost flow that matches shards to nodes and moves as few shards as possible; solved exactly.
 
-Each shard wants `replicas` distinct nodes, each node takes at most its ceiling; a pair that was there before costs 0, a new
-one 1. Units are added one by one along a cheapest path that may rearrange what is placed already (successive shortest
-paths). A set of nodes is an integer whose bit k is node k, so that 500 nodes are looked at in one operation.
+Each shard needs `replicas` distinct nodes, and each node takes at most its ceiling. A pair that existed before costs 0, a new one
+1. The algorithm is successive shortest paths: it adds one unit at a time along a cheapest path, which may move shards that are
+already placed. A set of nodes is an integer whose bit k is node k, so that one operation covers 500 nodes.
 """
 
 from collections import deque
@@ -13,39 +13,39 @@ _NO_PATH = (10**9, 0)
 
 
 class _Step(NamedTuple):
-    """The shard on the way displaces `shard` from `node`."""
+    """One step of a path: the shard that is being placed displaces `shard` from `node`."""
 
     shard: int
     node: int
 
 
 def match(ceilings: Sequence[int], held: Sequence[int], replicas: int) -> list[int]:
-    """For each shard the set of its nodes.
+    """Match shards to nodes; returns for each shard the set of its nodes.
 
     Args:
         ceilings: how many shards each node may have.
-        held: for each shard the set of nodes that have it already.
-        replicas: how many nodes each shard is to have.
+        held: for each shard the set of nodes that already have it.
+        replicas: how many nodes each shard needs.
 
     Raises:
-        ValueError: the nodes have not enough places.
+        ValueError: the nodes do not have enough places.
     """
-    board = _Board(ceilings, held)
-    # What stays where it is costs nothing, so it is part of some cheapest flow; only after it, what must move.
+    placement = _Placement(ceilings, held)
+    # A shard that stays costs nothing, so it is part of some cheapest flow: place those first, then the shards that must move.
     for shard in range(len(held)):
-        while board.on[shard].bit_count() < replicas and board.place(shard, board.held[shard]):
+        while placement.on[shard].bit_count() < replicas and placement.place(shard, placement.held[shard]):
             pass
     for shard in range(len(held)):
-        while board.on[shard].bit_count() < replicas:
-            # Without a node of its own to return to, a shard's cheapest path costs 1 at least: a free node is one.
-            returns = board.held[shard] & ~board.on[shard]
-            if not (not returns and board.place(shard, board.all_nodes)) and not board.rearrange(shard):
-                raise ValueError("the nodes have not enough places")
-    return board.on
+        while placement.on[shard].bit_count() < replicas:
+            # A shard without a former node to return to has a cheapest path of cost 1 or more, and taking a free node costs 1.
+            returns = placement.held[shard] & ~placement.on[shard]
+            if not (not returns and placement.place(shard, placement.all_nodes)) and not placement.rearrange(shard):
+                raise ValueError("the nodes do not have enough places")
+    return placement.on
 
 
-class _Board:
-    """Who is where. `_free_at[c]` is the set of nodes with c shards that may take another."""
+class _Placement:
+    """Which nodes hold each shard so far. `_free_at[c]` is the set of nodes with c shards that can take another."""
 
     def __init__(self, ceilings: Sequence[int], held: Sequence[int]) -> None:
         self.held = list(held)
@@ -70,8 +70,8 @@ class _Board:
     def rearrange(self, shard: int) -> bool:
         """Give a shard one more node along a cheapest path of displacements; False if there is no path.
 
-        There is no cycle that saves moves, the matching so far being a cheapest one: so the search ends, and a shortest
-        path among the cheapest visits no node twice.
+        The matching so far is a cheapest one, so no cycle saves moves. Therefore the search ends, and a shortest path among the
+        cheapest visits no node twice.
         """
         cost, came_by = self._search(shard)
         free = sum(self._free_at)
@@ -105,7 +105,7 @@ class _Board:
         return cost, came_by
 
     def _displacement(self, shard: int, other: int) -> tuple[int, int]:
-        """The nodes at which the shard takes the other's place most cheaply, and the change in moves."""
+        """The nodes on which the shard replaces the other at the lowest cost, and the change in moves."""
         nodes = self.on[other] & ~self.on[shard]
         mine, others = self.held[shard], self.held[other]
         if saving := nodes & mine & ~others:

@@ -1,6 +1,7 @@
-"""Whether one node is warm, and if not, why: never on less than complete, recent evidence about this very assignment.
+"""Status of one node: warm only on complete and recent evidence about this assignment, else the reason why not.
 
-Evidence is about (database, generation, N, shards, node); what lacks or contradicts one of them is none (contract 12.14).
+Evidence names database, generation, N, shards and node. A report that lacks or contradicts one of them is no evidence
+(contract 12.14).
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ MESSAGE_LENGTH = 240
 
 
 class NodeReason(StrEnum):
-    """Our codes; an agent's own come through as they are. A contract: never renamed."""
+    """Reason codes of this app; an agent's own codes pass unchanged. They are a contract: never renamed."""
 
     NODE_GONE = "NodeGone"
     NODE_NOT_READY = "NodeNotReady"
@@ -62,10 +63,10 @@ _WAITING = {
 
 
 class NodeStatus(NamedTuple):
-    """One node's standing. `report` is there only when it is about this assignment, whatever it says.
+    """One node's status. `report` is set only when it is about this assignment.
 
-    `state` is warm, or why not: failed (somebody must act), stale (it must be assigned or warmed anew), unknown (no
-    evidence that can be trusted), loading (on its way).
+    `state` is warm, or one of: failed (a person must act), stale (it must be assigned or warmed again), unknown (there is no
+    trustworthy evidence), loading (it is getting warm).
     """
 
     node: str
@@ -77,7 +78,7 @@ class NodeStatus(NamedTuple):
     report: AgentReport | None = None
 
 
-def verdict_on(node: str, document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits) -> NodeStatus:
+def node_status_of(node: str, document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits) -> NodeStatus:
     """Judge one node of an assignment."""
     pod = _pod_on(node, readings.pods)
     unfit = _unfit_node(next((facts for facts in readings.nodes if facts.name == node), None), node)
@@ -96,10 +97,10 @@ def verdict_on(node: str, document: AssignmentDocument, readings: Readings, now:
     report = parse_report(pod.report)
     if report is None:
         return NodeStatus(node, "unknown", "unknown", NodeReason.REPORT_UNREADABLE, f"{pod.name}'s report cannot be read.", pod)
-    return _verdict_by_report(node, report, pod, document, readings, now, limits)
+    return _status_by_report(node, report, pod, document, readings, now, limits)
 
 
-def _verdict_by_report(
+def _status_by_report(
     node: str,
     report: AgentReport,
     pod: PodFacts,
@@ -117,7 +118,7 @@ def _verdict_by_report(
         adapts = rolling or foreign[0] in (NodeReason.ASSIGNMENT_MISMATCH, NodeReason.MODE_MISMATCH)
         return NodeStatus(node, "loading" if adapts else "stale", "unknown", *foreign, pod)
     if abs(now - report.updated_at) > timedelta(seconds=limits.report_seconds):
-        message = f"The last report is of {report.updated_at:%Y-%m-%dT%H:%M:%SZ}, more than {limits.report_seconds:.0f} s off."
+        message = f"The last report is from {report.updated_at:%Y-%m-%dT%H:%M:%SZ}, more than {limits.report_seconds:.0f} s away."
         return NodeStatus(node, "unknown", "unknown", NodeReason.REPORT_TOO_OLD, message, pod, report)
     said = sanitised_line(report.message, MESSAGE_LENGTH) if report.message else None
     if report.phase == "failed":
@@ -127,10 +128,10 @@ def _verdict_by_report(
         return NodeStatus(node, "stale", report.phase, NodeReason.NOT_HOT, message, pod, report)
     if not report.warm:
         return NodeStatus(node, "loading", report.phase, report.reason, said, pod, report)
-    return _verdict_on_claim(node, report, pod, limits)
+    return _status_by_warm_report(node, report, pod, limits)
 
 
-def _verdict_on_claim(node: str, report: AgentReport, pod: PodFacts, limits: Limits) -> NodeStatus:
+def _status_by_warm_report(node: str, report: AgentReport, pod: PodFacts, limits: Limits) -> NodeStatus:
     resident = percent(report.resident_bytes, report.resident_total)
     if report.phase != "completed" or not report.is_complete:
         message = (
@@ -148,7 +149,7 @@ def _verdict_on_claim(node: str, report: AgentReport, pod: PodFacts, limits: Lim
 
 
 def _pod_on(node: str, pods: Sequence[PodFacts]) -> PodFacts | None:
-    """The pod that speaks for a node: one that lives before one that ends or has ended, then the latest."""
+    """The pod that represents a node: a living pod before one that is ending or has ended, then the latest."""
     there = [pod for pod in pods if pod.node == node] or [pod for pod in pods if pod.node is None and pod.unschedulable]
     return max(there, key=_precedence, default=None)
 
@@ -182,7 +183,7 @@ def _broken_pod(pod: PodFacts) -> tuple[NodeReason, str] | None:
 
 
 def _foreign_report(report: AgentReport, node: str, pod: PodFacts, document: AssignmentDocument) -> tuple[NodeReason, str] | None:
-    """What a report is about instead of this assignment; None when it is about nothing else."""
+    """How a report differs from this assignment; None when it is about this assignment."""
     if (report.db, report.node, report.pod) != (document.db, node, pod.name):
         return NodeReason.REPORT_OF_ANOTHER, _line(f"The report is about {report.db} on {report.node} by {report.pod}.")
     if report.digest != document.digest:
@@ -191,8 +192,8 @@ def _foreign_report(report: AgentReport, node: str, pod: PodFacts, document: Ass
         return NodeReason.SHARD_COUNT_MISMATCH, f"The report is about N = {report.shard_count}, not {document.shard_count}."
     assigned = [f"{shard:02d}" for shard in document.nodes.get(node, ())]
     if sorted(report.shards) != assigned:
-        told = ", ".join(sorted(report.shards)) or "none"
-        return NodeReason.ASSIGNMENT_MISMATCH, _line(f"The report is about the shards {told}, not {', '.join(assigned)}.")
+        reported = ", ".join(sorted(report.shards)) or "none"
+        return NodeReason.ASSIGNMENT_MISMATCH, _line(f"The report is about the shards {reported}, not {', '.join(assigned)}.")
     if report.mode != document.mode:
         return NodeReason.MODE_MISMATCH, _line(f"The report is about mode {report.mode}, not {document.mode}.")
     return None

@@ -1,4 +1,4 @@
-"""What travels between the steps of a warmup. Plain JSON, small at any number of nodes: counts, and the first few reasons.
+"""Payloads of a warmup: the inputs and outputs of its steps; counts and the first few reasons, small at any number of nodes.
 
 Fields are only ever added, with defaults, as in `shared.runs.shard.payloads`.
 """
@@ -16,13 +16,13 @@ from shared.runs.warmup.clusters import ClusterRef
 
 
 class WarmRun(Payload):
-    """The input of a warmup. `shard` is the run that brings the layouts up to date, should they need it.
+    """The input of a warmup. `shard` is the shard run that first brings the layouts up to date, if they need it.
 
-    `ttl_seconds` after it became warm the database is released, unless it was warmed again; None keeps it. A release that does
-    not succeed is followed by another after `release_again_seconds`, twice as many the next time, and so on within bounds.
-    `strict` wants every assigned node warm; without it a node may fail as long as every shard is warm on another.
-    `deadline_seconds` ends the waiting for nodes, and before that for another run that holds the database; the lease is longer,
-    so that a warmup never outlives its right. `watch`, or `wait`, is there when the run goes on from an earlier round of either.
+    The database is released `ttl_seconds` after it became warm, unless it was warmed again; None keeps it. A failed release is
+    repeated after `release_again_seconds`, then after twice that time, and so on within bounds. `strict` requires every assigned
+    node to be warm; without it a node may fail as long as every shard is warm on another. `deadline_seconds` bounds the wait for
+    nodes, and before that the wait for another run that holds the database. The lease is longer, so that a warmup never outlives
+    it. `watch` or `wait` is set when the run continues from an earlier round.
     """
 
     run: str
@@ -46,7 +46,7 @@ class WarmRun(Payload):
 
     @property
     def claim(self) -> LeaseRequest:
-        """What the run has to hold: the database on this cluster."""
+        """The lease that the run needs: the database on this cluster."""
         key = lease_key(self.cluster.key, self.db)
         return LeaseRequest(key, self.run, "warm", self.number, self.db, self.lease_seconds, self.presumed_dead)
 
@@ -57,12 +57,12 @@ class WarmRun(Payload):
 
     @property
     def db(self) -> str:
-        """The database."""
+        """The name of the database."""
         return self.shard.db
 
 
 class PlanWarmup(Payload):
-    """Look at cluster and database, and decide everything before anything is written."""
+    """The request to plan a warmup: everything is decided before anything is written."""
 
     cluster: ClusterRef
     account: str
@@ -72,7 +72,7 @@ class PlanWarmup(Payload):
 
 
 class WarmPlan(Payload):
-    """What is to be done: which N, which generation, on how many nodes, at most how much on one."""
+    """The plan of a warmup: N, the generation, the number of nodes, and the bytes on the fullest node."""
 
     shard_count: int
     replicas: int
@@ -83,16 +83,16 @@ class WarmPlan(Payload):
 
 
 class Planned(Payload):
-    """The outcome of planning: a plan, or the problem that forbids a warmup."""
+    """The outcome of planning: a plan, or the problem that prevents one."""
 
     plan: WarmPlan | None = None
     problem: Problem | None = None
 
 
 class ApplyWarmup(Payload):
-    """Bring ConfigMap and DaemonSet to a plan, in the name of a run.
+    """The request to apply a plan to ConfigMap and DaemonSet, on behalf of a run.
 
-    `replicas` is what was asked for: where that is nothing the nodes that are there decide, not the plan's number of them.
+    `replicas` is the caller's number; when it is None, the present nodes decide, not the plan's `replicas`.
     """
 
     run: str = ""
@@ -104,15 +104,15 @@ class ApplyWarmup(Payload):
 
     @classmethod
     def of(cls, run: WarmRun, plan: WarmPlan) -> Self:
-        """The request of a run with this plan."""
+        """Make the request from a run and its plan."""
         return cls(run=run.run, cluster=run.cluster, account=run.account, db=run.db, plan=plan, replicas=run.replicas)
 
 
 class Applied(Payload):
     """The outcome of applying.
 
-    `changed` says whether anything in the cluster had to be written, `assigned` whether the assignment was; both, too, when an
-    earlier try had written it and its answer was lost. `node_bytes` is how much memory the agents ask for.
+    `changed` says that something in the cluster was written, `assigned` that the assignment was. Both are also true when an
+    earlier attempt wrote it and its answer was lost. `node_bytes` is the memory that the agents request.
     """
 
     changed: bool = False
@@ -122,7 +122,7 @@ class Applied(Payload):
 
 
 class ReadWarmup(Payload):
-    """Look how warm a database is; with `run`, only what was moved for this warmup counts as moved."""
+    """The request to read how warm a database is; with `run`, `bytes_moved` counts only what was moved for this warmup."""
 
     cluster: ClusterRef
     db: str
@@ -130,10 +130,10 @@ class ReadWarmup(Payload):
 
 
 class WarmReading(Payload):
-    """One look, in short. `reasons` are of the first few nodes that are not warm; `trouble` says that nothing was seen.
+    """A summary of one `WarmStatus`, of fixed size. `reasons` are those of the first few nodes that are not warm.
 
-    `covered` says that every shard is warm on at least one node, `nodes_failed` counts those of the others that have failed,
-    `nodes_stale` those that are lost to their shards, whatever the status says of the whole.
+    `trouble` says why the cluster could not be read. `covered` says that every shard is warm on at least one node. `nodes_failed`
+    counts failed nodes and `nodes_stale` nodes whose shards must be assigned again, whatever the status of the whole is.
     """
 
     status: Literal["Ready", "Loading", "Failed", "Unknown", "Stale", "Absent"]
@@ -153,24 +153,24 @@ class WarmReading(Payload):
 
     @property
     def is_stale(self) -> bool:
-        """Whether shards have to be assigned anew."""
+        """Whether shards must be assigned again."""
         return self.status == "Stale" or self.nodes_stale > 0
 
 
 class Wait(Payload):
-    """How long a run has waited for the one that holds its database; carried from one round of tries to the next."""
+    """The state of a run that waits for the database's lease; carried from one round of attempts to the next."""
 
     deadline: datetime
     tries: int = 0
 
 
 class WatchState(Payload):
-    """How far the watch is; carried from one round of polls to the next.
+    """The state of the watch; carried from one round of polls to the next.
 
-    `failed_polls` counts those in a row, `refusals` how often in a row lost shards could not be assigned anew.
+    `failed_polls` counts consecutive failed polls; `refusals` counts consecutive failures to assign lost shards again.
 
-    `assigned` says that the run wrote an assignment, by which agents count; otherwise `moved_before` are the bytes that they had
-    moved before this run, where none of them was replaced by it.
+    `assigned` says that the run wrote an assignment, from which the agents count their bytes. Otherwise `moved_before` is what
+    the agents had moved before this run, if the run replaced none of them.
     """
 
     plan: WarmPlan
@@ -183,7 +183,7 @@ class WatchState(Payload):
     refusals: int = 0
 
     def after(self, applied: Applied) -> "WatchState":
-        """The watch when the plan was applied once more. What the agents ask for is not lowered: that would restart them."""
+        """The watch after the plan was applied again. The agents' memory request is never lowered: that would restart them."""
         plan = self.plan.model_copy(update={"node_bytes": max(self.plan.node_bytes, applied.node_bytes)})
         watch = self.model_copy(update={"plan": plan, "refusals": 0})
         if not applied.changed:
@@ -192,31 +192,31 @@ class WatchState(Payload):
 
 
 class MarkNodes(Payload):
-    """Label the nodes of a warm database."""
+    """The request to label the nodes of a warm database."""
 
     cluster: ClusterRef
     db: str
 
 
 class Marked(Payload):
-    """The outcome of labelling; not `marked` where the app has no right to label nodes."""
+    """The outcome of labelling; `marked` (labelled) is false where the app has no right to label nodes."""
 
     marked: bool = False
     problem: Problem | None = None
 
 
 class RemoveWarmup(Payload):
-    """Remove what a warmup made in a cluster."""
+    """The request to remove what a warmup made in a cluster."""
 
     cluster: ClusterRef
     db: str
 
 
 class WarmResult(Payload):
-    """What a warmup achieved; the operation's `result`.
+    """The outcome of a warmup; the operation's `result`.
 
-    `bytes_moved` is what the present agents downloaded for this run; an agent that was restarted counts from its start.
-    `nodes_marked` says that the nodes bear labels for searches, which needs a right that is optional.
+    `bytes_moved` is what the present agents downloaded for this run; a restarted agent counts from its restart. `nodes_marked`
+    says that the nodes have labels for searches, which needs an optional right.
     """
 
     outcome: Literal["warm", "released", "canceled"]

@@ -1,4 +1,4 @@
-"""Where databases were made warm, by what is kept of each."""
+"""The clusters on which each database was warmed, from the state of the expiry entities."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from shared.runs.warmup.expiry import Expiry, overdue
 
 
 class WarmPlace(BaseModel):
-    """A cluster on which an operation has left agents for a database, warm if it succeeded, and that were not removed since.
+    """A cluster on which a warmup left agents for a database that no release has removed since.
 
-    That is what was done; how warm it is now is measured, by `GET /api/monitor/aks/warmup-status`. `overdue` says why it still is
-    there although its time is over.
+    It records what was done. `GET /api/monitor/aks/warmup-status` measures how warm the database is now. `overdue` says why the
+    agents are still there although their time is over.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,7 +25,7 @@ class WarmPlace(BaseModel):
 
 
 def places(states: Iterable[Expiry]) -> dict[tuple[str, str], tuple[WarmPlace, ...]]:
-    """Where each database was made warm, by account and name; without those of old releases of this app, which do not tell."""
+    """The clusters of each database, by account and name; states that older releases wrote without a warmup are left out."""
     found: defaultdict[tuple[str, str], list[WarmPlace]] = defaultdict(list)
     for state in states:
         if (warm := state.warm) is not None:

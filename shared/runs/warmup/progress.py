@@ -1,4 +1,4 @@
-"""How far each node and each shard is, in measured bytes and files."""
+"""Progress of each node and each shard, in measured bytes and files."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,16 +20,16 @@ PHASE_LABELS: dict[KnownPhase, str] = {
     "unknown": "Unknown",
     "completed": "Completed",
 }
-"""The phases in the order in which one of them stands for all (contract 4.4)."""
+"""The phases, most important first: the first that any node is in is shown for all (contract 4.4)."""
 
 _SHOWN_PODS = 20
 TROUBLED_FIRST: tuple[NodeState, ...] = ("failed", "stale", "unknown", "loading", "warm")
 
 
 class NodeProgress(BaseModel):
-    """One node: its standing, why it is not warm, and what its own report counts; zeros while there is none.
+    """Progress of one node: its state, why it is not warm, and the counts of its own report; zeros without a report.
 
-    `bytes_moved` was moved for `run`, the warmup by whose assignment the agent works.
+    `bytes_moved` was moved for `run`, the warmup whose assignment the agent follows.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,7 +49,7 @@ class NodeProgress(BaseModel):
 
 
 class ShardProgress(BaseModel):
-    """One shard on the node where it is least far. `nodes_warm` of `nodes_total` nodes that are to hold it are warm."""
+    """Progress of one shard on its slowest node; `nodes_warm` of its `nodes_total` assigned nodes are warm."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,28 +76,28 @@ class PodStatus(BaseModel):
 
 
 def shard_label(shard: int) -> str:
-    """A shard's two digits."""
+    """A shard's number as two digits."""
     return f"{shard:02d}"
 
 
 def dominant_phase(counts: Mapping[KnownPhase, int]) -> KnownPhase:
-    """The one of the phases that stands for all: the first by the order of the labels that some node is in."""
+    """The phase that is shown for all nodes: the first, in the order of the labels, that any node is in."""
     for phase in PHASE_LABELS:
         if counts.get(phase):
             return phase
     return "unknown"
 
 
-def node_progress(verdict: NodeStatus, document: AssignmentDocument) -> NodeProgress:
-    """One node's standing with its counts."""
+def node_progress(status: NodeStatus, document: AssignmentDocument) -> NodeProgress:
+    """One node's status with the counts of its report."""
     standing = NodeProgress(
-        state=verdict.state,
-        reason=verdict.reason,
-        message=verdict.message,
-        phase=verdict.phase,
-        shards=tuple(map(shard_label, document.nodes[verdict.node])),
+        state=status.state,
+        reason=status.reason,
+        message=status.message,
+        phase=status.phase,
+        shards=tuple(map(shard_label, document.nodes[status.node])),
     )
-    report = verdict.report
+    report = status.report
     if report is None:
         return standing
     counts = {
@@ -112,15 +112,15 @@ def node_progress(verdict: NodeStatus, document: AssignmentDocument) -> NodeProg
     return standing.model_copy(update=counts)
 
 
-def shard_progress(label: str, verdicts: Sequence[NodeStatus]) -> ShardProgress:
-    """One shard's progress from the standings of the nodes that are to hold it; nothing as long as one has not reported."""
-    warm = sum(verdict.state == "warm" for verdict in verdicts)
-    reports = [verdict.report.shards[label] for verdict in verdicts if verdict.report is not None]
-    if len(reports) < len(verdicts):
-        return ShardProgress(nodes_total=len(verdicts), nodes_warm=warm)
+def shard_progress(label: str, statuses: Sequence[NodeStatus]) -> ShardProgress:
+    """One shard's progress from the status of its assigned nodes; zeros until all of them have reported."""
+    warm = sum(status.state == "warm" for status in statuses)
+    reports = [status.report.shards[label] for status in statuses if status.report is not None]
+    if len(reports) < len(statuses):
+        return ShardProgress(nodes_total=len(statuses), nodes_warm=warm)
     least = min(reports, key=lambda report: percent(report.bytes_done, report.bytes_total))
     return ShardProgress(
-        nodes_total=len(verdicts),
+        nodes_total=len(statuses),
         nodes_warm=warm,
         bytes_done=least.bytes_done,
         bytes_total=least.bytes_total,
@@ -128,20 +128,20 @@ def shard_progress(label: str, verdicts: Sequence[NodeStatus]) -> ShardProgress:
     )
 
 
-def pod_statuses(verdicts: Sequence[NodeStatus], document: AssignmentDocument) -> tuple[PodStatus, ...]:
-    """The first pods by trouble, then by node: what is cut off is what is well."""
-    ordered = sorted(verdicts, key=lambda verdict: (TROUBLED_FIRST.index(verdict.state), verdict.node))
+def pod_statuses(statuses: Sequence[NodeStatus], document: AssignmentDocument) -> tuple[PodStatus, ...]:
+    """The first pods, troubled nodes first, so that only healthy ones are cut off."""
+    ordered = sorted(statuses, key=lambda status: (TROUBLED_FIRST.index(status.state), status.node))
     return tuple(
         PodStatus(
-            pod=verdict.pod.name if verdict.pod else None,
-            shard=",".join(map(shard_label, document.nodes[verdict.node])),
-            node=verdict.node,
-            phase=verdict.phase,
-            phase_label=PHASE_LABELS[verdict.phase],
-            message=verdict.message,
-            started_at=verdict.pod.started_at if verdict.pod else None,
+            pod=status.pod.name if status.pod else None,
+            shard=",".join(map(shard_label, document.nodes[status.node])),
+            node=status.node,
+            phase=status.phase,
+            phase_label=PHASE_LABELS[status.phase],
+            message=status.message,
+            started_at=status.pod.started_at if status.pod else None,
         )
-        for verdict in ordered[:_SHOWN_PODS]
+        for status in ordered[:_SHOWN_PODS]
     )
 
 
@@ -150,31 +150,31 @@ def mean(shares: Sequence[int]) -> int:
     return sum(shares) // len(shares) if shares else 0
 
 
-def begun_at(verdicts: Sequence[NodeStatus]) -> datetime | None:
-    """When the first agent that reports began."""
-    return min((verdict.report.started_at for verdict in verdicts if verdict.report), default=None)
+def begun_at(statuses: Sequence[NodeStatus]) -> datetime | None:
+    """When the first of the reporting agents began."""
+    return min((status.report.started_at for status in statuses if status.report), default=None)
 
 
-def elapsed_seconds(verdicts: Sequence[NodeStatus], now: datetime) -> int | None:
-    """Seconds since the first agent began: until now, or, when one has failed, until the last word of any."""
-    begun = begun_at(verdicts)
+def elapsed_seconds(statuses: Sequence[NodeStatus], now: datetime) -> int | None:
+    """Seconds since the first agent began: until now or, when one has failed, until the last report."""
+    begun = begun_at(statuses)
     if begun is None:
         return None
-    has_failed = any(verdict.state == "failed" for verdict in verdicts)
-    ended = max(verdict.report.updated_at for verdict in verdicts if verdict.report) if has_failed else now
+    has_failed = any(status.state == "failed" for status in statuses)
+    ended = max(status.report.updated_at for status in statuses if status.report) if has_failed else now
     return max(0, int((ended - begun).total_seconds()))
 
 
-def remaining_seconds(verdicts: Sequence[NodeStatus]) -> int | None:
-    """Seconds of copying for the slowest node at its own rate; None when a node's rate is not known or none copies."""
+def remaining_seconds(statuses: Sequence[NodeStatus]) -> int | None:
+    """Remaining seconds of copying for the slowest node at its own rate; None when a rate is unknown or no node copies."""
     longest = 0
-    for verdict in verdicts:
-        if verdict.report is None:
+    for status in statuses:
+        if status.report is None:
             return None
-        missing = verdict.report.bytes_total - verdict.report.bytes_done
+        missing = status.report.bytes_total - status.report.bytes_done
         if missing > 0:
-            seconds = (verdict.report.updated_at - verdict.report.started_at).total_seconds()
-            if not verdict.report.bytes_moved or seconds <= 0:
+            seconds = (status.report.updated_at - status.report.started_at).total_seconds()
+            if not status.report.bytes_moved or seconds <= 0:
                 return None
-            longest = max(longest, ceil(missing * seconds / verdict.report.bytes_moved))
+            longest = max(longest, ceil(missing * seconds / status.report.bytes_moved))
     return longest or None

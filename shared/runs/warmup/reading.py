@@ -1,24 +1,18 @@
-"""A warm status in short, as it travels from the step that reads it to the run that watches."""
+"""Summary of a warm status, small enough to travel from the activity that reads it to the run that watches."""
 
 from shared.errors import Code, Problem
-from shared.runs.warmup.payloads import (
-    WarmReading,
-)
+from shared.runs.warmup.payloads import WarmReading
 from shared.runs.warmup.progress import TROUBLED_FIRST, NodeProgress
 from shared.runs.warmup.status import WarmStatus
 from shared.sanitise import sanitised_line
 
 _REASONS = 5
-
-
+_SHARDS = 4
 REASON_LENGTH = 120
 
 
-_SHARDS = 4
-
-
-def in_short(status: WarmStatus, run: str | None) -> WarmReading:
-    """What a run needs of a status, small at any number of nodes; with `run`, only what was moved for it counts as moved."""
+def summarised(status: WarmStatus, run: str | None) -> WarmReading:
+    """Summarise a status at a fixed size; with `run`, `bytes_moved` counts only what was moved for that run."""
     cold = sorted(((name, node) for name, node in status.nodes.items() if node.state != "warm"), key=_trouble)
     return WarmReading(
         status=status.status,
@@ -46,7 +40,7 @@ def in_short(status: WarmStatus, run: str | None) -> WarmReading:
 
 
 def _trouble(item: tuple[str, NodeProgress]) -> tuple[int, bool, str]:
-    """Those first that stand in the way: of a hundred nodes that are not warm yet, one may be why the others are not enough."""
+    """Sort troubled nodes first: of a hundred nodes that are not warm yet, one may be the cause of the delay."""
     name, node = item
     return TROUBLED_FIRST.index(node.state), node.reason is None, name
 

@@ -1,11 +1,10 @@
-"""The choice of N: one function for warmup, plan and submit, so that they never disagree (contract 1.9, 4.5).
+"""The choice of N, the shard count: one function for warmup, plan and submit, so that they never disagree (contract 1.9, 4.5).
 
-Two rules of the contract seem to contradict each other: N is not above the number of nodes, and several shards share a
-node when N is above it and memory allows. They are reconciled by preference. One shard a node comes first, as the
-largest set that allows it; so nothing waits for a node with two shards while another has none (the replaced system chose
-8 shards for 7 nodes). Only when no such set exists or fits, or N is the caller's, do shards share nodes. What memory
-cannot hold is refused, and never made to fit by a smaller promise. All sizes are integers; nothing is rounded before it
-is compared.
+Two rules of the contract seem to contradict each other: N is at most the number of nodes, and several shards share a node when N
+is above it and memory allows. An order of preference reconciles them. First comes the largest set with one shard a node, so that
+no search waits for a node with two shards while another has none (the replaced system chose 8 shards for 7 nodes). Shards share
+nodes only when no such set exists or fits, or when the caller gave N. A database that memory cannot hold is refused, never
+squeezed in. All sizes are integers; nothing is rounded before it is compared.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,10 +20,10 @@ from shared.runs.warmup.sizing_advice import Advice, Trial, advise, counted, gib
 
 
 class DatabaseSize(BaseModel):
-    """A database as memory sees it.
+    """The memory that a database needs.
 
-    `volume_bytes` is all volumes together; `companion_bytes` the database-level files, which every node needs once.
-    `shard_bytes` has the available shard sets, by N: the bytes of each shard (`Layout.shard_bytes`).
+    `volume_bytes` is the size of all volumes; `companion_bytes` that of the database-level files, which every node needs once.
+    `shard_bytes` has, for each available shard set by its N, the bytes of each shard (`Layout.shard_bytes`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,10 +49,10 @@ class NodePool(BaseModel):
 
 
 class Choice(BaseModel):
-    """The chosen N and why; or, with a `problem`, the N that came nearest and what stands in its way.
+    """The chosen N with its reason; or, with a `problem`, the N that came nearest.
 
-    `memory_floor` is the fewest shards that memory asks for at one a node. `node_bytes` is the most that a node gets,
-    companions included, and `budget_bytes` what such a node may fill. `shard_count` is None when there is no set to choose.
+    `memory_floor` is the smallest N that fits memory with one shard a node. `node_bytes` is the load of the fullest node,
+    companions included, and `budget_bytes` what such a node may fill. `shard_count` is None when there is no set to choose from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,14 +89,14 @@ def choose_shard_count(
     replicas: int | None = None,
     safe: Fraction = SAFE_FRACTION,
 ) -> Choice:
-    """The N to use on these nodes, or why there is none.
+    """Choose the N to use on these nodes, or say why there is none.
 
     Args:
         size: the database and its available sets.
         pool: ready, uncordoned nodes of the workload pool.
-        requested: the caller's N; it is used or refused, never replaced.
-        replicas: nodes for each shard. None is one, but for a set of a single shard every node, as without sharding
-            searches run on any of them (contract 9, C12).
+        requested: the caller's N; it is used or refused, never replaced by another.
+        replicas: nodes for each shard. None means one, except for a set of a single shard: it gets every node, because
+            searches of an unsharded database run on any node (contract 9, C12).
         safe: the part of a node's memory that shards may fill.
     """
     impossible = _impossible(size, pool, requested, replicas)
@@ -124,7 +123,7 @@ def choose_shard_count(
 
 
 def _impossible(size: DatabaseSize, pool: NodePool, requested: int | None, replicas: int | None) -> Problem | None:
-    """What no amount of memory would cure."""
+    """A problem that no amount of memory would solve."""
     nodes = len(pool.memory_bytes)
     if not nodes:
         return Problem(code=Code.NO_READY_NODES, message="No node of the workload pool is ready and uncordoned.")
@@ -135,8 +134,8 @@ def _impossible(size: DatabaseSize, pool: NodePool, requested: int | None, repli
         return Problem(code=Code.SHARD_SET_NOT_FOUND, message="The database has no shard set. Shard it first.")
     if requested is not None and requested not in size.shard_bytes:
         message = (
-            f"There is no shard set with N = {requested}; there are {_listed(size)}. Ask for one of these, or, if the database "
-            f"has as many volumes, shard it with this preset first."
+            f"There is no shard set with N = {requested}; the sets are {_listed(size)}. Ask for one of these. If the "
+            "database has at least that many volumes, shard it with this preset first."
         )
         return Problem(code=Code.SHARD_SET_NOT_FOUND, message=message, target=str(requested))
     return None
@@ -184,8 +183,8 @@ def _reason(fit: _Fit, size: DatabaseSize, nodes: int, requested: int | None) ->
     if requested is not None:
         return f"N = {requested} as requested: {spread}."
     if fit.per_node == 1:
-        return f"Of the sets {_listed(size)} the largest with one shard a node: {spread}."
-    return f"No set of {_listed(size)} fits with one shard a node; this one burdens the fullest node least: {spread}."
+        return f"Of the sets {_listed(size)}, this is the largest with one shard a node: {spread}."
+    return f"None of the sets {_listed(size)} fits with one shard a node; this one loads the fullest node least: {spread}."
 
 
 def _listed(size: DatabaseSize) -> str:

@@ -1,4 +1,4 @@
-"""What would hold a database that the nodes cannot: more of them, or larger ones. Never smaller or fewer."""
+"""Sizing advice for a database that does not fit its nodes: more nodes, or larger ones; never fewer or smaller."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,7 +14,7 @@ from shared.runs.warmup.vm_sizes import GIBIBYTE, cheapest_with, machine
 
 
 class Trial(NamedTuple):
-    """One shard set tried on nodes: the bytes of each shard, and what each node may fill."""
+    """One shard set tried on a set of nodes: the bytes of each shard, and the bytes that each node may fill."""
 
     shard_count: int
     shard_bytes: tuple[int, ...]
@@ -29,10 +29,10 @@ class Trial(NamedTuple):
 
 
 class Advice(BaseModel):
-    """One arrangement that would do: so many nodes, so many shards.
+    """One arrangement of nodes that would hold the database, with its shard count.
 
-    `memory_bytes` is what each node's own capacity must be, None when the nodes stay as they are; `machine` a type that
-    has it, None when no known one is so large.
+    `memory_bytes` is the capacity that each node must have, None when the nodes stay as they are. `machine` is a VM size with
+    that memory, None when no known size has it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,7 +44,7 @@ class Advice(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """The advice for a person."""
+        """The advice as a sentence for a person."""
         nodes = counted(self.nodes)
         if self.memory_bytes is None:
             return f"N = {self.shard_count} fits {nodes} like these."
@@ -53,23 +53,23 @@ class Advice(BaseModel):
 
 
 def counted(number: int, noun: str = "node") -> str:
-    """A number of things for a person."""
+    """A count with its noun, singular or plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def gibibytes_up(size: int) -> str:
-    """A size for a person that is not shown smaller than it is."""
+    """A size in GiB, rounded up, so that a need is never shown smaller than it is."""
     return f"{ceil(Fraction(size * 100, GIBIBYTE)) / 100:.2f} GiB"
 
 
 def gibibytes_down(size: int) -> str:
-    """A limit for a person that is not shown larger than it is."""
+    """A limit in GiB, rounded down, so that it is never shown larger than it is."""
     return f"{size * 100 // GIBIBYTE / 100:.2f} GiB"
 
 
 def advise(trials: Sequence[Trial], memory_bytes: Sequence[int], safe: Fraction, machine_name: str | None) -> tuple[Advice, ...]:
-    """The least number of further nodes like the smallest one, and the least memory for as many nodes, that would do."""
-    # The trials come by N: of equal ones the first puts the fewest shards on a node.
+    """Advise two ways out: the fewest more nodes like the smallest one, and the least memory for the same number of nodes."""
+    # The trials are in order of N: among equal ones the first puts the fewest shards on a node.
     nodes = len(memory_bytes)
     advice: list[Advice] = []
     more = [(nodes + extra, trial) for trial in trials if (extra := _nodes_missing(trial)) is not None]
@@ -77,7 +77,7 @@ def advise(trials: Sequence[Trial], memory_bytes: Sequence[int], safe: Fraction,
         count, trial = min(more, key=itemgetter(0))
         advice.append(Advice(nodes=count, shard_count=trial.shard_count))
     memory, trial = min(((_memory_needed(trial, safe), trial) for trial in trials), key=itemgetter(0))
-    # Not less than there is: where the machines differ, the others could have done with less.
+    # Never less than the nodes have now: where they differ, the computed need may be below what some already have.
     memory = max(memory, *memory_bytes)
     fitting = cheapest_with(memory, at_least=machine(machine_name) if machine_name else None)
     name = fitting.name if fitting else None
@@ -85,14 +85,14 @@ def advise(trials: Sequence[Trial], memory_bytes: Sequence[int], safe: Fraction,
 
 
 def too_small(trials: Sequence[Trial], nearest: Trial, memory_bytes: Sequence[int], advice: Sequence[Advice]) -> Problem:
-    """The problem of nodes that hold none of the sets tried, told by the one that came nearest."""
+    """The problem of nodes that can hold none of the tried sets, with the numbers of the set that came nearest."""
     least, most = min(memory_bytes), max(memory_bytes)
     memory = gibibytes_down(least) if least == most else f"{gibibytes_down(least)} to {gibibytes_down(most)}"
     replicas = f", {nearest.replicas} times" if nearest.replicas > 1 else ""
     message = (
         f"{counted(nearest.shard_count, 'shard')} of up to {gibibytes_up(max(nearest.shard_bytes))}{replicas}, and "
         f"{gibibytes_up(nearest.companion_bytes)} for every node, do not fit: of {memory} memory a node, shards may fill "
-        f"{gibibytes_down(max(nearest.budgets))}; {counted(len(nearest.budgets))} can take {sum(nearest.rooms())} of "
+        f"{gibibytes_down(max(nearest.budgets))}; {counted(len(nearest.budgets))} can hold {sum(nearest.rooms())} of "
         f"{nearest.shard_count * nearest.replicas}. {' '.join(one.sentence for one in advice)}"
     )
     holds_one = any(any(trial.rooms()) for trial in trials)

@@ -1,7 +1,7 @@
-"""The state of one warmed database, from measured reports: contract 4.4's document, and what it lacked.
+"""Warm status of one database, from measured reports: contract 4.4's document, with fields that it lacked.
 
-Warm (`Ready`) needs evidence from every assigned node and a rollout that is through; nothing else is taken for it. When the
-cluster cannot be read, or has not yet looked at what was applied, the state is `Unknown`: neither warm nor cold.
+A database is warm (`Ready`) only with evidence from every assigned node and a finished rollout. When the cluster cannot be read,
+or has not yet observed what was applied, the state is `Unknown`: neither warm nor cold.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from shared.agent.report import KnownPhase, percent
 from shared.blastdb.volumes import Molecule
 from shared.runs.warmup.facts import Limits, Readings, RolloutFacts
 from shared.runs.warmup.labels import shard_label as node_label
-from shared.runs.warmup.node_status import NodeState, NodeStatus, verdict_on
+from shared.runs.warmup.node_status import NodeState, NodeStatus, node_status_of
 from shared.runs.warmup.progress import (
     PHASE_LABELS,
     NodeProgress,
@@ -37,9 +37,9 @@ from shared.runs.warmup.progress import (
 type WarmState = Literal["Ready", "Loading", "Failed", "Unknown", "Stale"]
 
 HOST_PATH = "/workspace/blast"
-"""Where a node keeps its files, the same on every node (contract 2.1)."""
+"""The folder of the files on a node, the same on every node (contract 2.1)."""
 
-# A database is as well as its worst node.
+# The state of a database is that of its worst node.
 _WORST_FIRST: tuple[tuple[NodeState, WarmState], ...] = (
     ("failed", "Failed"),
     ("stale", "Stale"),
@@ -50,12 +50,12 @@ _WORST_FIRST: tuple[tuple[NodeState, WarmState], ...] = (
 
 
 class WarmStatus(BaseModel):
-    """One database in the status; the fields up to `pod_statuses` are the replaced system's.
+    """Warm status of one database; the fields up to `pod_statuses` are the replaced system's.
 
-    `progress_pct` and `resident_pct` are means over the assigned nodes, a node without evidence counting as 0.
-    `shard_nodes` names one node of each shard, `shard_replicas` all. Where the app may label nodes, those on which a shard was
-    found warm bear its label in `shard_marks`, with `digest` as its value. `error` says why the whole cannot be judged or is
-    not through; `nodes` says of each node why it is not warm.
+    `progress_pct` and `resident_pct` are means over the assigned nodes; a node without evidence counts as 0. `shard_nodes` names
+    one node of each shard, `shard_replicas` all of them. Where the app may label nodes, the nodes on which a shard is warm have
+    its label from `shard_marks`, with `digest` as the value. `error` says why the database as a whole cannot be judged or is not
+    ready; `nodes` says why each node is not warm.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -106,33 +106,33 @@ class WarmStatus(BaseModel):
 
 
 def status_of(document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits | None = None) -> WarmStatus:
-    """Judge a database by one look at its cluster. `now` has a time zone."""
+    """Judge a database from one observation of its cluster. `now` has a time zone."""
     names = sorted(node for node, shards in document.nodes.items() if shards)
-    blind = _blindness(readings)
-    if blind is None:
-        verdicts = [verdict_on(node, document, readings, now, limits or Limits()) for node in names]
+    unknown = _why_unknown(readings)
+    if unknown is None:
+        statuses = [node_status_of(node, document, readings, now, limits or Limits()) for node in names]
     else:
-        verdicts = [NodeStatus(node, "unknown", "unknown") for node in names]
-    state, error = ("Unknown", blind) if blind is not None else _state(document, readings.rollout, verdicts)
-    return _document(document, state, error, verdicts, now)
+        statuses = [NodeStatus(node, "unknown", "unknown") for node in names]
+    state, error = ("Unknown", unknown) if unknown is not None else _state(document, readings.rollout, statuses)
+    return _document(document, state, error, statuses, now)
 
 
-def _blindness(readings: Readings) -> str | None:
-    """Why nothing can be said, if that is so."""
+def _why_unknown(readings: Readings) -> str | None:
+    """Why the cluster cannot be judged; None when it can."""
     rollout = readings.rollout
     if rollout is None:
         return None
     if rollout.observed_generation < rollout.generation:
         return f"The cluster has seen generation {rollout.observed_generation} of the DaemonSet, not yet {rollout.generation}."
     if rollout.desired == 0:
-        return "The DaemonSet is wanted on no node: no node has the label of the workload pool."
+        return "The DaemonSet selects no node: no node has the label of the workload pool."
     return None
 
 
 def _state(
-    document: AssignmentDocument, rollout: RolloutFacts | None, verdicts: Sequence[NodeStatus]
+    document: AssignmentDocument, rollout: RolloutFacts | None, statuses: Sequence[NodeStatus]
 ) -> tuple[WarmState, str | None]:
-    worst = _worst({verdict.state for verdict in verdicts})
+    worst = _worst({one.state for one in statuses})
     if worst == "Failed":
         return worst, None
     if rollout is None:
@@ -141,7 +141,7 @@ def _state(
     if uncovered:
         return "Stale", f"No node is assigned the shards {', '.join(map(shard_label, uncovered[:10]))}."
     if worst == "Ready" and rollout.updated < rollout.desired:
-        return "Loading", f"{rollout.updated} of {rollout.desired} pods are of the newest kind."
+        return "Loading", f"{rollout.updated} of {rollout.desired} pods are up to date."
     return worst, None
 
 
@@ -149,46 +149,46 @@ def _worst(states: AbstractSet[NodeState]) -> WarmState:
     for state, name in _WORST_FIRST:
         if state in states:
             return name
-    return "Stale"  # no node has a shard: whatever was warm is no longer
+    return "Stale"  # no node has a shard, so nothing is warm any more
 
 
 def _document(
-    document: AssignmentDocument, state: WarmState, error: str | None, verdicts: Sequence[NodeStatus], now: datetime
+    document: AssignmentDocument, state: WarmState, error: str | None, statuses: Sequence[NodeStatus], now: datetime
 ) -> WarmStatus:
-    progress = {verdict.node: node_progress(verdict, document) for verdict in verdicts}
+    progress = {one.node: node_progress(one, document) for one in statuses}
     holders = {shard: document.assignment.holders(shard) for shard in range(document.shard_count)}
-    by_phase: Counter[KnownPhase] = Counter(verdict.phase for verdict in verdicts)
+    by_phase: Counter[KnownPhase] = Counter(one.phase for one in statuses)
     active = dominant_phase(by_phase)
     held = {shard_label(shard): nodes for shard, nodes in holders.items() if nodes}
     return WarmStatus(
         name=document.db,
         mol_type=document.molecule,
         status=state,
-        nodes_ready=sum(verdict.state == "warm" for verdict in verdicts),
-        nodes_failed=sum(verdict.state == "failed" for verdict in verdicts),
-        nodes_active=sum(verdict.state == "loading" for verdict in verdicts),
-        total_jobs=len(verdicts),
+        nodes_ready=sum(one.state == "warm" for one in statuses),
+        nodes_failed=sum(one.state == "failed" for one in statuses),
+        nodes_active=sum(one.state == "loading" for one in statuses),
+        total_jobs=len(statuses),
         shards=tuple(held),
         shard_nodes={label: nodes[0] for label, nodes in held.items()},
         shard_host_paths=dict.fromkeys(held, HOST_PATH),
         progress_pct=mean([percent(one.bytes_done, one.bytes_total) for one in progress.values()]),
         source_version=document.source_version,
         stale_shards=tuple(sorted({label for one in progress.values() if one.state == "stale" for label in one.shards})),
-        started_at=begun_at(verdicts),
-        elapsed_seconds=elapsed_seconds(verdicts, now) if state in ("Loading", "Failed") else None,
-        estimated_remaining_seconds=remaining_seconds(verdicts) if state == "Loading" else None,
+        started_at=begun_at(statuses),
+        elapsed_seconds=elapsed_seconds(statuses, now) if state in ("Loading", "Failed") else None,
+        estimated_remaining_seconds=remaining_seconds(statuses) if state == "Loading" else None,
         active_phase=active,
         active_phase_label=PHASE_LABELS[active],
-        active_message=next((one.message for one in verdicts if one.phase == active and one.message), error),
+        active_message=next((one.message for one in statuses if one.phase == active and one.message), error),
         phase_counts={phase: by_phase[phase] for phase in PHASE_LABELS if by_phase[phase]},
-        pod_statuses=pod_statuses(verdicts, document),
+        pod_statuses=pod_statuses(statuses, document),
         digest=document.digest,
         shard_count=document.shard_count,
         mode=document.mode,
         shard_replicas=held,
         shard_marks={label: node_label(document.db, document.shard_count, int(label)) for label in held},
         nodes=progress,
-        shard_progress={label: shard_progress(label, [v for v in verdicts if v.node in nodes]) for label, nodes in held.items()},
+        shard_progress={label: shard_progress(label, [v for v in statuses if v.node in nodes]) for label, nodes in held.items()},
         files_done=sum(one.files_done for one in progress.values()),
         files_total=sum(one.files_total for one in progress.values()),
         bytes_done=sum(one.bytes_done for one in progress.values()),

@@ -1,7 +1,7 @@
-"""Azure machine types and their memory: what is gone by only while the nodes' own capacity is not known.
+"""Azure VM sizes and their memory: a fallback for nodes that do not report their capacity.
 
-The listed types are the replaced system's (contract 1.10), with its approximate list prices. Of the families below them only
-what follows from the family by rule is given: the memory, no price.
+The listed sizes are the replaced system's (contract 1.10), with its approximate list prices. For the families below them a rule
+gives the memory; they have no price.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 GIBIBYTE = 2**30
 UNKNOWN_MEMORY_BYTES = 64 * GIBIBYTE
-"""What a type that is not in the table counts for; the replaced system's value, and no larger than what blast pools use."""
+"""The memory assumed for a size that is not in the table: the replaced system's value, no larger than those of blast pools."""
 
 _PREFIX = "Standard_"
-# Kernel and firmware take up to 3 % of what the name promises (128 GiB: 125.8 as a node's capacity).
+# Kernel and firmware take up to 3 % of the nominal memory (128 GiB: a node reports 125.8). One twentieth leaves a margin.
 _SEEN_BY_NODES = (19, 20)
 
 
 class Machine(NamedTuple):
-    """One machine type. `memory_gib` is what the name promises; `usd_per_hour` is approximate, None when not recorded."""
+    """One VM size. `memory_gib` is its nominal memory; `usd_per_hour` is approximate, None when not recorded."""
 
     name: str
     vcpus: int
@@ -27,12 +27,12 @@ class Machine(NamedTuple):
 
     @property
     def memory_bytes(self) -> int:
-        """The memory that the name promises."""
+        """The nominal memory in bytes."""
         return self.memory_gib * GIBIBYTE
 
     @property
     def dependable_bytes(self) -> int:
-        """The memory that a node of this type shows at least; advice is given by it, so that it comes true."""
+        """The memory that a node of this size reports at least; advice uses it, so that following the advice works."""
         part, whole = _SEEN_BY_NODES
         return self.memory_bytes * part // whole
 
@@ -52,7 +52,7 @@ _LISTED = """
 """
 """Name, vCPUs, GiB, dollars an hour."""
 
-# D has 4 GiB a vCPU and E has 8, up to the size where the family's largest machines have less.
+# D sizes have 4 GiB for each vCPU and E sizes 8, except the largest E sizes, which have less.
 _D_SIZES = (2, 4, 8, 16, 32, 48, 64, 96)
 _E_SIZES = (2, 4, 8, 16, 20, 32, 48, 64)
 _E96_GIB = 672
@@ -61,7 +61,7 @@ _E_FAMILIES = ("s_v5", "ds_v5", "as_v5", "ads_v5")
 
 
 def _rows() -> Iterator[Machine]:
-    # The E64s_v3 is listed above: it has 432 GiB and not what the rule says. There is no D96s_v3 and no E96s_v3.
+    # The E64s_v3 is listed above, because it has 432 GiB, against the rule. There is no D96s_v3 and no E96s_v3.
     for vcpus in _E_SIZES[:-1]:
         yield Machine(f"{_PREFIX}E{vcpus}s_v3", vcpus, 8 * vcpus, None)
     yield Machine(f"{_PREFIX}D48s_v3", 48, 192, None)
@@ -82,7 +82,7 @@ _BY_LOWER_CASE = {name.lower(): name for name in MACHINES}
 
 
 def normalise(name: str) -> str:
-    """The name as Azure spells it: exact, whatever its case, with `Standard_` put before it; else as it came."""
+    """The name as Azure spells it, found without regard to case and with or without `Standard_`; an unknown name is unchanged."""
     if name in MACHINES:
         return name
     lower = name.lower()
@@ -90,20 +90,20 @@ def normalise(name: str) -> str:
 
 
 def machine(name: str) -> Machine | None:
-    """The type that a name means, or None when it is not in the table."""
+    """The VM size of a name, or None when it is not in the table."""
     return MACHINES.get(normalise(name))
 
 
 def memory_bytes(name: str) -> int:
-    """The memory of a node of this type, when nothing better is known."""
+    """The assumed memory of a node of this VM size."""
     known = machine(name)
     return known.memory_bytes if known else UNKNOWN_MEMORY_BYTES
 
 
 def cheapest_with(memory: int, *, at_least: Machine | None = None) -> Machine | None:
-    """The cheapest type that dependably has so many bytes; one whose price is recorded, if there is any.
+    """The cheapest VM size whose nodes report at least this memory; sizes with a recorded price come first.
 
-    Never a downgrade: no fewer vCPUs and no less memory than `at_least` has. None when the table has nothing so large.
+    Never a downgrade: it has no fewer vCPUs and no less memory than `at_least`. None when the table has no size that large.
     """
     least_vcpus, least_gib = (at_least.vcpus, at_least.memory_gib) if at_least else (0, 0)
     fitting = (
