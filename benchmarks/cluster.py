@@ -12,7 +12,7 @@ from shared.agent.assignment import Assignment, AssignmentDocument
 from shared.kube.agents import Agents
 from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec
-from shared.runs.warmup.assignment import Seat, assign
+from shared.runs.warmup.assignment import Candidate, assign
 from shared.runs.warmup.clusters import Access
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ _DIGEST = "0" * 32
 
 def assign_seconds(repeats: int) -> float:
     """The slowest of: a first assignment, one with 100 replicas, and one after every node that held a shard was lost."""
-    seats = [Seat(f"aks-blastpool-{number:04d}", 100 * _GIB) for number in range(_SEATS)]
+    seats = [Candidate(f"aks-blastpool-{number:04d}", 100 * _GIB) for number in range(_SEATS)]
     sizes = [8 * _GIB] * _SHARDS
     first = _assigned(assign(_SHARDS, seats, shard_bytes=sizes))
     left = [seat for seat in seats if seat.name not in first.nodes]
 
-    def seconds(seats: list[Seat], previous: Assignment | None, replicas: int) -> float:
+    def seconds(seats: list[Candidate], previous: Assignment | None, replicas: int) -> float:
         began = perf_counter()
         _assigned(assign(_SHARDS, seats, previous, replicas=replicas, shard_bytes=sizes))
         return perf_counter() - began
 
-    cases: list[tuple[list[Seat], Assignment | None, int]] = [(seats, None, 1), (seats, None, _REPLICAS), (left, first, 1)]
+    cases: list[tuple[list[Candidate], Assignment | None, int]] = [(seats, None, 1), (seats, None, _REPLICAS), (left, first, 1)]
     return max(median(seconds(*case) for _ in range(repeats)) for case in cases)
 
 

@@ -180,8 +180,8 @@ def test_too_few_nodes_are_refused_with_their_code(count, replicas, code):
     assert assign(4, candidates(*pool(count)), replicas=replicas).code is code
 
 
-def test_a_seat_twice_or_too_few_sizes_are_a_mistake_of_the_caller():
-    with pytest.raises(ValueError, match="distinct names"):
+def test_a_node_twice_or_too_few_sizes_are_a_mistake_of_the_caller():
+    with pytest.raises(ValueError, match="must be distinct"):
         assign(1, candidates("a", "a"))
     with pytest.raises(ValueError, match="size for every shard"):
         assign(2, candidates("a"), shard_bytes=(1,))

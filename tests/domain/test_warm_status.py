@@ -138,7 +138,7 @@ def test_the_document_has_the_replaced_systems_fields():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"rollout": ROLLOUT.model_copy(update={"desired": 0, "updated": 0, "ready": 0})}, "on no node"),
+        ({"rollout": ROLLOUT.model_copy(update={"desired": 0, "updated": 0, "ready": 0})}, "selects no node"),
         ({"rollout": ROLLOUT.model_copy(update={"generation": 3})}, "seen generation 2 of the DaemonSet, not yet 3"),
     ],
 )

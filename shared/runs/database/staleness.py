@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from shared.runs.database.metadata import ShardFields
 
 READY_PHASES = frozenset({"", "completed"})
-"""Copy phases of a complete database; the empty one is for a database that nothing copied. An unknown phase counts as unfinished."""
+"""Copy phases of a complete database; the empty one is of a database that nothing copied. Unknown phases are unfinished."""
 COPY_GIVEN_UP_AFTER = timedelta(hours=2)
 SHARDING_GIVEN_UP_AFTER = timedelta(minutes=30)
 

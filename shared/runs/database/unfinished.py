@@ -13,7 +13,7 @@ def refuse_unfinished_work(db: str, known: ShardFields, now: datetime) -> None:
     """Refuse a database whose metadata shows unfinished work.
 
     Raises:
-        Conflict: it is being copied, its copy did not finish, or the replaced system is sharding it. A retry helps once that ended.
+        Conflict: it is being copied, its copy did not finish, or the replaced system is sharding it. A retry helps afterwards.
     """
     _refuse_unfinished_copy(db, known, now)
     _refuse_foreign_run(db, known, now)
@@ -32,6 +32,6 @@ def _refuse_foreign_run(db: str, known: ShardFields, now: datetime) -> None:
     if not known.is_marked_by_another or is_sharding_given_up(known, now):
         return
     message = (
-        f"A program other than this app has been sharding '{db}' since {sanitised_line(str(started), 40)}. Wait until it has ended."
+        f"Another program than this app is sharding '{db}' since {sanitised_line(str(started), 40)}. Wait until it has ended."
     )
     raise Conflict(Code.DATABASE_NOT_READY, message, target=db)

@@ -128,7 +128,9 @@ def _refused_before(stored: Stored, known: ShardFields, terms: Terms) -> Drifted
     """The drift of a database that a run refused and that has not changed since: another run would be refused, too."""
     reported = Drifted(db=stored.db, reason="refused", detail=known.sharding_error or "")
     if terms.prune_ghosts and reported.detail.startswith(Code.GHOST_VOLUMES.value):
-        return reported.model_copy(update={"prune": True, "refused": known.shard_refused, "shard": True, "presets": terms.presets})
+        return reported.model_copy(
+            update={"prune": True, "refused": known.shard_refused, "shard": True, "presets": terms.presets}
+        )
     return _headers_missing(stored) or reported
 
 
