@@ -3,10 +3,10 @@
 import logging
 from threading import Event, Thread
 
-from warmer.assignment import Task, Watch
+from shared.agent.report import Reason
+from warmer.assignment import AssignmentFile, Task
 from warmer.board import Board
 from warmer.cluster import Publisher
-from warmer.failures import Reason
 from warmer.reporting import Reporter
 from warmer.settings import Settings
 from warmer.tending import Tending
@@ -23,7 +23,7 @@ class Agent:
         self._settings = settings
         self._board = Board(settings.node_name, settings.pod_name)
         self._reporter = Reporter(self._board, settings.run_dir, Publisher(settings))
-        self._watch = Watch(settings.assignment_dir, settings.node_name)
+        self._assignment = AssignmentFile(settings.assignment_dir, settings.node_name)
         self._ending = Event()
         self._tending: tuple[Tending, Thread] | None = None
 
@@ -37,14 +37,14 @@ class Agent:
         task: Task | None = None
         told: str | None = None
         while not self._ending.is_set():
-            found, trouble = self._watch.look()
+            found, trouble = self._assignment.read()
             if trouble and trouble != told:
                 log.warning("%s", trouble)
             if found != task or told is None or (found is None and trouble != told):
                 task, told = found, trouble
                 self._switch(task, trouble)
             else:
-                self._board.count_for(self._watch.run)
+                self._board.count_for(self._assignment.run)
             told = trouble
             if self._tending is not None and not self._tending[1].is_alive():
                 # It never ends by itself but for a defect: a new container begins with a clean slate.
@@ -63,7 +63,7 @@ class Agent:
         while not self._halt(_HALT_SECONDS):
             if self._ending.is_set():
                 return
-        self._board.count_for(self._watch.run)
+        self._board.count_for(self._assignment.run)
         self._board.begin(task)
         self._reporter.resume()
         if task is None:

@@ -7,11 +7,12 @@ line of an alias is accounted for, and one that we do not know is refused.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from shared.agent.report import Reason
 from shared.blastdb.alias import LOCAL_FOLDER
 from shared.blastdb.blobs import shard_name
 from shared.blastdb.manifest import parse_manifest
 from shared.blastdb.volumes import VolumeSet
-from warmer.failures import Reason, WarmFailure
+from warmer.failures import WarmFailure
 
 _NAMES = frozenset({"TITLE", "DBLIST"})
 _STATISTICS = frozenset({"STATS_NSEQ", "STATS_TOTLEN"})

@@ -1,13 +1,13 @@
 """The report while it is being written: what many threads count, put together on demand."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from threading import Lock
 from typing import NamedTuple
 
+from shared.agent.report import AgentReport, Phase, Reason, ShardReport
 from warmer.assignment import Task
-from warmer.failures import Reason
 from warmer.listing import Blob
-from warmer.report import Phase, Report, ShardReport, now
 from warmer.residency import percent
 
 _MESSAGE_LIMIT = 200
@@ -41,7 +41,7 @@ class Board:
         """Forget everything but what was moved, and begin with another task."""
         with self._lock:
             self._task = task
-            self._started_at = now()
+            self._started_at = datetime.now(UTC)
             self._phase: Phase = "waiting"
             self._is_warm = False
             self._reason: Reason | None = None
@@ -101,14 +101,17 @@ class Board:
             self._phase, self._is_warm = phase, False
             self._reason, self._message = reason, message[:_MESSAGE_LIMIT]
 
-    def report(self) -> Report:
+    def report(self) -> AgentReport:
         """Everything as it stands."""
         with self._lock:
             task = self._task
-            about = task._asdict() if task else {}
-            return Report(
+            return AgentReport(
+                version=1,
                 run=self._run,
-                **{key: about[key] for key in ("db", "digest", "shard_count", "mode") if key in about},
+                db=task.db if task else "",
+                digest=task.digest if task else "",
+                shard_count=task.shard_count if task else 0,
+                mode=task.mode if task else "hot",
                 node=self._node,
                 pod=self._pod,
                 phase=self._phase,
@@ -124,7 +127,7 @@ class Board:
                 resident_total=self._sum(None, None),
                 shards={f"{shard:02d}": self._shard(shard) for shard in (task.shards if task else ())},
                 started_at=self._started_at,
-                updated_at=now(),
+                updated_at=datetime.now(UTC),
             )
 
     def _shard(self, shard: int) -> ShardReport:

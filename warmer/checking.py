@@ -6,10 +6,11 @@ from hashlib import md5
 from pathlib import Path
 from threading import Event
 
+from shared.agent.report import Reason
 from shared.blastdb.alias import LOCAL_FOLDER
 from shared.sanitise import sanitised_line
 from warmer import programs
-from warmer.failures import Reason, Stopped, WarmFailure
+from warmer.failures import Stopped, WarmFailure
 from warmer.home import FileRecord, Home, record_of
 from warmer.listing import Blob
 

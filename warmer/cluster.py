@@ -7,8 +7,8 @@ import time
 from threading import Condition, Thread
 from urllib.parse import quote
 
+from shared.agent.report import REPORT_ANNOTATION
 from warmer.patience import Refusal
-from warmer.report import ANNOTATION
 from warmer.settings import Settings
 from warmer.wire import Wire
 
@@ -89,6 +89,6 @@ class Publisher:
             "User-Agent": "shardwarm-warmer",
         }
         target = f"/api/v1/namespaces/{quote(settings.pod_namespace, safe='')}/pods/{quote(settings.pod_name, safe='')}"
-        body = json.dumps({"metadata": {"annotations": {ANNOTATION: report.decode()}}}).encode()
+        body = json.dumps({"metadata": {"annotations": {REPORT_ANNOTATION: report.decode()}}}).encode()
         with self._wire.ask("PATCH", target, headers, body) as answer:
             answer.read()

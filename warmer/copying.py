@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from shared.agent.report import Reason
 from warmer import taxonomy
 from warmer.download import Downloads
-from warmer.failures import Reason, Stopped, WarmFailure
+from warmer.failures import Stopped, WarmFailure
 from warmer.home import FileRecord
 from warmer.listing import Blob
 from warmer.partial import Partial, room_needed

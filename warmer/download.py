@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Condition, Event, Thread
 from typing import Protocol
 
-from warmer.failures import Reason, Stopped, WarmFailure, of_disk
+from shared.agent.report import Reason
+from warmer.failures import Stopped, WarmFailure, of_disk
 from warmer.listing import Blob
 from warmer.partial import Partial
 from warmer.storage import Storage

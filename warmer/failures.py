@@ -1,28 +1,13 @@
-"""Why a node's shards are not warm: the codes we promise, and the exceptions that carry them.
+"""Exceptions of the agent: a failure with its reason code, and the end of work that is no longer wanted.
 
-A failure of the agent is reported and tried again later; nothing is given up, since operators cure most of them from outside.
+The agent reports every failure and tries again later. It never gives up, since operators cure most failures from outside.
 """
 
 import errno
-from enum import StrEnum
+
+from shared.agent.report import Reason
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class Reason(StrEnum):
-    """A contract with the orchestration, which names them to people: never renamed."""
-
-    DISK_FULL = "DiskFull"
-    STORAGE_FORBIDDEN = "StorageForbidden"
-    STORAGE_UNAVAILABLE = "StorageUnavailable"
-    CORRUPT_FILE = "CorruptFile"
-    MISSING_FILE = "MissingFile"
-    MANIFEST_MISMATCH = "ManifestMismatch"
-    ALIAS_MISMATCH = "AliasMismatch"
-    GENERATION_MISMATCH = "GenerationMismatch"
-    VERIFICATION_FAILED = "VerificationFailed"
-    MEMORY_TOO_SMALL = "MemoryTooSmall"
-    NOT_ASSIGNED = "NotAssigned"
 
 
 class WarmFailure(Exception):  # noqa: N818 - named for what happened, as the rest of the project

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from threading import Event, Lock
 
-from warmer.failures import Reason, Stopped, WarmFailure
+from shared.agent.report import Reason
+from warmer.failures import Stopped, WarmFailure
 
 FORBIDDEN = (401, 403)
 PASSING = (408, 429, 500, 502, 503, 504)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from shared.agent.report import Reason
 from shared.blastdb.volumes import Molecule
-from warmer.failures import Reason, WarmFailure
+from warmer.failures import WarmFailure
 from warmer.listing import Blob
 
 _VOLUME_FILES: dict[Molecule, tuple[str, ...]] = {"nucl": ("nsq", "nin", "nhr"), "prot": ("psq", "pin", "phr")}

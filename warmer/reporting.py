@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from threading import Lock, Thread
 
+from shared.agent.report import REPORT_FILE, AgentReport
 from warmer.board import Board
 from warmer.cluster import Publisher
 from warmer.durable import write_whole
-from warmer.report import FILE, Report
 
 _TICK_SECONDS = 1.0
 _REPEATED_SECONDS = 45.0
@@ -25,9 +25,9 @@ class Reporter:
 
     def __init__(self, board: Board, folder: Path, publisher: Publisher) -> None:
         self._board = board
-        self._path = folder / FILE
+        self._path = folder / REPORT_FILE
         self._publisher = publisher
-        self._offered: Report | None = None
+        self._offered: AgentReport | None = None
         self._offered_at = 0.0
         self._is_withheld = False
         self._lock = Lock()
@@ -70,7 +70,7 @@ class Reporter:
             self._is_withheld = False
         self.write()
 
-    def _publish(self, report: Report, text: bytes) -> None:
+    def _publish(self, report: AgentReport, text: bytes) -> None:
         before, age = self._offered, time.monotonic() - self._offered_at
         is_same = before is not None and before.model_copy(update={"updated_at": report.updated_at}) == report
         if not is_same or age >= _REPEATED_SECONDS:
@@ -84,7 +84,7 @@ class Reporter:
                 self.write()
 
 
-def _news(report: Report) -> tuple[object, ...]:
+def _news(report: AgentReport) -> tuple[object, ...]:
     return (
         report.db,
         report.digest,

@@ -16,8 +16,9 @@ from threading import Event
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.agent.report import Reason
 from warmer import programs
-from warmer.failures import Reason, Stopped, WarmFailure
+from warmer.failures import Stopped, WarmFailure
 
 _FILES_A_CALL = 500
 _PIECE_BYTES = 1024 * 1024

@@ -7,8 +7,9 @@ from http.client import HTTPResponse
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
+from shared.agent.report import Reason
 from warmer.credentials import Credential
-from warmer.failures import Reason, WarmFailure
+from warmer.failures import WarmFailure
 from warmer.listing import Blob, read_page
 from warmer.patience import Patience, Refusal
 from warmer.wire import Wire

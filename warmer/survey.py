@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from hashlib import md5
 from typing import NamedTuple
 
+from shared.agent.report import Reason
 from shared.blastdb.blobs import alias_blob, files_prefix, manifest_blob, shard_name, statistics_file
 from shared.blastdb.generations import digest_of
 from shared.blastdb.statistics import INDEX_HEAD_BYTES, add_up, parse_index_head, parse_statistics_file
@@ -12,7 +13,7 @@ from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, VolumeSet, take_i
 from shared.errors import Code, ShardwarmError
 from warmer.agreement import Totals, check_alias, check_apart, parse_alias, volumes_of
 from warmer.assignment import Task
-from warmer.failures import Reason, WarmFailure
+from warmer.failures import WarmFailure
 from warmer.listing import Blob, listed_files
 from warmer.plan import Wanted, is_shared, plan_files
 from warmer.storage import Storage

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Mapping
 from threading import Event, Lock
 
+from shared.agent.report import Reason
 from warmer.assignment import Task
 from warmer.board import Board
 from warmer.credentials import Credential, credential
-from warmer.failures import Reason, Stopped, WarmFailure, of_disk
+from warmer.failures import Stopped, WarmFailure, of_disk
 from warmer.home import Home
 from warmer.patience import Patience
 from warmer.removal import remove_database, remove_unfinished

@@ -3,16 +3,16 @@
 import json
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.blastdb.blobs import MAX_SHARDS
+from shared.blastdb.names import database_name
 from shared.blastdb.volumes import Molecule
 
 type Mode = Literal["hot", "disk", "evict"]
-
+"""What agents do with the files: hold them in memory, hold them on disk only, or remove them."""
 
 type Shards = tuple[Annotated[int, Field(ge=0)], ...]
-
 
 ASSIGNMENT_FILE = "assignment.json"
 """The key in the ConfigMap, and so the file that the agents see."""
@@ -45,19 +45,20 @@ class Assignment(BaseModel):
 
 
 class AssignmentDocument(BaseModel):
-    """`assignment.json`: an assignment, and what an agent needs besides to carry it out. Unknown fields are passed over.
+    """`assignment.json`: an assignment and what an agent needs to carry it out.
 
-    `run` is the warmup that wrote it: agents count what they move by it. A warmup that finds nothing to change writes nothing.
+    Unknown fields are passed over, so that a newer app can add some. The database's name becomes part of paths on the node.
+    `run` is the warmup that wrote the document: agents count by it what they move. A warmup that changes nothing writes nothing.
     """
 
     model_config = ConfigDict(frozen=True)
 
     version: Literal[1] = 1
     account: str
-    container_url: str
-    db: str
+    container_url: str = Field(pattern=r"^https?://[^\s?#]+$")
+    db: Annotated[str, AfterValidator(database_name)]
     molecule: Molecule
-    source_version: str | None
+    source_version: str | None = None
     digest: str = Field(pattern=r"^[0-9a-f]{32}$")
     shard_count: int = Field(ge=1, le=MAX_SHARDS)
     mode: Mode
@@ -75,7 +76,7 @@ class AssignmentDocument(BaseModel):
         return Assignment(shard_count=self.shard_count, nodes=self.nodes)
 
     def asks_the_same_as(self, other: "AssignmentDocument | None") -> bool:
-        """Whether agents have nothing else to do by the other one, whichever run wrote it."""
+        """Whether the other document gives agents the same work; which run wrote it does not matter."""
         return other is not None and other.model_copy(update={"run": self.run}) == self
 
     def render(self) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from shared.agent.report import Reason
 from shared.blastdb.volumes import VolumeSet
 from warmer.agreement import Totals, check_alias, check_apart, parse_alias, volumes_of
-from warmer.failures import Reason, WarmFailure
+from warmer.failures import WarmFailure
 
 VOLUMES = VolumeSet(db="nt", molecule="nucl", count=3, digits=2)
 NAMES = ("nt.00", "nt.01")

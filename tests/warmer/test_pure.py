@@ -11,12 +11,13 @@ from threading import Event
 
 import pytest
 
+from shared.agent.report import Reason
 from tests.warmer.scene import ROOT
 from warmer import reporting
 from warmer.assignment import Task
 from warmer.board import Board, Entry
 from warmer.copying import start_delay
-from warmer.failures import Reason, WarmFailure
+from warmer.failures import WarmFailure
 from warmer.home import State
 from warmer.listing import Blob, read_page
 from warmer.markers import texts
