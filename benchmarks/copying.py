@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from http.client import HTTPResponse
 
-    from warmer.listing import Blob
+    from shared.blastdb.listings import ListedBlob
 
 _PART_BYTES = 8 * 1024**2
 _CONCURRENCY = 16
@@ -120,7 +120,7 @@ def _begin(source: Source) -> float:
     return perf_counter()
 
 
-def _open(source: Source) -> tuple[Storage, list[Blob]]:
+def _open(source: Source) -> tuple[Storage, list[ListedBlob]]:
     patience = Patience(Event(), unavailable_seconds=10, forbidden_seconds=0, first_seconds=0.1, longest_seconds=1)
     storage = Storage(source.url, credential(source.sas), patience, _TIMEOUT_SECONDS)
     return storage, storage.list(source.prefix)
@@ -131,7 +131,7 @@ class _Discarded:
 
     wants_md5 = False
 
-    def __init__(self, blob: Blob, start: int, buffer: memoryview, link: Throttle) -> None:
+    def __init__(self, blob: ListedBlob, start: int, buffer: memoryview, link: Throttle) -> None:
         self.blob = blob
         self._start = start
         self._stop = min(start + _PART_BYTES, blob.size_bytes)
@@ -150,8 +150,8 @@ class _Discarded:
 
 
 class _NoProgress:
-    def there(self, blob: Blob, count: int) -> None:
+    def there(self, blob: ListedBlob, count: int) -> None:
         pass
 
-    def came(self, blob: Blob, count: int) -> None:
+    def came(self, blob: ListedBlob, count: int) -> None:
         pass

@@ -6,8 +6,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from shared.agent.report import AgentReport, Phase, Reason, ShardReport
+from shared.blastdb.listings import ListedBlob
 from warmer.assignment import Task
-from warmer.listing import Blob
 from warmer.residency import percent
 
 _MESSAGE_LIMIT = 200
@@ -58,12 +58,12 @@ class Board:
             self._done, self._resident = {}, {}
             self._verified = set()
 
-    def there(self, blob: Blob, count: int) -> None:
+    def there(self, blob: ListedBlob, count: int) -> None:
         """See `download.Progress`."""
         with self._lock:
             self._done[blob.leaf] = count
 
-    def came(self, blob: Blob, count: int) -> None:
+    def came(self, blob: ListedBlob, count: int) -> None:
         """See `download.Progress`."""
         with self._lock:
             self._moved += count

@@ -8,16 +8,16 @@ from threading import Event
 
 from shared.agent.report import Reason
 from shared.blastdb.alias import LOCAL_FOLDER
+from shared.blastdb.listings import ListedBlob
 from shared.sanitise import sanitised_line
 from warmer import programs
 from warmer.failures import Stopped, WarmFailure
 from warmer.home import FileRecord, Home, record_of
-from warmer.listing import Blob
 
 _BUFFER_BYTES = 1024 * 1024
 
 
-def verified(path: Path, blob: Blob, record: FileRecord | None, stop: Event) -> FileRecord | None:
+def verified(path: Path, blob: ListedBlob, record: FileRecord | None, stop: Event) -> FileRecord | None:
     """The record of a file that has the blob's content; None when it has not, or is not there.
 
     A file that nobody touched since it was verified is believed; any other is hashed, so that files which somebody else

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
+from shared.blastdb.listings import ListedBlob
 from warmer import taxonomy
 from warmer.board import Entry
 from warmer.checking import verified
 from warmer.home import FileRecord, State
-from warmer.listing import Blob
 from warmer.survey import Survey
 from warmer.tools import Tools
 
@@ -15,8 +15,8 @@ class Comparison(NamedTuple):
     """`records` are of the files that are right; `missing` is to be copied, `aliases` to be written."""
 
     records: dict[str, FileRecord]
-    missing: list[Blob]
-    aliases: dict[str, Blob]
+    missing: list[ListedBlob]
+    aliases: dict[str, ListedBlob]
 
 
 def compare(found: Survey, state: State, tools: Tools) -> Comparison:
@@ -32,7 +32,7 @@ def compare(found: Survey, state: State, tools: Tools) -> Comparison:
         | {blob.leaf: Entry(None, blob.size_bytes) for blob in found.taxonomy}
     )
     records: dict[str, FileRecord] = {}
-    wrong: list[Blob] = []
+    wrong: list[ListedBlob] = []
     for wanted in (*found.wanted, *found.aliases):
         record = verified(home.folder / wanted.leaf, wanted.blob, state.verified.get(wanted.leaf), tools.stop)
         if record is None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from shared.agent.report import Reason
+from shared.blastdb.listings import ListedBlob
 from warmer import taxonomy
 from warmer.download import Downloads
 from warmer.failures import Stopped, WarmFailure
 from warmer.home import FileRecord
-from warmer.listing import Blob
 from warmer.partial import Partial, room_needed
 from warmer.plan import is_shared
 from warmer.throttle import Throttle
@@ -20,7 +20,7 @@ from warmer.tools import Tools
 log = logging.getLogger("warmer")
 
 
-def copy(blobs: Sequence[Blob], tools: Tools, verified: Callable[[str, FileRecord], None]) -> None:
+def copy(blobs: Sequence[ListedBlob], tools: Tools, verified: Callable[[str, FileRecord], None]) -> None:
     """Download blobs into the node's folder; returns when each has its name there.
 
     Args:
@@ -69,7 +69,7 @@ def start_delay(node: str, spread_seconds: float) -> float:
     return int(sha256(node.encode()).hexdigest()[:8], 16) / 2**32 * spread_seconds
 
 
-def refuse_full_disk(blobs: Sequence[Blob], tools: Tools) -> None:
+def refuse_full_disk(blobs: Sequence[ListedBlob], tools: Tools) -> None:
     """See that a copy fits beside what is on the disk; files that it replaces go only after it.
 
     Raises:

@@ -7,8 +7,8 @@ from threading import Condition, Event, Thread
 from typing import Protocol
 
 from shared.agent.report import Reason
+from shared.blastdb.listings import ListedBlob
 from warmer.failures import Stopped, WarmFailure, of_disk
-from warmer.listing import Blob
 from warmer.partial import Partial
 from warmer.storage import Storage
 from warmer.stretch import Stretch
@@ -22,11 +22,11 @@ type Install = Callable[[Partial, str], None]
 class Progress(Protocol):
     """Is told how a copy gets on; by many threads, and often."""
 
-    def there(self, blob: Blob, count: int) -> None:
+    def there(self, blob: ListedBlob, count: int) -> None:
         """So many bytes of a blob are on disk: at its beginning, and when what came of it turned out worthless."""
         ...
 
-    def came(self, blob: Blob, count: int) -> None:
+    def came(self, blob: ListedBlob, count: int) -> None:
         """So many more bytes of a blob have come."""
         ...
 
@@ -66,7 +66,7 @@ class Downloads:
         self._progress = progress
         self._part_bytes = part_bytes
         self._corrupt_attempts = corrupt_attempts
-        self._files: deque[Blob] = deque()
+        self._files: deque[ListedBlob] = deque()
         self._parts: deque[tuple[Partial, int | None]] = deque()
         self._under_way: dict[str, Partial] = {}
         self._corrupt: dict[str, int] = {}
@@ -74,7 +74,7 @@ class Downloads:
         self._failure: BaseException | None = None
         self._turn = Condition()
 
-    def run(self, blobs: Sequence[Blob], threads: int) -> None:
+    def run(self, blobs: Sequence[ListedBlob], threads: int) -> None:
         """Copy all of them; returns when each has its name.
 
         Raises:
@@ -157,7 +157,7 @@ class Downloads:
             self._stop.set()
             self._turn.notify_all()
 
-    def _received(self, blob: Blob, count: int) -> None:
+    def _received(self, blob: ListedBlob, count: int) -> None:
         self._progress.came(blob, count)
         self._throttle.take(count)
         if self._stop.is_set():

@@ -14,9 +14,9 @@ from hashlib import md5, sha256
 from pathlib import Path
 from threading import Lock
 
+from shared.blastdb.listings import ListedBlob
 from warmer.durable import start_writing_back
 from warmer.home import FileRecord, record_of
-from warmer.listing import Blob
 from warmer.storage import RANGE_MD5_LIMIT_BYTES
 
 _DONE = b"\x01"
@@ -26,7 +26,7 @@ _BLOCK_BYTES = 512  # what st_blocks counts, whatever the file system
 class Partial:
     """One blob on its way. `write` and `finish` are called by many threads."""
 
-    def __init__(self, blob: Blob, folder: Path, part_bytes: int) -> None:
+    def __init__(self, blob: ListedBlob, folder: Path, part_bytes: int) -> None:
         self.blob = blob
         # A range's MD5 is the only check of a blob that has none of its own, and those are limited.
         self.part_bytes = part_bytes if blob.md5 else min(part_bytes, RANGE_MD5_LIMIT_BYTES)
@@ -136,13 +136,13 @@ class Partial:
             start += count
 
 
-def paths(blob: Blob, folder: Path, part_bytes: int) -> tuple[Path, Path]:
+def paths(blob: ListedBlob, folder: Path, part_bytes: int) -> tuple[Path, Path]:
     """The file and the journal: names that change with the content and with the parts, so that neither is ever mixed."""
     key = sha256(f"{blob.fingerprint} {blob.size_bytes} {part_bytes}".encode()).hexdigest()[:12]
     return folder / f"{blob.leaf}.{key}.part", folder / f"{blob.leaf}.{key}.parts"
 
 
-def room_needed(blobs: Iterable[Blob], folder: Path, part_bytes: int) -> int:
+def room_needed(blobs: Iterable[ListedBlob], folder: Path, part_bytes: int) -> int:
     """Bytes of disk that a copy will take beyond what its unfinished files have taken already."""
     needed = 0
     for blob in blobs:

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from shared.agent.report import Reason
+from shared.blastdb.listings import ListedBlob
 from shared.blastdb.volumes import Molecule
 from warmer.failures import WarmFailure
-from warmer.listing import Blob
 
 _VOLUME_FILES: dict[Molecule, tuple[str, ...]] = {"nucl": ("nsq", "nin", "nhr"), "prot": ("psq", "pin", "phr")}
 _DATABASE_FILE: dict[Molecule, str] = {"nucl": "ndb", "prot": "pdb"}
@@ -30,7 +30,7 @@ def is_shared(leaf: str) -> bool:
 class Wanted(NamedTuple):
     """One file of the plan; `shard` is None for what all shards of the database share."""
 
-    blob: Blob
+    blob: ListedBlob
     shard: int | None
 
     @property
@@ -39,7 +39,7 @@ class Wanted(NamedTuple):
         return self.blob.leaf
 
 
-def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]], blobs: Iterable[Blob]) -> list[Wanted]:
+def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]], blobs: Iterable[ListedBlob]) -> list[Wanted]:
     """The database's own files that a node with these shards needs, shard by shard, the shared ones first.
 
     Args:
@@ -51,7 +51,7 @@ def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]],
     Raises:
         WarmFailure: MissingFile: something without which a search fails or is wrong is not in storage.
     """
-    by_stem: dict[str, dict[str, Blob]] = {}
+    by_stem: dict[str, dict[str, ListedBlob]] = {}
     for blob in blobs:
         stem, _, extension = blob.leaf.rpartition(".")
         if blob.name == f"{db}/{blob.leaf}" and extension not in _ALIASES:
@@ -70,7 +70,7 @@ def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]],
     return shared + volumes
 
 
-def plan_taxonomy(blobs: Iterable[Blob], held: Mapping[str, datetime]) -> list[Wanted]:
+def plan_taxonomy(blobs: Iterable[ListedBlob], held: Mapping[str, datetime]) -> list[Wanted]:
     """The taxonomy files to fetch: groups that are newer, by the listing's Last-Modified, than what the node holds.
 
     Databases bring different versions of them. The newest wins, whoever brings it, so that two agents never replace each
@@ -92,7 +92,7 @@ def plan_taxonomy(blobs: Iterable[Blob], held: Mapping[str, datetime]) -> list[W
     return wanted
 
 
-def _require(stem: str, files: Mapping[str, Blob], extensions: Iterable[str]) -> None:
+def _require(stem: str, files: Mapping[str, ListedBlob], extensions: Iterable[str]) -> None:
     missing = [f"{stem}.{extension}" for extension in extensions if extension not in files]
     if missing:
         raise WarmFailure(Reason.MISSING_FILE, f"{', '.join(missing)} is not in storage, and no search works without it.")

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from shared.blastdb.listings import ListedBlob
 from warmer import markers, taxonomy
 from warmer.home import Home, State
-from warmer.listing import Blob
 from warmer.partial import paths
 from warmer.residency import evict
 
@@ -31,7 +31,7 @@ def remove_owned(home: Home, leaves: Iterable[str]) -> int:
     return count
 
 
-def remove_unfinished(home: Home, wanted: Iterable[Blob], part_bytes: int) -> None:
+def remove_unfinished(home: Home, wanted: Iterable[ListedBlob], part_bytes: int) -> None:
     """Remove unfinished files, but for those that a copy of these blobs goes on with."""
     kept = {path for blob in wanted for path in paths(blob, home.incoming, part_bytes)}
     for path in home.incoming.iterdir():

@@ -6,11 +6,13 @@ from hashlib import md5
 from http.client import HTTPResponse
 from typing import Protocol
 from urllib.parse import quote, urlsplit
+from xml.etree.ElementTree import ParseError, fromstring
 
 from shared.agent.report import Reason
+from shared.blastdb.blob_xml import read_blobs
+from shared.blastdb.listings import ListedBlob
 from warmer.credentials import Credential
 from warmer.failures import WarmFailure
-from warmer.listing import Blob, read_page
 from warmer.patience import Patience, Refusal
 from warmer.wire import Wire
 
@@ -23,7 +25,7 @@ RANGE_MD5_LIMIT_BYTES = 4 * 1024**2
 class Range(Protocol):
     """Bytes of one blob that are still to come."""
 
-    blob: Blob
+    blob: ListedBlob
     wants_md5: bool
     """Asks the service for the MD5 of what is to come, for a blob that has none of its own."""
 
@@ -53,13 +55,13 @@ class Storage:
         """End what is under way."""
         self._wire.close()
 
-    def list(self, prefix: str) -> list[Blob]:
+    def list(self, prefix: str) -> list[ListedBlob]:
         """All blobs below a prefix, however many pages that takes.
 
         Raises:
             WarmFailure: the container is not there, or storage stayed out of reach.
         """
-        blobs: list[Blob] = []
+        blobs: list[ListedBlob] = []
         marker = ""
         while True:
             query = f"restype=container&comp=list&maxresults=5000&prefix={quote(prefix, safe='')}"
@@ -123,6 +125,19 @@ class Storage:
 
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
         return {"x-ms-version": _VERSION, "Accept-Encoding": "identity", **self._credential.headers(), **more}
+
+
+def read_page(text: bytes) -> tuple[list[ListedBlob], str]:
+    """The blobs of one page of a listing, and the marker of the next page; empty after the last one.
+
+    Raises:
+        Refusal: it is not such a page; half of one, say.
+    """
+    try:
+        page = fromstring(text)  # noqa: S314 - from our own storage account; expat refuses entity bombs by itself
+    except ParseError as error:
+        raise Refusal(0, f"an unreadable listing: {error}") from error
+    return read_blobs(page), page.findtext("NextMarker") or ""
 
 
 def _failure(refusal: Refusal, what: str) -> WarmFailure:

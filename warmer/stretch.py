@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hashlib import md5
 from http.client import HTTPResponse
 
-from warmer.listing import Blob
+from shared.blastdb.listings import ListedBlob
 from warmer.partial import Partial
 from warmer.patience import Refusal
 
@@ -13,7 +13,7 @@ from warmer.patience import Refusal
 class Stretch:
     """What is still to come of one part; the `Range` that storage is asked for."""
 
-    def __init__(self, partial: Partial, part: int, buffer: memoryview, received: Callable[[Blob, int], None]) -> None:
+    def __init__(self, partial: Partial, part: int, buffer: memoryview, received: Callable[[ListedBlob, int], None]) -> None:
         self.blob = partial.blob
         self.wants_md5 = partial.blob.md5 is None
         self._partial = partial

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from shared.agent.report import Reason
 from shared.blastdb.blobs import alias_blob, files_prefix, manifest_blob, shard_name, statistics_file
 from shared.blastdb.generations import digest_of
+from shared.blastdb.listings import ListedBlob, listed_files
 from shared.blastdb.statistics import INDEX_HEAD_BYTES, add_up, parse_index_head, parse_statistics_file
 from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, VolumeSet, take_inventory
 from shared.errors import Code, ShardwarmError
 from warmer.agreement import Totals, check_alias, check_apart, parse_alias, volumes_of
 from warmer.assignment import Task
 from warmer.failures import WarmFailure
-from warmer.listing import Blob, listed_files
 from warmer.plan import Wanted, is_shared, plan_files
 from warmer.storage import Storage
 
@@ -28,7 +28,7 @@ class Survey(NamedTuple):
     wanted: tuple[Wanted, ...]
     aliases: tuple[Wanted, ...]
     alias_texts: dict[str, bytes]
-    taxonomy: tuple[Blob, ...]
+    taxonomy: tuple[ListedBlob, ...]
     totals: Totals | None
 
 
@@ -74,12 +74,12 @@ def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
         )
 
 
-def _blob_of(name: str, text: bytes) -> Blob:
+def _blob_of(name: str, text: bytes) -> ListedBlob:
     digest = md5(text, usedforsecurity=False).hexdigest()
-    return Blob(name, len(text), digest, digest, datetime.fromtimestamp(0, UTC))
+    return ListedBlob(name, len(text), digest, digest, datetime.fromtimestamp(0, UTC), {})
 
 
-def _inventory(task: Task, blobs: list[Blob]) -> Inventory:
+def _inventory(task: Task, blobs: list[ListedBlob]) -> Inventory:
     try:
         inventory = take_inventory(task.db, listed_files(task.db, blobs))
     except ShardwarmError as error:
@@ -92,7 +92,7 @@ def _inventory(task: Task, blobs: list[Blob]) -> Inventory:
     return inventory
 
 
-def _totals(storage: Storage, volumes: VolumeSet, blobs: list[Blob]) -> Totals | None:
+def _totals(storage: Storage, volumes: VolumeSet, blobs: list[ListedBlob]) -> Totals | None:
     """The database's totals as whoever wrote the aliases read them: from its statistics file, else from the volumes."""
     name = statistics_file(volumes.db, volumes.molecule)
     if any(blob.name == name for blob in blobs):

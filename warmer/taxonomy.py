@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from threading import Event
 
+from shared.blastdb.listings import ListedBlob
 from warmer.checking import is_intact, verified
 from warmer.home import FileRecord, Home, TaxonomyRecord
-from warmer.listing import Blob
 from warmer.partial import Partial
 from warmer.plan import plan_taxonomy
 
 
-def compare(home: Home, brought: Iterable[Blob], stop: Event) -> list[Blob]:
+def compare(home: Home, brought: Iterable[ListedBlob], stop: Event) -> list[ListedBlob]:
     """Those of the files that this database brings which are newer than what the node holds, or which it does not hold.
 
     A file that is on the node with the same content is only noted down.
@@ -19,7 +19,7 @@ def compare(home: Home, brought: Iterable[Blob], stop: Event) -> list[Blob]:
     with home.shared():
         known = home.taxonomy()
         held = {leaf: record for leaf, record in known.files.items() if is_intact(home.folder, [(leaf, record.file)])}
-        missing: list[Blob] = []
+        missing: list[ListedBlob] = []
         for wanted in plan_taxonomy(brought, {leaf: record.modified for leaf, record in held.items()}):
             blob, old = wanted.blob, held.get(wanted.leaf)
             record = verified(home.folder / blob.leaf, blob, old.file if old else None, stop)

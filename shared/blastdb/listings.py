@@ -23,9 +23,19 @@ class ListedBlob(NamedTuple):
     metadata: dict[str, str]
     copying: bool = False
 
+    @property
+    def leaf(self) -> str:
+        """The name without its folder."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells this content from another one of the same name."""
+        return self.md5 or self.etag
+
     def as_file(self, prefix: str) -> ListedFile:
         """The same, as a file of the database whose folder is `prefix`."""
-        return ListedFile(self.name.removeprefix(prefix), self.size_bytes, self.md5 or self.etag)
+        return ListedFile(self.name.removeprefix(prefix), self.size_bytes, self.fingerprint)
 
 
 def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:

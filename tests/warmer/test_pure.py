@@ -12,6 +12,7 @@ from threading import Event
 import pytest
 
 from shared.agent.report import Reason
+from shared.blastdb.listings import ListedBlob
 from tests.warmer.scene import ROOT
 from warmer import reporting
 from warmer.assignment import Task
@@ -19,20 +20,20 @@ from warmer.board import Board, Entry
 from warmer.copying import start_delay
 from warmer.failures import WarmFailure
 from warmer.home import State
-from warmer.listing import Blob, read_page
 from warmer.markers import texts
 from warmer.patience import Patience, Refusal
 from warmer.plan import plan_files, plan_taxonomy
 from warmer.reporting import Reporter
 from warmer.residency import percent
 from warmer.settings import parse
+from warmer.storage import read_page
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 OLD = NOW - timedelta(days=1)
 
 
-def blob(name, modified=NOW) -> Blob:
-    return Blob(name, 10, "0" * 32, '"etag"', modified)
+def blob(name, modified=NOW) -> ListedBlob:
+    return ListedBlob(name, 10, "0" * 32, '"etag"', modified, {})
 
 
 def blobs(*leaves, db="nt"):
@@ -128,7 +129,7 @@ def test_a_page_of_a_listing():
         b"<Content-MD5>AAAAAAAAAAAAAAAAAAAAAA==</Content-MD5></Properties></Blob></Blobs><NextMarker>m</NextMarker>"
         b"</EnumerationResults>"
     )
-    assert read_page(text) == ([Blob("nt/a b", 12, "0" * 32, '"0x8D"', NOW)], "m")
+    assert read_page(text) == ([ListedBlob("nt/a b", 12, "0" * 32, '"0x8D"', NOW, {})], "m")
 
 
 def test_settings_come_from_the_environment_and_never_show_the_signature():
