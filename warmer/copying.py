@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from shared.agent.report import Reason
+from shared.blastdb.extensions import is_shared
 from shared.blastdb.listings import ListedBlob
 from warmer import taxonomy
 from warmer.download import Downloads
 from warmer.failures import Stopped, WarmFailure
 from warmer.home import FileRecord
 from warmer.partial import Partial, room_needed
-from warmer.plan import is_shared
 from warmer.throttle import Throttle
 from warmer.tools import Tools
 

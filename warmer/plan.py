@@ -1,30 +1,16 @@
-"""Which files a node needs for its shards: each shard's volumes, and once what the whole database shares. Pure."""
+"""Which files a node needs for its shards: each shard's volumes, and once the database-level files. Pure.
+
+The closed table of `shared.blastdb.extensions` says which files are BLAST's. Anything else beside a database stays in storage.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from shared.agent.report import Reason
+from shared.blastdb.extensions import TAXONOMY, Molecule, companions, place_of, required
 from shared.blastdb.listings import ListedBlob
-from shared.blastdb.volumes import Molecule
 from warmer.failures import WarmFailure
-
-_VOLUME_FILES: dict[Molecule, tuple[str, ...]] = {"nucl": ("nsq", "nin", "nhr"), "prot": ("psq", "pin", "phr")}
-_DATABASE_FILE: dict[Molecule, str] = {"nucl": "ndb", "prot": "pdb"}
-_COMPANIONS: dict[Molecule, tuple[str, ...]] = {
-    "nucl": ("ndb", "ntf", "nto", "nos", "not", "njs"),
-    "prot": ("pdb", "ptf", "pto", "pos", "pot", "pjs"),
-}
-_ALIASES = ("nal", "pal")
-TAXONOMY = (("taxdb.btd", "taxdb.bti"), ("taxonomy4blast.sqlite3",))
-"""Files that databases bring along under one name for all of them. Those of one group belong together."""
-
-_SHARED = frozenset(leaf for group in TAXONOMY for leaf in group)
-
-
-def is_shared(leaf: str) -> bool:
-    """Whether databases share the file of this name."""
-    return leaf in _SHARED
 
 
 class Wanted(NamedTuple):
@@ -51,23 +37,22 @@ def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]],
     Raises:
         WarmFailure: MissingFile: something without which a search fails or is wrong is not in storage.
     """
-    by_stem: dict[str, dict[str, ListedBlob]] = {}
+    whole: dict[str, ListedBlob] = {}
+    by_volume: dict[str, dict[str, ListedBlob]] = {}
     for blob in blobs:
-        stem, _, extension = blob.leaf.rpartition(".")
-        if blob.name == f"{db}/{blob.leaf}" and extension not in _ALIASES:
-            by_stem.setdefault(stem, {})[extension] = blob
-    own = by_stem.get(db, {})
-    _require(db, own, (_DATABASE_FILE[molecule],))
-    shared = [Wanted(own[extension], None) for extension in _COMPANIONS[molecule] if extension in own]
-    planned = {wanted.leaf for wanted in shared}
-    volumes: list[Wanted] = []
+        place = place_of(db, blob.leaf) if blob.name == f"{db}/{blob.leaf}" else None
+        if place is not None and place.kind.molecule == molecule:
+            stem = db if place.number is None else f"{db}.{place.number}"
+            files = whole if place.kind.level == "database" else by_volume.setdefault(stem, {})
+            files[place.kind.extension] = blob
+    _require(db, whole, required(molecule, "database"))
+    wanted = [Wanted(whole[extension], None) for extension in companions(molecule) if extension in whole]
     for index, names in sorted(shards.items()):
         for name in names:
-            files = by_stem.get(name, {})
-            _require(name, files, _VOLUME_FILES[molecule])
-            # A single volume bears the database's own name: then its companions are among its files.
-            volumes += [Wanted(blob, index) for _, blob in sorted(files.items()) if blob.leaf not in planned]
-    return shared + volumes
+            files = by_volume.get(name, {})
+            _require(name, files, required(molecule, "volume"))
+            wanted += [Wanted(blob, index) for _, blob in sorted(files.items())]
+    return wanted
 
 
 def plan_taxonomy(blobs: Iterable[ListedBlob], held: Mapping[str, datetime]) -> list[Wanted]:

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import ParseError, fromstring
 from shared.agent.report import Reason
 from shared.blastdb.blob_xml import read_blobs
 from shared.blastdb.listings import ListedBlob
+from shared.blastdb.reading import Span
 from warmer.credentials import Credential
 from warmer.failures import WarmFailure
 from warmer.patience import Patience, Refusal
@@ -78,9 +79,13 @@ class Storage:
         """
         return self._text(name, "", bytes)
 
-    def read_head(self, name: str, length: int) -> bytes:
-        """A blob's first bytes, fewer where it is shorter."""
-        return self._text(name, "", bytes, {"x-ms-range": f"bytes=0-{length - 1}"})
+    def read_span(self, name: str, span: Span) -> bytes:
+        """Some bytes of a blob, fewer where it ends.
+
+        Raises:
+            WarmFailure: MissingFile, or storage stayed out of reach.
+        """
+        return self._text(name, "", bytes, {"x-ms-range": f"bytes={span.offset}-{span.offset + span.size_bytes - 1}"})
 
     def stream(self, wanted: Range) -> None:
         """Fetch a range, going on where it broke off.

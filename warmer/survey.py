@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 from shared.agent.report import Reason
 from shared.blastdb.blobs import alias_blob, files_prefix, manifest_blob, shard_name, statistics_file
+from shared.blastdb.extensions import is_shared
 from shared.blastdb.generations import digest_of
+from shared.blastdb.index_heads import INDEX_HEAD_BYTES, index_head
 from shared.blastdb.listings import ListedBlob, listed_files
-from shared.blastdb.statistics import INDEX_HEAD_BYTES, add_up, parse_index_head, parse_statistics_file
+from shared.blastdb.reading import read_with
+from shared.blastdb.statistics import VolumeTotals, add_up, parse_statistics_file
 from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, VolumeSet, take_inventory
 from shared.errors import Code, ShardwarmError
 from warmer.agreement import Totals, check_alias, check_apart, parse_alias, volumes_of
 from warmer.assignment import Task
 from warmer.failures import WarmFailure
-from warmer.plan import Wanted, is_shared, plan_files
+from warmer.plan import Wanted, plan_files
 from warmer.storage import Storage
 
 _AT_ONCE = 16
@@ -102,12 +105,15 @@ def _totals(storage: Storage, volumes: VolumeSet, blobs: list[ListedBlob]) -> To
             raise WarmFailure(Reason.GENERATION_MISMATCH, error.problem.message) from error
         if told is not None:
             return Totals(told.sequences, told.letters)
-    extension = INDEX_EXTENSION[volumes.molecule]
+    sizes = {blob.name: blob.size_bytes for blob in blobs}
 
-    def head(volume: str) -> bytes:
-        return storage.read_head(f"{volumes.db}/{volume}.{extension}", INDEX_HEAD_BYTES)
+    def count(volume: str) -> VolumeTotals | None:
+        name = f"{volumes.db}/{volume}.{INDEX_EXTENSION[volumes.molecule]}"
+        # An index that is not listed is asked for all the same: storage then says that it is missing.
+        reading = index_head(sizes.get(name, INDEX_HEAD_BYTES))
+        head = read_with(reading, lambda span: storage.read_span(name, span))
+        return head.totals if head is not None and head.molecule == volumes.molecule else None
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        heads = list(pool.map(head, volumes.names(0, volumes.count)))
-    counted = add_up(parse_index_head(text, volumes.molecule) for text in heads)
+        counted = add_up(pool.map(count, volumes.names(0, volumes.count)))
     return Totals(counted.sequences, counted.letters) if counted else None

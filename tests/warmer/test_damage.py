@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from shared.blastdb.blobs import alias_blob, manifest_blob
+from tests.blast import fasta, makeblastdb
 from tests.warmer.relays import Corrupting
 
 
@@ -140,6 +142,18 @@ async def test_an_alias_that_disagrees_is_refused(scene, store, mini):
     report = await (await scene.warmer(mini.assignment([0], store.url()))).failed("AliasMismatch")
 
     assert "mini_nt_shard_00" in report["message"]
+
+
+async def test_an_alias_is_compared_with_totals_that_stand_behind_a_long_title(scene, store, tmp_path):
+    folder = makeblastdb(tmp_path, fasta(5), "-title", "x" * 20_000, "-max_file_sz", "1GB", out="titled")
+    files = [file for file in folder.iterdir() if file.suffix != ".njs"]
+    published = await store.publish(SimpleNamespace(name="titled", folder=folder, files=files), 1)
+    name = alias_blob("titled", 1, 0, "nucl")
+    await store.put(name, (await store.get(name)).replace(b"STATS_NSEQ ", b"STATS_NSEQ 9"))
+
+    report = await (await scene.warmer(published.assignment([0], store.url()))).failed("AliasMismatch")
+
+    assert "the database 5 and" in report["message"]
 
 
 async def test_a_manifest_that_disagrees_is_refused(scene, store, mini):

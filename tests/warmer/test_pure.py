@@ -64,6 +64,16 @@ def test_a_single_volume_bears_the_databases_name():
     assert sorted(item.leaf for item in wanted) == sorted(leaves)
 
 
+@pytest.mark.parametrize("foreign", ["fasta", "fa", "zip", "md5", "gz", "ndb-lock", "psq", "nal"])
+@pytest.mark.parametrize("volume", ["nt", "nt.00"])
+def test_files_beside_a_database_that_are_not_blasts_stay_in_storage(volume, foreign):
+    leaves = {f"{volume}.nsq", f"{volume}.nin", f"{volume}.nhr", "nt.ndb"}
+
+    wanted = plan_files("nt", "nucl", {0: (volume,)}, blobs(*leaves, f"nt.{foreign}", f"{volume}.{foreign}"))
+
+    assert {item.leaf for item in wanted} == leaves
+
+
 def test_staging_folders_are_not_the_database():
     wanted = plan_files("nt", "nucl", {0: ("nt.00",)}, [*blobs(*VOLUME, "nt.ndb"), blob("nt/staging/nt.00.nog")])
     assert "nt.00.nog" not in {item.leaf for item in wanted}

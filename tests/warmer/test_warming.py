@@ -25,6 +25,16 @@ async def test_shards_become_warm(scene, store, mini):
     assert await warmer.ready() == (0, "")
 
 
+async def test_files_beside_the_database_that_are_not_blasts_stay_in_storage(scene, store, mini):
+    foreign = [f"mini_nt.{rest}" for rest in ("fasta", "zip", "md5", "00.md5", "00.fa", "00.tar.gz")]
+    await store.upload({f"mini_nt/{leaf}": b"not BLAST's" for leaf in foreign})
+
+    warmer = await scene.warmer(mini.assignment([0], store.url()))
+    await warmer.warm()
+
+    assert not warmer.node.leaves() & set(foreign)
+
+
 @pytest.mark.parametrize("molecule", ["nucl", "prot"])
 async def test_searches_of_the_nodes_own_folder_equal_the_whole_search(scene, store, nucleotide, protein, molecule):
     made = nucleotide if molecule == "nucl" else protein
