@@ -13,11 +13,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from warmer.credentials import credential
-from warmer.download import Downloads
+from warmer.download import Downloads, Throttle
 from warmer.partial import Partial
-from warmer.patience import Patience
+from warmer.retrying import RetryBudget
 from warmer.storage import Storage
-from warmer.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,8 +120,8 @@ def _begin(source: Source) -> float:
 
 
 def _open(source: Source) -> tuple[Storage, list[ListedBlob]]:
-    patience = Patience(Event(), unavailable_seconds=10, forbidden_seconds=0, first_seconds=0.1, longest_seconds=1)
-    storage = Storage(source.url, credential(source.sas), patience, _TIMEOUT_SECONDS)
+    budget = RetryBudget(Event(), unavailable_seconds=10, forbidden_seconds=0, first_seconds=0.1, longest_seconds=1)
+    storage = Storage(source.url, credential(source.sas), budget, _TIMEOUT_SECONDS)
     return storage, storage.list(source.prefix)
 
 
@@ -150,8 +149,8 @@ class _Discarded:
 
 
 class _NoProgress:
-    def there(self, blob: ListedBlob, count: int) -> None:
+    def set_bytes(self, blob: ListedBlob, count: int) -> None:
         pass
 
-    def came(self, blob: ListedBlob, count: int) -> None:
+    def add_bytes(self, blob: ListedBlob, count: int) -> None:
         pass

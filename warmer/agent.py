@@ -1,15 +1,15 @@
-"""The agent: watches the assignment, tends the task that it finds there, and ends when told to."""
+"""The agent: watches the assignment, runs the task that it finds there, and ends on a signal."""
 
 import logging
 from threading import Event, Thread
 
 from shared.agent.report import Reason
 from warmer.assignment import AssignmentFile, Task
-from warmer.board import Board
 from warmer.cluster import Publisher
+from warmer.progress import NodeProgress
 from warmer.reporting import Reporter
 from warmer.settings import Settings
-from warmer.tending import Tending
+from warmer.task_runner import TaskRunner
 
 _HALT_SECONDS = 0.5
 
@@ -21,11 +21,11 @@ class Agent:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._board = Board(settings.node_name, settings.pod_name)
-        self._reporter = Reporter(self._board, settings.run_dir, Publisher(settings))
+        self._progress = NodeProgress(settings.node_name, settings.pod_name)
+        self._reporter = Reporter(self._progress, settings.run_dir, Publisher(settings))
         self._assignment = AssignmentFile(settings.assignment_dir, settings.node_name)
         self._ending = Event()
-        self._tending: tuple[Tending, Thread] | None = None
+        self._runner: tuple[TaskRunner, Thread] | None = None
 
     def end(self) -> None:
         """Let `run` return, within a second."""
@@ -44,10 +44,10 @@ class Agent:
                 task, told = found, trouble
                 self._switch(task, trouble)
             else:
-                self._board.count_for(self._assignment.run)
+                self._progress.count_for(self._assignment.run)
             told = trouble
-            if self._tending is not None and not self._tending[1].is_alive():
-                # It never ends by itself but for a defect: a new container begins with a clean slate.
+            if self._runner is not None and not self._runner[1].is_alive():
+                # It ends by itself only by a defect: a new container begins with a clean slate.
                 self._reporter.withhold()
                 return 1
             self._ending.wait(self._settings.poll_seconds)
@@ -63,27 +63,27 @@ class Agent:
         while not self._halt(_HALT_SECONDS):
             if self._ending.is_set():
                 return
-        self._board.count_for(self._assignment.run)
-        self._board.begin(task)
+        self._progress.count_for(self._assignment.run)
+        self._progress.begin(task)
         self._reporter.resume()
         if task is None:
-            self._board.explain("waiting", Reason.NOT_ASSIGNED, trouble)
+            self._progress.explain("waiting", Reason.NOT_ASSIGNED, trouble)
             self._reporter.write()
             return
         log.info("assigned: shards %s of %d of %s, %s", task.shards, task.shard_count, task.db, task.mode)
-        tending = Tending(task, self._settings, self._board, self._reporter)
-        thread = Thread(target=tending.run, daemon=True, name="tend")
-        self._tending = tending, thread
+        runner = TaskRunner(task, self._settings, self._progress, self._reporter)
+        thread = Thread(target=runner.run, daemon=True, name="tend")
+        self._runner = runner, thread
         thread.start()
 
     def _halt(self, seconds: float) -> bool:
-        """End the work under way; whether it has ended within so many seconds. Safe to repeat."""
-        if self._tending is None:
+        """End the work under way; whether it has ended within `seconds`. Safe to repeat."""
+        if self._runner is None:
             return True
-        tending, thread = self._tending
-        tending.halt()
+        runner, thread = self._runner
+        runner.halt()
         thread.join(seconds)
         if thread.is_alive():
             return False
-        self._tending = None
+        self._runner = None
         return True

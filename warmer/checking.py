@@ -1,4 +1,4 @@
-"""Whether what lies on the node is what it should be: contents by MD5, shards by opening them with BLAST+."""
+"""Verification of files on the node: contents by MD5, shards by opening them with BLAST+."""
 
 import os
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from shared.blastdb.listings import ListedBlob
 from shared.sanitise import sanitised_line
 from warmer import programs
 from warmer.failures import Stopped, WarmFailure
-from warmer.home import FileRecord, Home, record_of
+from warmer.node_folder import FileRecord, NodeFolder, record_of
 
 _BUFFER_BYTES = 1024 * 1024
 
@@ -20,9 +20,9 @@ _BUFFER_BYTES = 1024 * 1024
 def verified(path: Path, blob: ListedBlob, record: FileRecord | None, stop: Event) -> FileRecord | None:
     """The record of a file that has the blob's content; None when it has not, or is not there.
 
-    A file that nobody touched since it was verified is believed; any other is hashed, so that files which somebody else
-    staged are taken over without moving a byte. Files that this user cannot write are not: the kernel would call all their
-    pages resident, whatever the truth (mincore(2)).
+    A file that nobody touched since it was verified is not read again. Any other is hashed, so that the agent takes over files
+    of the replaced system without a download. Files that this user cannot write are not taken over: the kernel would call all
+    their pages resident, whatever the truth (mincore(2)).
 
     Raises:
         Stopped: the work is no longer wanted.
@@ -53,7 +53,7 @@ def is_intact(folder: Path, records: Iterable[tuple[str, FileRecord]]) -> bool:
     return True
 
 
-def open_shard(home: Home, alias: str, stop: Event, timeout_seconds: float) -> None:
+def open_shard(node_folder: NodeFolder, alias: str, stop: Event, timeout_seconds: float) -> None:
     """Let BLAST+ open a shard through its alias.
 
     The alias names its volumes in /blast/blastdb. Where the node's folder is elsewhere, a copy is opened in which that
@@ -63,11 +63,11 @@ def open_shard(home: Home, alias: str, stop: Event, timeout_seconds: float) -> N
         WarmFailure: VerificationFailed, with what the program said.
         Stopped: the work is no longer wanted.
     """
-    folder = home.folder
+    folder = node_folder.path
     if str(folder) != LOCAL_FOLDER:
-        home.check.mkdir(parents=True, exist_ok=True)
-        text = (home.folder / alias).read_text().replace(f"{LOCAL_FOLDER}/", "../../../")
-        folder = home.check
+        node_folder.check.mkdir(parents=True, exist_ok=True)
+        text = (node_folder.path / alias).read_text().replace(f"{LOCAL_FOLDER}/", "../../../")
+        folder = node_folder.check
         (folder / alias).write_text(text)
     shard, _, extension = alias.rpartition(".")
     # Relative, with a working folder: BLAST+ splits the paths it is given at spaces.

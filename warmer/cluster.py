@@ -1,4 +1,4 @@
-"""The report as an annotation of the agent's own pod, where whoever watches the warmup reads it."""
+"""Publishes the report as an annotation of the agent's own pod, where the app reads it."""
 
 import json
 import logging
@@ -8,9 +8,9 @@ from threading import Condition, Thread
 from urllib.parse import quote
 
 from shared.agent.report import REPORT_ANNOTATION
-from warmer.patience import Refusal
+from warmer.http import HttpClient
+from warmer.retrying import RequestFailed
 from warmer.settings import Settings
-from warmer.wire import Wire
 
 _LEAST_SECONDS = 1.0
 _LONGEST_SECONDS = 30.0
@@ -20,14 +20,14 @@ log = logging.getLogger("warmer")
 
 
 class Publisher:
-    """Sends the newest report, and only that one; failures are logged and tried again, and hold nobody up."""
+    """Sends the newest report, and only that one; failures are logged and tried again, and never delay the work."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._report: bytes | None = None
         self._is_urgent = False
         self._wake = Condition()
-        self._wire: Wire | None = None
+        self._http: HttpClient | None = None
 
     def start(self) -> None:
         """Begin, where there is an API server to send to."""
@@ -35,7 +35,7 @@ class Publisher:
             Thread(target=self._work, daemon=True, name="publish").start()
 
     def offer(self, report: bytes, *, is_urgent: bool) -> None:
-        """Hand over the newest report; one that was not sent yet is forgotten for it."""
+        """Hand over the newest report; it replaces one that was not sent yet."""
         with self._wake:
             self._report = report
             self._is_urgent = self._is_urgent or is_urgent
@@ -50,8 +50,8 @@ class Publisher:
             try:
                 self._send(report)
                 failures = 0
-            except (Refusal, OSError) as error:
-                self._wire = None
+            except (RequestFailed, OSError) as error:
+                self._http = None
                 failures += 1
                 log.warning("the report could not be published (%d times in a row): %s", failures, error)
                 with self._wake:
@@ -77,11 +77,11 @@ class Publisher:
         settings = self._settings
         # Read each time: kubelet renews it.
         token = (settings.token_dir / "token").read_text().strip()
-        if self._wire is None:
+        if self._http is None:
             context = ssl.create_default_context(cafile=str(settings.token_dir / "ca.crt"))
             host = settings.kubernetes_service_host
             address = f"[{host}]" if ":" in host else host
-            self._wire = Wire(f"https://{address}:{settings.kubernetes_service_port}", _TIMEOUT_SECONDS, context)
+            self._http = HttpClient(f"https://{address}:{settings.kubernetes_service_port}", _TIMEOUT_SECONDS, context)
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/merge-patch+json",
@@ -90,5 +90,5 @@ class Publisher:
         }
         target = f"/api/v1/namespaces/{quote(settings.pod_namespace, safe='')}/pods/{quote(settings.pod_name, safe='')}"
         body = json.dumps({"metadata": {"annotations": {REPORT_ANNOTATION: report.decode()}}}).encode()
-        with self._wire.ask("PATCH", target, headers, body) as answer:
+        with self._http.ask("PATCH", target, headers, body) as answer:
             answer.read()

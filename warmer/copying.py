@@ -1,4 +1,4 @@
-"""The copy of what is missing: room first, a moment of one's own, then all threads at once."""
+"""Copy of the missing files: check the disk, wait for this node's own start time, then download with all threads."""
 
 import logging
 import os
@@ -10,75 +10,74 @@ from shared.agent.report import Reason
 from shared.blastdb.extensions import is_shared
 from shared.blastdb.listings import ListedBlob
 from warmer import taxonomy
-from warmer.download import Downloads
+from warmer.context import Context
+from warmer.download import Downloads, Throttle
 from warmer.failures import Stopped, WarmFailure
-from warmer.home import FileRecord
+from warmer.node_folder import FileRecord
 from warmer.partial import Partial, room_needed
-from warmer.throttle import Throttle
-from warmer.tools import Tools
 
 log = logging.getLogger("warmer")
 
 
-def copy(blobs: Sequence[ListedBlob], tools: Tools, verified: Callable[[str, FileRecord], None]) -> None:
+def copy(blobs: Sequence[ListedBlob], context: Context, verified: Callable[[str, FileRecord], None]) -> None:
     """Download blobs into the node's folder; returns when each has its name there.
 
     Args:
         blobs: what to download.
-        tools: of this staging.
+        context: of this staging.
         verified: told of each of the database's own files, by the thread that verified it.
 
     Raises:
         WarmFailure: DiskFull before anything was copied, or what went wrong on the way.
-        Stopped: the copy is no longer wanted; whole parts are kept for another time.
+        Stopped: the copy is no longer wanted; whole parts are kept for the next attempt.
     """
-    settings, home = tools.settings, tools.home
-    refuse_full_disk(blobs, tools)
+    settings, node_folder = context.settings, context.node_folder
+    refuse_full_disk(blobs, context)
     delay = start_delay(settings.node_name, settings.start_spread_seconds)
-    if tools.stop.wait(delay):
+    if context.stop.wait(delay):
         raise Stopped
-    tools.board.enter("copying_files")
-    tools.reporter.write()
+    context.progress.enter("copying_files")
+    context.reporter.write()
     total = sum(blob.size_bytes for blob in blobs)
-    log.info("copying %d files of %s, %d bytes, after %.1f s", len(blobs), home.db, total, delay)
+    log.info("copying %d files of %s, %d bytes, after %.1f s", len(blobs), node_folder.db, total, delay)
     began = time.monotonic()
 
     def install(partial: Partial, md5: str) -> None:
         leaf = partial.blob.leaf
         if is_shared(leaf):
-            taxonomy.install(home, partial, md5)
+            taxonomy.install(node_folder, partial, md5)
         else:
-            verified(leaf, partial.install(home.folder / leaf, md5))
-        tools.board.verified(leaf)
+            verified(leaf, partial.install(node_folder.path / leaf, md5))
+        context.progress.verified(leaf)
 
     Downloads(
-        tools.storage,
-        home.incoming,
-        tools.stop,
-        Throttle(settings.download_bytes_per_second, tools.stop),
+        context.storage,
+        node_folder.incoming,
+        context.stop,
+        Throttle(settings.download_bytes_per_second, context.stop),
         install=install,
-        progress=tools.board,
+        progress=context.progress,
         part_bytes=settings.part_bytes,
         corrupt_attempts=settings.corrupt_attempts,
     ).run(blobs, settings.download_concurrency)
-    log.info("copied %d files of %s in %.1f s", len(blobs), home.db, time.monotonic() - began)
+    log.info("copied %d files of %s in %.1f s", len(blobs), node_folder.db, time.monotonic() - began)
 
 
 def start_delay(node: str, spread_seconds: float) -> float:
-    """A node's own moment within the spread: the same each time, and as good as chance over many nodes."""
+    """A node's own start time within the spread: the same each time, and evenly spread over many nodes."""
     return int(sha256(node.encode()).hexdigest()[:8], 16) / 2**32 * spread_seconds
 
 
-def refuse_full_disk(blobs: Sequence[ListedBlob], tools: Tools) -> None:
-    """See that a copy fits beside what is on the disk; files that it replaces go only after it.
+def refuse_full_disk(blobs: Sequence[ListedBlob], context: Context) -> None:
+    """Check that a copy fits on the disk beside the files there, since those that it replaces go only after it.
 
     Raises:
         WarmFailure: DiskFull.
     """
-    needed = room_needed(blobs, tools.home.incoming, tools.settings.part_bytes)
-    status = os.statvfs(tools.home.folder)
+    needed = room_needed(blobs, context.node_folder.incoming, context.settings.part_bytes)
+    status = os.statvfs(context.node_folder.path)
     free = status.f_bavail * status.f_frsize
-    if needed and needed + tools.settings.disk_reserve_bytes > free:
-        reserve = tools.settings.disk_reserve_bytes
+    if needed and needed + context.settings.disk_reserve_bytes > free:
+        reserve = context.settings.disk_reserve_bytes
         message = f"The copy needs {needed} bytes and leaves {reserve} free; the disk has {free}. Free some, or use larger disks."
         raise WarmFailure(Reason.DISK_FULL, message)

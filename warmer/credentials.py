@@ -1,9 +1,9 @@
-"""Who the agent is to storage: a read-only SAS from a Secret, else the pod's workload identity. One code path after this."""
+"""Credentials for storage: a read-only SAS from a Secret, else the pod's workload identity."""
 
 from typing import Protocol
 
 from shared.sanitise import sanitised_line
-from warmer.patience import Refusal
+from warmer.retrying import RequestFailed
 
 _SCOPE = "https://storage.azure.com/.default"
 _UNAUTHORIZED = 401
@@ -13,14 +13,14 @@ class Credential(Protocol):
     """Signs requests. Called by many threads at once."""
 
     def query(self) -> str:
-        """What the URL's query gets, without a leading `&`; never to be logged."""
+        """The part of the URL's query that signs it, without a leading `&`; never log it."""
         ...
 
     def headers(self) -> dict[str, str]:
-        """What the request's headers get; never to be logged.
+        """The headers that sign the request; never log them.
 
         Raises:
-            Refusal: there is no token to be had now.
+            RequestFailed: there is no token now.
         """
         ...
 
@@ -44,7 +44,7 @@ class WorkloadIdentity:
     """Tokens of the identity that the environment offers; azure-identity keeps and renews them."""
 
     def __init__(self) -> None:
-        # A quarter of a second of imports and 30 MB, for who needs them.
+        # A quarter of a second of imports and 30 MB, which an agent with a SAS does not need.
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
         self._credential = DefaultAzureCredential(
@@ -65,8 +65,8 @@ class WorkloadIdentity:
         try:
             token = self._credential.get_token(_SCOPE).token
         except AzureError as error:
-            # Federated credentials take as long to propagate as roles, and are waited for as patiently.
-            raise Refusal(_UNAUTHORIZED, f"no token: {sanitised_line(str(error), 120)}") from error
+            # Federated credentials take as long to propagate as roles, and get the same retries.
+            raise RequestFailed(_UNAUTHORIZED, f"no token: {sanitised_line(str(error), 120)}") from error
         return {"Authorization": f"Bearer {token}"}
 
 

@@ -1,34 +1,53 @@
-"""Many files at once, each in ranges, none of them given its name before its MD5 is right."""
+"""Download of many files at once, each in ranges; a file gets its name only when its MD5 is right."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Condition, Event, Thread
+from threading import Condition, Event, Lock, Thread
 from typing import Protocol
 
 from shared.agent.report import Reason
 from shared.blastdb.listings import ListedBlob
-from warmer.failures import Stopped, WarmFailure, of_disk
-from warmer.partial import Partial
+from warmer.failures import Stopped, WarmFailure, disk_failure
+from warmer.partial import Partial, Segment
 from warmer.storage import Storage
-from warmer.stretch import Stretch
-from warmer.throttle import Throttle
 
 _BUFFER_BYTES = 512 * 1024
 
 type Install = Callable[[Partial, str], None]
 
 
-class Progress(Protocol):
-    """Is told how a copy gets on; by many threads, and often."""
+class CopyProgress(Protocol):
+    """Counts the bytes of a copy. Called by many threads, and often."""
 
-    def there(self, blob: ListedBlob, count: int) -> None:
-        """So many bytes of a blob are on disk: at its beginning, and when what came of it turned out worthless."""
+    def set_bytes(self, blob: ListedBlob, count: int) -> None:
+        """Set a blob's byte count: at the start, and again after a failed verification."""
         ...
 
-    def came(self, blob: ListedBlob, count: int) -> None:
-        """So many more bytes of a blob have come."""
+    def add_bytes(self, blob: ListedBlob, count: int) -> None:
+        """Add the bytes of a blob that were just received."""
         ...
+
+
+class Throttle:
+    """A bound on bytes per second, shared by all threads of a copy; 0 is no bound."""
+
+    def __init__(self, bytes_per_second: int, stop: Event) -> None:
+        self._rate = bytes_per_second
+        self._stop = stop
+        self._free_at = 0.0
+        self._lock = Lock()
+
+    def take(self, count: int) -> None:
+        """Block until the rate limit allows the `count` bytes just received; returns early when the work is stopped."""
+        if not self._rate:
+            return
+        now = time.monotonic()
+        with self._lock:
+            self._free_at = max(now, self._free_at) + count / self._rate
+            wait = self._free_at - now
+        self._stop.wait(wait)
 
 
 class Downloads:
@@ -42,21 +61,21 @@ class Downloads:
         throttle: Throttle,
         *,
         install: Install,
-        progress: Progress,
+        progress: CopyProgress,
         part_bytes: int,
         corrupt_attempts: int,
     ) -> None:
         """Describe a copy.
 
         Args:
-            storage: where from.
+            storage: the source.
             folder: of the unfinished files.
-            stop: ends the copy early; it is set by the copy itself when it fails.
-            throttle: of all its threads.
-            install: gives a verified file, with its MD5, its name; called by one thread a file.
-            progress: told of every byte.
-            part_bytes: what one request asks for.
-            corrupt_attempts: how often a file is fetched whose MD5 comes out wrong.
+            stop: ends the copy early; the copy sets it, too, when it fails.
+            throttle: bounds all threads of the copy together.
+            install: gives a verified file its name; gets the file and its MD5, and is called once for each file.
+            progress: counts every byte.
+            part_bytes: how much one request asks for.
+            corrupt_attempts: how often a file with a wrong MD5 is downloaded before that is a failure.
         """
         self._storage = storage
         self._folder = folder
@@ -101,14 +120,14 @@ class Downloads:
             while (job := self._next()) is not None:
                 partial, part = job
                 if part is not None:
-                    self._storage.stream(Stretch(partial, part, buffer, self._received))
+                    self._storage.stream(Segment(partial, part, buffer, self._received))
                 digest = partial.finish(part, buffer)
                 if digest is not None:
                     self._settle(partial, digest)
         except Stopped:
             self._end(None)
         except OSError as error:
-            self._end(of_disk(error))
+            self._end(disk_failure(error))
         except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to; run() raises it
             self._end(error)
 
@@ -118,14 +137,14 @@ class Downloads:
                 if self._parts:
                     return self._parts.popleft()
                 if not self._files:
-                    # Others have the last parts; one of these may turn out corrupt, and then there is work again.
+                    # Other threads have the last parts. If one of them turns out corrupt, there is work again.
                     self._turn.wait()
                     continue
                 partial = Partial(self._files.popleft(), self._folder, self._part_bytes)
                 self._under_way[partial.blob.name] = partial
                 missing = partial.open()
-                self._progress.there(partial.blob, partial.bytes_there)
-                # A file without missing parts is still to be hashed.
+                self._progress.set_bytes(partial.blob, partial.bytes_there)
+                # A file without missing parts must still be hashed.
                 self._parts.extend((partial, part) for part in missing or [None])
             return None
 
@@ -140,7 +159,7 @@ class Downloads:
                     self._turn.notify_all()
             return
         partial.drop()
-        self._progress.there(blob, 0)
+        self._progress.set_bytes(blob, 0)
         with self._turn:
             del self._under_way[blob.name]
             tries = self._corrupt[blob.name] = self._corrupt.get(blob.name, 0) + 1
@@ -158,7 +177,7 @@ class Downloads:
             self._turn.notify_all()
 
     def _received(self, blob: ListedBlob, count: int) -> None:
-        self._progress.came(blob, count)
+        self._progress.add_bytes(blob, count)
         self._throttle.take(count)
         if self._stop.is_set():
             raise Stopped

@@ -23,7 +23,7 @@ class Stopped(Exception):  # noqa: N818 - as above
     """The work is no longer wanted: the process ends, or the assignment changed. Not a failure."""
 
 
-def of_disk(error: OSError) -> WarmFailure:
+def disk_failure(error: OSError) -> WarmFailure:
     """What the node's disk said, as a failure; it names the file and no more."""
     said = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
     if error.errno in _FULL:

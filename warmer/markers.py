@@ -8,27 +8,27 @@ then downloads again, which is slow and not wrong.
 
 from collections.abc import Sequence
 
-from warmer.durable import write_whole
-from warmer.home import Home, State
+from warmer.atomic_files import write_whole
+from warmer.node_folder import NodeFolder, State
 
 _COMPLETE = ".download-complete"
 _SOURCE_VERSION = ".download-source-version"
 
 
 def texts(states: Sequence[State]) -> dict[str, str]:
-    """The markers that these databases deserve, by file name."""
+    """The markers for these states, by file name."""
     if not states or not all(state.complete for state in states):
         return {}
     versions = [state.source_version for state in states if state.source_version]
     return {_COMPLETE: "ok"} | ({_SOURCE_VERSION: versions[0]} if versions else {})
 
 
-def refresh(home: Home) -> None:
+def refresh(node_folder: NodeFolder) -> None:
     """Make the markers say what is true; call it before anything changes, with the state incomplete, and after."""
-    with home.shared():
-        wanted = texts(home.states())
+    with node_folder.shared_lock():
+        wanted = texts(node_folder.states())
         for name in (_COMPLETE, _SOURCE_VERSION):
-            path = home.folder / name
+            path = node_folder.path / name
             if name not in wanted:
                 path.unlink(missing_ok=True)
             elif not path.exists() or path.read_text() != wanted[name]:

@@ -1,22 +1,25 @@
 """A file that is being downloaded: preallocated, filled in any order, hashed in order, renamed when it is right.
 
-MD5 cannot be computed out of order. So whoever completes a part hashes all parts from the first unhashed one on that are
-there, reading them back from the page cache in which they lie: the whole file is verified some milliseconds after its last
-byte came, without a second pass over the disk and without keeping any of it in this process.
+MD5 cannot be computed out of order. So the thread that completes a part hashes all complete parts that follow the last hashed
+one, and reads them back from the page cache. The whole file is verified some milliseconds after its last byte came, without a
+second pass over the disk, and the process keeps none of it in memory.
 
 Beside the file lies a journal, one byte a part, written after the part. After a crash of the process the parts it names are
 kept and hashed again; should the machine have lost some of them, the MD5 of the whole comes out wrong and all is dropped.
 """
 
 import os
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable
 from hashlib import md5, sha256
+from http.client import HTTPResponse
 from pathlib import Path
 from threading import Lock
 
 from shared.blastdb.listings import ListedBlob
-from warmer.durable import start_writing_back
-from warmer.home import FileRecord, record_of
+from warmer.atomic_files import start_writing_back
+from warmer.node_folder import FileRecord, record_of
+from warmer.retrying import RequestFailed
 from warmer.storage import RANGE_MD5_LIMIT_BYTES
 
 _DONE = b"\x01"
@@ -58,7 +61,7 @@ class Partial:
 
     @property
     def bytes_there(self) -> int:
-        """Of the parts that are complete."""
+        """Bytes of the parts that are complete."""
         return sum(self.bounds(part)[1] - self.bounds(part)[0] for part in self._done)
 
     def bounds(self, part: int) -> tuple[int, int]:
@@ -67,7 +70,7 @@ class Partial:
         return start, min(start + self.part_bytes, self.blob.size_bytes)
 
     def write(self, data: memoryview, offset: int) -> None:
-        """Put bytes where they belong.
+        """Write bytes at their offset.
 
         Raises:
             OSError: the disk is full.
@@ -93,7 +96,7 @@ class Partial:
         while True:
             with self._lock:
                 if self._hashed == self._count:
-                    # Still "hashing": nobody else will come to this point.
+                    # `_is_hashing` stays set: no other thread comes to this point.
                     return self._hash.hexdigest()
                 if self._hashed not in self._done:
                     self._is_hashing = False
@@ -114,7 +117,7 @@ class Partial:
         return record_of(status, md5, self.blob.fingerprint)
 
     def drop(self) -> None:
-        """Remove everything of it."""
+        """Remove the file and its journal."""
         self.close()
         self.path.unlink(missing_ok=True)
         self._journal_path.unlink(missing_ok=True)
@@ -134,6 +137,46 @@ class Partial:
                 raise OSError(f"{self.path} became shorter")
             self._hash.update(buffer[:count])
             start += count
+
+
+class Segment:
+    """The rest of one part while its bytes come in; the `Range` that storage is asked for."""
+
+    def __init__(self, partial: Partial, part: int, buffer: memoryview, received: Callable[[ListedBlob, int], None]) -> None:
+        self.blob = partial.blob
+        self.wants_md5 = partial.blob.md5 is None
+        self._partial = partial
+        self._received = received
+        self._buffer = buffer
+        self._start, self._stop = partial.bounds(part)
+        self._at = self._start
+
+    def first_and_last(self) -> tuple[int, int]:
+        """The bytes that are missing; the whole part where only the MD5 of the whole range can prove it."""
+        if self.wants_md5:
+            self._at = self._start
+        return self._at, self._stop - 1
+
+    def receive(self, answer: HTTPResponse) -> None:
+        """Write the bytes of the answer where they belong.
+
+        Raises:
+            RequestFailed: the answer broke off, or the range's MD5 does not fit.
+        """
+        check = md5(usedforsecurity=False) if self.wants_md5 else None
+        while self._at < self._stop:
+            piece = self._buffer[: self._stop - self._at]
+            count = answer.readinto(piece)
+            if not count:
+                raise RequestFailed(0, f"the answer broke off, {self._stop - self._at} bytes of the range were missing")
+            self._partial.write(piece[:count], self._at)
+            if check is not None:
+                check.update(piece[:count])
+            self._at += count
+            self._received(self.blob, count)
+        told = answer.headers.get("Content-MD5")
+        if check is not None and told and told != b64encode(check.digest()).decode():
+            raise RequestFailed(0, "the range's MD5 does not fit")
 
 
 def paths(blob: ListedBlob, folder: Path, part_bytes: int) -> tuple[Path, Path]:

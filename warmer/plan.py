@@ -58,7 +58,7 @@ def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]],
 def plan_taxonomy(blobs: Iterable[ListedBlob], held: Mapping[str, datetime]) -> list[Wanted]:
     """The taxonomy files to fetch: groups that are newer, by the listing's Last-Modified, than what the node holds.
 
-    Databases bring different versions of them. The newest wins, whoever brings it, so that two agents never replace each
+    Databases bring different versions of them. The newest wins, from whichever database, so that two agents never replace each
     other's in turns. A group counts as old as its oldest file, and is fetched whole.
 
     Args:

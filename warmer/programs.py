@@ -1,4 +1,4 @@
-"""Other programs: run one, with an end to its time and to ours."""
+"""Runs another program, with a timeout, until the work is stopped."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def run(command: Sequence[str], folder: Path, stop: Event, timeout_seconds: floa
     Raises:
         Stopped: the work is no longer wanted; the program has been killed.
     """
-    # BLAST+ reports each use to NCBI unless told otherwise; and our signature is nobody else's business.
+    # BLAST+ reports each use to NCBI unless told otherwise; and our signature is not for other programs.
     ours = os.environ.items()  # noqa: TID251 - what a child inherits is not a setting
     environment = {name: value for name, value in ours if not name.startswith("SHARDWARM_")} | {"BLAST_USAGE_REPORT": "false"}
     try:

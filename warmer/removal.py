@@ -1,4 +1,4 @@
-"""What goes: files of this database that it no longer needs here, and what crashes left behind. Nothing of anybody else's."""
+"""Removal of files that this database no longer needs on the node, and of leftovers of crashes; never of another's files."""
 
 import contextlib
 import logging
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from shared.blastdb.listings import ListedBlob
 from warmer import markers, taxonomy
-from warmer.home import Home, State
+from warmer.node_folder import NodeFolder, State
 from warmer.partial import paths
 from warmer.residency import evict
 
 log = logging.getLogger("warmer")
 
 
-def remove_owned(home: Home, leaves: Iterable[str]) -> int:
+def remove_owned(node_folder: NodeFolder, leaves: Iterable[str]) -> int:
     """Remove files that the state says are this database's; returns how many were there.
 
     Their pages go first: a search that has a file open would keep the memory of one that is only unlinked.
@@ -25,38 +25,38 @@ def remove_owned(home: Home, leaves: Iterable[str]) -> int:
         # A state file is text on a disk that others write to: no path in it leads out of the folder.
         if Path(leaf).name == leaf:
             with contextlib.suppress(FileNotFoundError):
-                evict(home.folder / leaf)
-                (home.folder / leaf).unlink()
+                evict(node_folder.path / leaf)
+                (node_folder.path / leaf).unlink()
                 count += 1
     return count
 
 
-def remove_unfinished(home: Home, wanted: Iterable[ListedBlob], part_bytes: int) -> None:
-    """Remove unfinished files, but for those that a copy of these blobs goes on with."""
-    kept = {path for blob in wanted for path in paths(blob, home.incoming, part_bytes)}
-    for path in home.incoming.iterdir():
+def remove_unfinished(node_folder: NodeFolder, wanted: Iterable[ListedBlob], part_bytes: int) -> None:
+    """Remove unfinished files, except those with which a copy of these blobs goes on."""
+    kept = {path for blob in wanted for path in paths(blob, node_folder.incoming, part_bytes)}
+    for path in node_folder.incoming.iterdir():
         if path not in kept:
             path.unlink()
 
 
-def remove_leftovers(home: Home) -> None:
-    """Remove what azcopy, which the replaced system staged with, left of this database when it was interrupted."""
-    pattern = re.compile(rf"\.azDownload-.*-{re.escape(home.db)}(\.\d+)?\.[a-z]{{2,4}}")
-    for path in home.folder.glob(".azDownload-*"):
+def remove_leftovers(node_folder: NodeFolder) -> None:
+    """Remove the temporary files of an interrupted azcopy, with which the replaced system staged this database."""
+    pattern = re.compile(rf"\.azDownload-.*-{re.escape(node_folder.db)}(\.\d+)?\.[a-z]{{2,4}}")
+    for path in node_folder.path.glob(".azDownload-*"):
         if pattern.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
-def remove_database(home: Home) -> int:
+def remove_database(node_folder: NodeFolder) -> int:
     """Remove everything of this database from the node; returns how many files. Safe to repeat."""
-    state = home.state()
-    home.prepare()
-    home.save(State(db=home.db, owned=state.owned, shared=state.shared))
-    markers.refresh(home)
-    count = remove_owned(home, state.owned)
-    remove_unfinished(home, (), 0)
-    remove_leftovers(home)
-    home.forget()
-    count += taxonomy.release(home, state.shared)
-    markers.refresh(home)
+    state = node_folder.state()
+    node_folder.prepare()
+    node_folder.save(State(db=node_folder.db, owned=state.owned, shared=state.shared))
+    markers.refresh(node_folder)
+    count = remove_owned(node_folder, state.owned)
+    remove_unfinished(node_folder, (), 0)
+    remove_leftovers(node_folder)
+    node_folder.forget()
+    count += taxonomy.release(node_folder, state.shared)
+    markers.refresh(node_folder)
     return count

@@ -1,4 +1,4 @@
-"""The report on its way out: to the file that the probe reads, and to the cluster."""
+"""Writes the report to the file that the probe reads, and hands it to the publisher."""
 
 import logging
 import time
@@ -6,13 +6,13 @@ from pathlib import Path
 from threading import Lock, Thread
 
 from shared.agent.report import REPORT_FILE, AgentReport
-from warmer.board import Board
+from warmer.atomic_files import write_whole
 from warmer.cluster import Publisher
-from warmer.durable import write_whole
+from warmer.progress import NodeProgress
 
 _TICK_SECONDS = 1.0
 _REPEATED_SECONDS = 45.0
-"""A report is published again after so long although it says the same: who reads it believes only recent ones."""
+"""An unchanged report is published again after this time, since the app believes only recent ones."""
 
 log = logging.getLogger("warmer")
 
@@ -23,8 +23,8 @@ class Reporter:
     Once it is done it writes only when told to, after a measurement: the file's age is the measurement's age.
     """
 
-    def __init__(self, board: Board, folder: Path, publisher: Publisher) -> None:
-        self._board = board
+    def __init__(self, progress: NodeProgress, folder: Path, publisher: Publisher) -> None:
+        self._progress = progress
         self._path = folder / REPORT_FILE
         self._publisher = publisher
         self._offered: AgentReport | None = None
@@ -33,7 +33,7 @@ class Reporter:
         self._lock = Lock()
 
     def start(self) -> None:
-        """Replace what a process before this one left, and begin to tick."""
+        """Replace the report of an earlier process, and begin to tick."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.write()
         self._publisher.start()
@@ -47,13 +47,13 @@ class Reporter:
         with self._lock:
             if self._is_withheld:
                 return
-            report = self._board.report()
+            report = self._progress.report()
             text = report.model_dump_json().encode()
             try:
                 # Not synced: it says nothing that outlives the machine.
                 write_whole(self._path, text, sync=False)
             except OSError as error:
-                # The one before may claim what is no longer so.
+                # The report before may claim what is no longer true.
                 self._path.unlink(missing_ok=True)
                 log.warning("the report could not be written: %s", error.strerror)
             self._publish(report, text)
@@ -65,7 +65,7 @@ class Reporter:
             self._path.unlink(missing_ok=True)
 
     def resume(self) -> None:
-        """Write again, now to begin with."""
+        """Write now, and go on writing."""
         with self._lock:
             self._is_withheld = False
         self.write()
@@ -80,7 +80,7 @@ class Reporter:
     def _tick(self) -> None:
         while True:
             time.sleep(_TICK_SECONDS)
-            if self._board.report().phase != "completed":
+            if self._progress.report().phase != "completed":
                 self.write()
 
 

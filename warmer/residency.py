@@ -1,4 +1,4 @@
-"""Whether files are in memory, measured and never inferred; and bringing them there.
+"""Residency of files in memory: measured, never inferred; and the reading that brings them there.
 
 Measured by `fincore` (mincore(2) underneath). Touched by reading, not by `vmtouch -t`: reading stops between two pieces when
 it is no longer wanted, goes on in several threads, and reads only the files that are not whole in
@@ -111,7 +111,7 @@ def available_memory(limit_bytes: int) -> int:
 
 
 def refuse_too_much(total_bytes: int, limit_bytes: int) -> None:
-    """See that so many bytes can be in memory at once.
+    """Check that this many bytes fit in memory at once.
 
     Raises:
         WarmFailure: MemoryTooSmall.

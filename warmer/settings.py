@@ -17,9 +17,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    node_name: str = Field(min_length=1, description="NODE_NAME: whom the assignment speaks of.")
-    pod_name: str = Field(default="", description="POD_NAME: whose annotation carries the report.")
-    pod_namespace: str = Field(default="", description="POD_NAMESPACE: of that pod.")
+    node_name: str = Field(min_length=1, description="NODE_NAME: this node, as the assignment names it.")
+    pod_name: str = Field(default="", description="POD_NAME: the pod whose annotation carries the report.")
+    pod_namespace: str = Field(default="", description="POD_NAMESPACE: the namespace of that pod.")
     kubernetes_service_host: str = Field(default="", description="The API server; without one nothing is published.")
     kubernetes_service_port: int = Field(default=443, description="Its port.")
 
@@ -44,13 +44,15 @@ class Settings(BaseModel):
     retry_first_seconds: float = Field(default=0.5, gt=0, description="Longest first wait before a request is repeated.")
     retry_longest_seconds: float = Field(default=20.0, gt=0, description="Longest wait before any repetition.")
     unavailable_seconds: float = Field(
-        default=300.0, ge=0, description="How long storage may answer nothing usable before that is a failure."
+        default=300.0, ge=0, description="How long storage may give no usable answer before that is a failure."
     )
     forbidden_seconds: float = Field(
         default=240.0, ge=0, description="How long 403 is taken for a role that still propagates; Azure asks for 180 at least."
     )
-    corrupt_attempts: int = Field(default=3, ge=1, description="How often a file is fetched whose MD5 comes out wrong.")
-    again_seconds: float = Field(default=60.0, gt=0, description="After a failure everything is tried again so much later.")
+    corrupt_attempts: int = Field(
+        default=3, ge=1, description="How often a file with a wrong MD5 is downloaded before that is a failure."
+    )
+    again_seconds: float = Field(default=60.0, gt=0, description="Pause after a failure before everything is tried again.")
 
     touch_seconds: float = Field(
         default=60.0,

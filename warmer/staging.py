@@ -1,6 +1,6 @@
-"""One task onto the disk: survey, compare, remove what is stale, copy what differs, verify.
+"""One task onto the disk: survey, compare, remove stale files, copy those that differ, verify.
 
-Safe to repeat, and to begin again after any crash: what is right stays, nothing gets its name before it is right.
+Safe to repeat, and to begin again after any crash: right files stay, and no file gets its name before it is right.
 """
 
 import logging
@@ -12,97 +12,96 @@ from threading import Lock
 from warmer import markers, removal, taxonomy
 from warmer.agreement import Totals
 from warmer.assignment import Task
+from warmer.atomic_files import sync_folder, write_whole
 from warmer.checking import is_intact, open_shard
-from warmer.comparing import Comparison, compare
+from warmer.context import Context
 from warmer.copying import copy
-from warmer.durable import sync_folder, write_whole
-from warmer.home import FileRecord, Home, State, record_of
+from warmer.node_folder import FileRecord, NodeFolder, State, record_of
 from warmer.residency import refuse_too_much
-from warmer.survey import Survey, survey
-from warmer.tools import Tools
+from warmer.survey import Comparison, Survey, compare, survey
 
 _SAVE_SECONDS = 3.0
 
 log = logging.getLogger("warmer")
 
 
-class Shelf:
-    """A task's files on the disk, verified at one moment."""
+class StagedFiles:
+    """A task's files on the disk, as they were verified."""
 
-    def __init__(self, home: Home, records: dict[str, FileRecord], shared: tuple[str, ...]) -> None:
-        self._home = home
+    def __init__(self, node_folder: NodeFolder, records: dict[str, FileRecord], shared: tuple[str, ...]) -> None:
+        self._node_folder = node_folder
         self._records = records
         self._shared = shared
 
     def changed(self) -> str | None:
-        """A file that somebody has touched since, but for agents that brought newer taxonomy; None when there is none."""
-        shared = taxonomy.records(self._home, self._shared)
+        """A file that was touched since, except by an agent that brought newer taxonomy; None when there is none."""
+        shared = taxonomy.records(self._node_folder, self._shared)
         unknown = (leaf for leaf in self._shared if leaf not in shared)
         records = {**self._records, **shared}
-        touched = (leaf for leaf, record in records.items() if not is_intact(self._home.folder, [(leaf, record)]))
+        touched = (leaf for leaf, record in records.items() if not is_intact(self._node_folder.path, [(leaf, record)]))
         return next(chain(unknown, touched), None)
 
     def sizes(self) -> dict[str, int]:
         """Bytes by file name."""
-        records = self._records | taxonomy.records(self._home, self._shared)
+        records = self._records | taxonomy.records(self._node_folder, self._shared)
         return {leaf: record.size_bytes for leaf, record in records.items()}
 
 
-def stage(task: Task, tools: Tools) -> Shelf:
+def stage(task: Task, context: Context) -> StagedFiles:
     """Bring a task's files onto the disk, verified.
 
     Raises:
-        WarmFailure: why it cannot be.
-        Stopped: it is no longer wanted.
+        WarmFailure: why that fails.
+        Stopped: the work is no longer wanted.
     """
-    tools.board.enter("starting")
-    tools.reporter.write()
-    home, state = tools.home, tools.home.state()
+    context.progress.enter("starting")
+    context.reporter.write()
+    node_folder, state = context.node_folder, context.node_folder.state()
     known_totals = Totals(*state.totals) if state.totals and state.digest == task.digest else None
-    found = survey(tools.storage, task, known_totals)
-    compared = compare(found, state, tools)
+    found = survey(context.storage, task, known_totals)
+    compared = compare(found, state, context)
     if task.mode == "hot":
-        refuse_too_much(tools.board.report().bytes_total, tools.settings.memory_bytes)
+        refuse_too_much(context.progress.report().bytes_total, context.settings.memory_bytes)
     records = compared.records
     if compared.missing or compared.aliases or state != _state(task, found, records, is_complete=True):
-        _change(task, tools, found, compared, state)
-    _open_shards(task, tools, found)
+        _change(task, context, found, compared, state)
+    _open_shards(task, context, found)
     wanted = _state(task, found, records, is_complete=True)
-    if wanted != home.state():
-        home.save(wanted)
-    markers.refresh(home)
-    return Shelf(home, records, wanted.shared)
+    if wanted != node_folder.state():
+        node_folder.save(wanted)
+    markers.refresh(node_folder)
+    return StagedFiles(node_folder, records, wanted.shared)
 
 
-def _change(task: Task, tools: Tools, found: Survey, compared: Comparison, before: State) -> None:
-    home, records = tools.home, compared.records
-    # Named before they appear, so that what a crash leaves has an owner.
+def _change(task: Task, context: Context, found: Survey, compared: Comparison, before: State) -> None:
+    node_folder, records = context.node_folder, compared.records
+    # Named before they appear, so that files which a crash leaves have an owner.
     incomplete = _state(task, found, records, is_complete=False)
     stale = sorted({*before.owned} - {*incomplete.owned})
-    home.save(incomplete.model_copy(update={"owned": (*incomplete.owned, *stale)}))
-    markers.refresh(home)
-    removed = removal.remove_owned(home, stale) + taxonomy.release(home, before.shared)
-    removal.remove_unfinished(home, compared.missing, tools.settings.part_bytes)
-    removal.remove_leftovers(home)
+    node_folder.save(incomplete.model_copy(update={"owned": (*incomplete.owned, *stale)}))
+    markers.refresh(node_folder)
+    removed = removal.remove_owned(node_folder, stale) + taxonomy.release(node_folder, before.shared)
+    removal.remove_unfinished(node_folder, compared.missing, context.settings.part_bytes)
+    removal.remove_leftovers(node_folder)
     if removed:
         log.info("removed %d stale files of %s", removed, task.db)
-    ledger = _Ledger(home, incomplete, records)
+    verified_files = _VerifiedFiles(node_folder, incomplete, records)
     try:
         if compared.missing:
-            copy(compared.missing, tools, ledger.enter)
+            copy(compared.missing, context, verified_files.enter)
         for leaf, blob in compared.aliases.items():
-            write_whole(home.folder / leaf, found.alias_texts[leaf])
-            ledger.enter(leaf, record_of((home.folder / leaf).stat(), blob.md5 or "", blob.fingerprint))
-            tools.board.verified(leaf)
+            write_whole(node_folder.path / leaf, found.alias_texts[leaf])
+            verified_files.enter(leaf, record_of((node_folder.path / leaf).stat(), blob.md5 or "", blob.fingerprint))
+            context.progress.verified(leaf)
     finally:
-        ledger.save()
+        verified_files.save()
 
 
-class _Ledger:
-    """Notes verified files down while others are still being copied, so that a crash costs little hashing."""
+class _VerifiedFiles:
+    """Stores the records of verified files while others are still being copied, so that a crash costs little hashing."""
 
-    def __init__(self, home: Home, state: State, records: dict[str, FileRecord]) -> None:
-        self._home = home
+    def __init__(self, node_folder: NodeFolder, state: State, records: dict[str, FileRecord]) -> None:
+        self._node_folder = node_folder
         self._state = state
         self._records = records
         self._saved = time.monotonic()
@@ -120,16 +119,16 @@ class _Ledger:
 
     def _save(self) -> None:
         # The names first: what the state calls verified has to be there after a power cut too.
-        sync_folder(self._home.folder)
-        self._home.save(self._state.model_copy(update={"verified": dict(sorted(self._records.items()))}))
+        sync_folder(self._node_folder.path)
+        self._node_folder.save(self._state.model_copy(update={"verified": dict(sorted(self._records.items()))}))
         self._saved = time.monotonic()
 
 
-def _open_shards(task: Task, tools: Tools, found: Survey) -> None:
-    tools.board.enter("verifying_db")
-    tools.reporter.write()
+def _open_shards(task: Task, context: Context, found: Survey) -> None:
+    context.progress.enter("verifying_db")
+    context.reporter.write()
     for wanted in found.aliases:
-        open_shard(tools.home, wanted.leaf, tools.stop, tools.settings.verify_seconds)
+        open_shard(context.node_folder, wanted.leaf, context.stop, context.settings.verify_seconds)
     shards = ", ".join(f"{shard:02d}" for shard in task.shards)
     log.info("verified %d files of %s: shards %s of %d", len(found.wanted), task.db, shards, task.shard_count)
 

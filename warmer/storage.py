@@ -1,4 +1,4 @@
-"""The container of databases, read only: listings, small texts, ranges of large blobs."""
+"""Read-only client of the container of databases: listings, small texts, ranges of large blobs."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from shared.blastdb.listings import ListedBlob
 from shared.blastdb.reading import Span
 from warmer.credentials import Credential
 from warmer.failures import WarmFailure
-from warmer.patience import Patience, Refusal
-from warmer.wire import Wire
+from warmer.http import HttpClient
+from warmer.retrying import RequestFailed, RetryBudget
 
 _VERSION = "2021-12-02"
 _TEXT_LIMIT_BYTES = 32 * 1024**2
@@ -24,37 +24,37 @@ RANGE_MD5_LIMIT_BYTES = 4 * 1024**2
 
 
 class Range(Protocol):
-    """Bytes of one blob that are still to come."""
+    """A range of one blob that is being downloaded."""
 
     blob: ListedBlob
     wants_md5: bool
-    """Asks the service for the MD5 of what is to come, for a blob that has none of its own."""
+    """Whether to ask the service for the MD5 of the range, for a blob that has none of its own."""
 
     def first_and_last(self) -> tuple[int, int]:
-        """What to ask for now; called before each repetition, so that what came is not asked for again."""
+        """The bytes to ask for. Called before each repetition, so that no byte is asked for twice."""
         ...
 
     def receive(self, answer: HTTPResponse) -> None:
-        """Take the answer in.
+        """Read the answer.
 
         Raises:
-            Refusal: it broke off, or its MD5 does not fit.
+            RequestFailed: the answer broke off, or its MD5 does not fit.
         """
         ...
 
 
 class Storage:
-    """Reads blobs of one container, each request repeated while patience lasts. Safe to share between threads."""
+    """Reads blobs of one container, each request repeated while the retry budget lasts. Safe to share between threads."""
 
-    def __init__(self, container_url: str, credential: Credential, patience: Patience, timeout_seconds: float) -> None:
+    def __init__(self, container_url: str, credential: Credential, budget: RetryBudget, timeout_seconds: float) -> None:
         self._path = urlsplit(container_url).path.rstrip("/")
         self._credential = credential
-        self._patience = patience
-        self._wire = Wire(container_url, timeout_seconds)
+        self._budget = budget
+        self._http = HttpClient(container_url, timeout_seconds)
 
     def close(self) -> None:
-        """End what is under way."""
-        self._wire.close()
+        """End the requests under way."""
+        self._http.close()
 
     def list(self, prefix: str) -> list[ListedBlob]:
         """All blobs below a prefix, however many pages that takes.
@@ -88,10 +88,10 @@ class Storage:
         return self._text(name, "", bytes, {"x-ms-range": f"bytes={span.offset}-{span.offset + span.size_bytes - 1}"})
 
     def stream(self, wanted: Range) -> None:
-        """Fetch a range, going on where it broke off.
+        """Download a range; a repetition goes on where the answer broke off.
 
         Raises:
-            WarmFailure: GenerationMismatch when the blob is not the listed one any more; MissingFile; out of reach.
+            WarmFailure: GenerationMismatch when the blob was replaced after the listing; MissingFile; out of reach.
         """
         blob = wanted.blob
         more = {"x-ms-range-get-content-md5": "true"} if wanted.wants_md5 else {}
@@ -99,29 +99,29 @@ class Storage:
         def once() -> None:
             first, last = wanted.first_and_last()
             headers = self._headers({"x-ms-range": f"bytes={first}-{last}", "If-Match": blob.etag, **more})
-            with self._wire.ask("GET", self._target(blob.name, ""), headers) as answer:
+            with self._http.ask("GET", self._target(blob.name, ""), headers) as answer:
                 wanted.receive(answer)
 
         self._ask(once, blob.name)
 
     def _text[T](self, name: str, query: str, parse: Callable[[bytes], T], headers: dict[str, str] | None = None) -> T:
         def once() -> T:
-            with self._wire.ask("GET", self._target(name, query), self._headers(headers or {})) as answer:
+            with self._http.ask("GET", self._target(name, query), self._headers(headers or {})) as answer:
                 if (answer.length or 0) > _TEXT_LIMIT_BYTES:
-                    raise Refusal(answer.status, f"{answer.length} bytes are no text")
+                    raise RequestFailed(answer.status, f"{answer.length} bytes are no text")
                 text = answer.read()
                 told = answer.headers.get("Content-MD5")
                 if told and not headers and told != b64encode(md5(text, usedforsecurity=False).digest()).decode():
-                    raise Refusal(0, "an answer that its MD5 does not fit")
+                    raise RequestFailed(0, "an answer that its MD5 does not fit")
                 return parse(text)
 
         return self._ask(once, name or "the listing")
 
     def _ask[T](self, once: Callable[[], T], what: str) -> T:
         try:
-            return self._patience.attempt(once, what)
-        except Refusal as refusal:
-            raise _failure(refusal, what) from refusal
+            return self._budget.attempt(once, what)
+        except RequestFailed as failed:
+            raise _failure(failed, what) from failed
 
     def _target(self, name: str, query: str) -> str:
         path = f"{self._path}/{quote(name, safe='/~')}" if name else self._path
@@ -136,20 +136,20 @@ def read_page(text: bytes) -> tuple[list[ListedBlob], str]:
     """The blobs of one page of a listing, and the marker of the next page; empty after the last one.
 
     Raises:
-        Refusal: it is not such a page; half of one, say.
+        RequestFailed: the text is not such a page, or half of one.
     """
     try:
         page = fromstring(text)  # noqa: S314 - from our own storage account; expat refuses entity bombs by itself
     except ParseError as error:
-        raise Refusal(0, f"an unreadable listing: {error}") from error
+        raise RequestFailed(0, f"an unreadable listing: {error}") from error
     return read_blobs(page), page.findtext("NextMarker") or ""
 
 
-def _failure(refusal: Refusal, what: str) -> WarmFailure:
-    match refusal.status:
+def _failure(failed: RequestFailed, what: str) -> WarmFailure:
+    match failed.status:
         case 404:
-            return WarmFailure(Reason.MISSING_FILE, f"'{what}' is not in storage: {refusal.said}.")
+            return WarmFailure(Reason.MISSING_FILE, f"'{what}' is not in storage: {failed.said}.")
         case 412 | 416:
             return WarmFailure(Reason.GENERATION_MISMATCH, f"'{what}' was changed in storage during the copy.")
         case _:
-            return WarmFailure(Reason.STORAGE_UNAVAILABLE, f"Storage does not deliver '{what}': {refusal.said}.")
+            return WarmFailure(Reason.STORAGE_UNAVAILABLE, f"Storage does not deliver '{what}': {failed.said}.")

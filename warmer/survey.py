@@ -1,4 +1,4 @@
-"""What storage says about a task, read and checked before anything on the node changes."""
+"""Survey of a task: what storage holds for it, checked before anything on the node changes, and what the node holds already."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -15,10 +15,15 @@ from shared.blastdb.reading import read_with
 from shared.blastdb.statistics import VolumeTotals, add_up, parse_statistics_file
 from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, VolumeSet, take_inventory
 from shared.errors import Code, ShardwarmError
+from warmer import taxonomy
 from warmer.agreement import Totals, check_alias, check_apart, parse_alias, volumes_of
 from warmer.assignment import Task
+from warmer.checking import verified
+from warmer.context import Context
 from warmer.failures import WarmFailure
+from warmer.node_folder import FileRecord, State
 from warmer.plan import Wanted, plan_files
+from warmer.progress import Entry
 from warmer.storage import Storage
 
 _AT_ONCE = 16
@@ -26,7 +31,7 @@ _INCOMPLETE = frozenset({Code.DATABASE_NOT_FOUND, Code.NO_VOLUMES, Code.VOLUME_G
 
 
 class Survey(NamedTuple):
-    """All of it agrees. `taxonomy` is what this database brings of the files that databases share."""
+    """The files that a task needs, which agree with each other. `taxonomy` has the database's own copies of shared files."""
 
     wanted: tuple[Wanted, ...]
     aliases: tuple[Wanted, ...]
@@ -35,13 +40,21 @@ class Survey(NamedTuple):
     totals: Totals | None
 
 
+class Comparison(NamedTuple):
+    """`records` are of the files that are right; `missing` must be copied, `aliases` must be written."""
+
+    records: dict[str, FileRecord]
+    missing: list[ListedBlob]
+    aliases: dict[str, ListedBlob]
+
+
 def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
-    """Look at the database and at the task's shards of it.
+    """Read the database's listing, and manifests and aliases of the task's shards, and check them.
 
     Args:
         storage: the container.
         task: with at least one shard.
-        known_totals: of the task's generation, if they were read before.
+        known_totals: of the task's generation, if an earlier survey read them.
 
     Raises:
         WarmFailure: something is missing, or does not agree with the assignment.
@@ -56,7 +69,7 @@ def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
         return alias_blob(task.db, task.shard_count, shard, task.molecule)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        taxonomy = pool.submit(storage.list, f"{task.db}/tax")
+        brought = pool.submit(storage.list, f"{task.db}/tax")
         manifests = pool.map(manifest, task.shards)
         aliases = pool.map(storage.read, map(alias_name, task.shards))
         shards = {shard: volumes_of(inventory.volumes, shard, text) for shard, text in zip(task.shards, manifests, strict=True)}
@@ -72,9 +85,43 @@ def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
             wanted=tuple(plan_files(task.db, task.molecule, shards, blobs)),
             aliases=tuple(wanted),
             alias_texts=texts,
-            taxonomy=tuple(blob for blob in taxonomy.result() if is_shared(blob.leaf) and blob.name == f"{task.db}/{blob.leaf}"),
+            taxonomy=tuple(blob for blob in brought.result() if is_shared(blob.leaf) and blob.name == f"{task.db}/{blob.leaf}"),
             totals=totals,
         )
+
+
+def compare(found: Survey, state: State, context: Context) -> Comparison:
+    """Compare every file of the survey with the node's folder, and report progress. Untouched files are not read again.
+
+    Raises:
+        Stopped: the work is no longer wanted.
+    """
+    node_folder, progress = context.node_folder, context.progress
+    missing_taxonomy = taxonomy.compare(node_folder, found.taxonomy, context.stop)
+    progress.expect(
+        {wanted.leaf: Entry(wanted.shard, wanted.blob.size_bytes) for wanted in (*found.wanted, *found.aliases)}
+        | {blob.leaf: Entry(None, blob.size_bytes) for blob in found.taxonomy}
+    )
+    records: dict[str, FileRecord] = {}
+    wrong: list[ListedBlob] = []
+    for wanted in (*found.wanted, *found.aliases):
+        record = verified(node_folder.path / wanted.leaf, wanted.blob, state.verified.get(wanted.leaf), context.stop)
+        if record is None:
+            wrong.append(wanted.blob)
+        else:
+            records[wanted.leaf] = record
+            progress.verified(wanted.leaf)
+    missing_leaves = {blob.leaf for blob in missing_taxonomy}
+    for leaf, record in taxonomy.records(node_folder, (blob.leaf for blob in found.taxonomy)).items():
+        if leaf not in missing_leaves:
+            # Another database's may be the newer one, and of another size.
+            progress.verified(leaf, record.size_bytes)
+    aliases = {wanted.leaf for wanted in found.aliases}
+    return Comparison(
+        records=records,
+        missing=[blob for blob in wrong if blob.leaf not in aliases] + missing_taxonomy,
+        aliases={blob.leaf: blob for blob in wrong if blob.leaf in aliases},
+    )
 
 
 def _blob_of(name: str, text: bytes) -> ListedBlob:
@@ -96,7 +143,7 @@ def _inventory(task: Task, blobs: list[ListedBlob]) -> Inventory:
 
 
 def _totals(storage: Storage, volumes: VolumeSet, blobs: list[ListedBlob]) -> Totals | None:
-    """The database's totals as whoever wrote the aliases read them: from its statistics file, else from the volumes."""
+    """The database's totals, read as the app read them for the aliases: from the statistics file, else from the volumes."""
     name = statistics_file(volumes.db, volumes.molecule)
     if any(blob.name == name for blob in blobs):
         try:

@@ -16,15 +16,15 @@ from shared.blastdb.listings import ListedBlob
 from tests.warmer.scene import ROOT
 from warmer import reporting
 from warmer.assignment import Task
-from warmer.board import Board, Entry
 from warmer.copying import start_delay
 from warmer.failures import WarmFailure
-from warmer.home import State
 from warmer.markers import texts
-from warmer.patience import Patience, Refusal
+from warmer.node_folder import State
 from warmer.plan import plan_files, plan_taxonomy
+from warmer.progress import Entry, NodeProgress
 from warmer.reporting import Reporter
 from warmer.residency import percent
+from warmer.retrying import RequestFailed, RetryBudget
 from warmer.settings import parse
 from warmer.storage import read_page
 
@@ -125,11 +125,11 @@ def test_a_percentage_is_never_rounded_up():
 
 def test_a_report_stays_small():
     shards = tuple(range(30))
-    board = Board("aks-blastpool-12345678-vmss00000a", "warm-core-nt-0123abcd-x7x9z")
-    board.begin(Task("a", "https://a", "core_nt", "nucl", None, "f" * 32, 32, "hot", shards))
-    board.expect({f"core_nt.{shard:02d}.nsq": Entry(shard, 30_000_000_000) for shard in shards})
-    board.explain("failed", Reason.GENERATION_MISMATCH, "x" * 500)
-    assert len(board.report().model_dump_json()) < 4096
+    progress = NodeProgress("aks-blastpool-12345678-vmss00000a", "warm-core-nt-0123abcd-x7x9z")
+    progress.begin(Task("a", "https://a", "core_nt", "nucl", None, "f" * 32, 32, "hot", shards))
+    progress.expect({f"core_nt.{shard:02d}.nsq": Entry(shard, 30_000_000_000) for shard in shards})
+    progress.explain("failed", Reason.GENERATION_MISMATCH, "x" * 500)
+    assert len(progress.report().model_dump_json()) < 4096
 
 
 def test_a_page_of_a_listing():
@@ -149,45 +149,45 @@ def test_settings_come_from_the_environment_and_never_show_the_signature():
     assert "sig=" not in repr(settings)
 
 
-def patience(earlier=None) -> Patience:
+def budget(earlier=None) -> RetryBudget:
     """One that bears anything for a tenth of a second."""
     waits = {"unavailable_seconds": 0.1, "forbidden_seconds": 0.1, "first_seconds": 0.001, "longest_seconds": 0.001}
-    return Patience(Event(), **waits, forbidden_since=earlier and earlier.forbidden_since)
+    return RetryBudget(Event(), **waits, forbidden_since=earlier and earlier.forbidden_since)
 
 
-def tries(patience, status) -> int:
+def tries(budget, status) -> int:
     """How often storage that always answers so is asked before that is a failure."""
     asked = count()
 
     def refuse():
         next(asked)
-        raise Refusal(status, "no")
+        raise RequestFailed(status, "no")
 
     with pytest.raises(WarmFailure):
-        patience.attempt(refuse, "a file")
+        budget.attempt(refuse, "a file")
     return next(asked)
 
 
 def test_a_role_that_is_missing_is_not_waited_for_again_by_each_new_attempt():
-    first = patience()
+    first = budget()
     assert tries(first, 403) > 2
-    second = patience(first)
+    second = budget(first)
     assert tries(second, 403) == 1
-    assert tries(patience(second), 403) == 1
+    assert tries(budget(second), 403) == 1
 
 
 def test_a_role_is_waited_for_anew_once_something_came():
-    first = patience()
+    first = budget()
     tries(first, 403)
-    second = patience(first)
+    second = budget(first)
     assert second.attempt(lambda: "a file", "a file") == "a file"
-    assert tries(patience(second), 403) > 2
+    assert tries(budget(second), 403) > 2
 
 
 def test_storage_that_was_away_is_waited_for_anew_by_each_attempt():
-    first = patience()
+    first = budget()
     tries(first, 503)
-    assert tries(patience(first), 503) > 2
+    assert tries(budget(first), 503) > 2
 
 
 def test_the_image_has_every_module_that_the_agent_imports(tmp_path):
@@ -221,7 +221,7 @@ class Outbox:
 
 def test_a_report_that_says_the_same_is_published_again_before_it_is_too_old_to_be_believed(tmp_path, monkeypatch):
     outbox = Outbox()
-    reporter = Reporter(Board("n0", "pod"), tmp_path, outbox)
+    reporter = Reporter(NodeProgress("n0", "pod"), tmp_path, outbox)
     for _ in range(3):
         reporter.write()
     assert [is_urgent for _, is_urgent in outbox.reports] == [True]

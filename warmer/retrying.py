@@ -1,4 +1,4 @@
-"""How long an answer that may pass is waited out, and how long between two attempts."""
+"""Retries of storage requests: how long to go on, and how long to pause between two attempts."""
 
 import random
 import time
@@ -12,8 +12,8 @@ FORBIDDEN = (401, 403)
 PASSING = (408, 429, 500, 502, 503, 504)
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
-    """Storage gave no usable answer; `status` is 0 when it gave none at all."""
+class RequestFailed(Exception):  # noqa: N818 - an answer, not an error of ours
+    """A request got no usable answer; `status` is 0 when it got none at all."""
 
     def __init__(self, status: int, said: str, *, retry_after_seconds: float = 0.0) -> None:
         super().__init__(said)
@@ -23,15 +23,15 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same request can succeed later without anybody's doing."""
+        """Whether the same request can succeed later by itself."""
         return self.status == 0 or self.status in PASSING or self.status in FORBIDDEN
 
 
-class Patience:
-    """One for all requests of a staging: any success is a sign of life, and begins the count anew.
+class RetryBudget:
+    """One retry budget for all requests of a staging; any success resets it.
 
-    So a storm that lets some requests through is waited out, and a role that is missing is noticed once, not by each thread.
-    A staging that is tried again has a new one, which goes on with the count of a role that was missing all the time.
+    So the agent outwaits a storm that lets some requests through, and all threads together notice a missing role once. The next
+    attempt at a staging has a new budget, but it takes over the time for which a role has been missing.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class Patience:
 
     @property
     def forbidden_since(self) -> float | None:
-        """When storage began to refuse everything, by the monotonic clock; None while it does not."""
+        """When storage began to answer 401 or 403 to everything, by the monotonic clock; None while it does not."""
         return self._since.get(True)
 
     def attempt[T](self, call: Callable[[], T], what: str) -> T:
-        """Call until there is an answer.
+        """Call, and repeat the call, until there is an answer.
 
         Raises:
-            WarmFailure: StorageForbidden or StorageUnavailable, once patience is over.
-            Refusal: an answer that will not pass, a 404 for one.
+            WarmFailure: StorageForbidden or StorageUnavailable, once the budget is spent.
+            RequestFailed: a failure that no repetition mends, such as a 404.
             Stopped: the work is no longer wanted.
         """
         tries = 0
@@ -70,31 +70,31 @@ class Patience:
                 raise Stopped
             try:
                 answer = call()
-            except Refusal as refusal:
-                if not refusal.may_pass:
+            except RequestFailed as failed:
+                if not failed.may_pass:
                     raise
-                self._bear(refusal, what)
+                self._spend(failed, what)
                 tries += 1
-                self._rest(tries, refusal.retry_after_seconds)
+                self._pause(tries, failed.retry_after_seconds)
             else:
                 with self._lock:
                     self._since.clear()
                 return answer
 
-    def _bear(self, refusal: Refusal, what: str) -> None:
-        is_forbidden = refusal.status in FORBIDDEN
+    def _spend(self, failed: RequestFailed, what: str) -> None:
+        is_forbidden = failed.status in FORBIDDEN
         with self._lock:
             waited = time.monotonic() - self._since.setdefault(is_forbidden, time.monotonic())
         if waited < self._limits[is_forbidden]:
             return
         if is_forbidden:
-            message = f"Storage has refused '{what}' for {waited:.0f} s: {refusal.said}. Grant Storage Blob Data Reader."
-            raise WarmFailure(Reason.STORAGE_FORBIDDEN, message) from refusal
+            message = f"Storage has refused '{what}' for {waited:.0f} s: {failed.said}. Grant Storage Blob Data Reader."
+            raise WarmFailure(Reason.STORAGE_FORBIDDEN, message) from failed
         raise WarmFailure(
-            Reason.STORAGE_UNAVAILABLE, f"Storage has not delivered '{what}' for {waited:.0f} s: {refusal.said}."
-        ) from refusal
+            Reason.STORAGE_UNAVAILABLE, f"Storage has not delivered '{what}' for {waited:.0f} s: {failed.said}."
+        ) from failed
 
-    def _rest(self, tries: int, least_seconds: float) -> None:
+    def _pause(self, tries: int, least_seconds: float) -> None:
         longest = min(self._longest_seconds, self._first_seconds * 2 ** min(tries - 1, 16))
         # Full jitter: a hundred nodes that failed at one moment must not come back at one moment.
         seconds = max(random.uniform(0, longest), min(least_seconds, self._longest_seconds))  # noqa: S311 - not a secret

@@ -1,4 +1,4 @@
-"""The report while it is being written: what many threads count, put together on demand."""
+"""Progress of this node's task: counts by many threads, put together as a report on demand."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ class Entry(NamedTuple):
     size_bytes: int
 
 
-class Board:
+class NodeProgress:
     """Counts. Safe to share between threads; nothing here touches the disk."""
 
     def __init__(self, node: str, pod: str) -> None:
@@ -32,13 +32,13 @@ class Board:
         self.begin(None)
 
     def count_for(self, run: str) -> None:
-        """From now on what is moved is moved for this warmup. Safe to repeat."""
+        """Count the bytes moved from now on for this warmup. Safe to repeat."""
         with self._lock:
             if run != self._run:
                 self._run, self._moved = run, 0
 
     def begin(self, task: Task | None) -> None:
-        """Forget everything but what was moved, and begin with another task."""
+        """Forget everything but the bytes moved, and begin with another task."""
         with self._lock:
             self._task = task
             self._started_at = datetime.now(UTC)
@@ -52,25 +52,25 @@ class Board:
             self._resident: dict[str, int] = {}
 
     def expect(self, entries: Mapping[str, Entry]) -> None:
-        """What the task consists of, by file name; nothing of it is done yet."""
+        """Set the files of the task, by name; nothing of them is done yet."""
         with self._lock:
             self._entries = dict(entries)
             self._done, self._resident = {}, {}
             self._verified = set()
 
-    def there(self, blob: ListedBlob, count: int) -> None:
+    def set_bytes(self, blob: ListedBlob, count: int) -> None:
         """See `download.Progress`."""
         with self._lock:
             self._done[blob.leaf] = count
 
-    def came(self, blob: ListedBlob, count: int) -> None:
+    def add_bytes(self, blob: ListedBlob, count: int) -> None:
         """See `download.Progress`."""
         with self._lock:
             self._moved += count
             self._done[blob.leaf] = self._done.get(blob.leaf, 0) + count
 
     def verified(self, leaf: str, size_bytes: int | None = None) -> None:
-        """A file is on disk, and right; of another size than expected, where a newer one does as well."""
+        """Note that a file is on disk and right. `size_bytes` is given where a newer file of another size is there."""
         with self._lock:
             if size_bytes is not None:
                 self._entries[leaf] = self._entries[leaf]._replace(size_bytes=size_bytes)
@@ -78,31 +78,31 @@ class Board:
             self._verified.add(leaf)
 
     def measured(self, resident: Mapping[str, int]) -> None:
-        """How much of each file is in memory."""
+        """Set how much of each file is in memory."""
         with self._lock:
             self._resident = dict(resident)
 
     def enter(self, phase: Phase) -> None:
-        """The work goes on to another phase. What failed before is told until the files are verified."""
+        """Go on to another phase. A failure before stays in the report until the files are verified."""
         with self._lock:
             self._phase, self._is_warm = phase, False
             if phase == "touching_memory":
                 self._reason = self._message = None
 
     def complete(self, *, is_warm: bool) -> None:
-        """Nothing is left to do for now."""
+        """Note that nothing is left to do for now."""
         with self._lock:
             self._phase, self._is_warm = "completed", is_warm
             self._reason = self._message = None
 
     def explain(self, phase: Phase, reason: Reason | None, message: str) -> None:
-        """The work does not go on, and why."""
+        """Note that the work does not go on, and why."""
         with self._lock:
             self._phase, self._is_warm = phase, False
             self._reason, self._message = reason, message[:_MESSAGE_LIMIT]
 
     def report(self) -> AgentReport:
-        """Everything as it stands."""
+        """The report as everything stands."""
         with self._lock:
             task = self._task
             return AgentReport(
@@ -144,5 +144,5 @@ class Board:
         entries = [(leaf, entry) for leaf, entry in self._entries.items() if shard is None or entry.shard == shard]
         if counts is None:
             return sum(entry.size_bytes for _, entry in entries)
-        # A range that had to be asked for twice counts once here.
+        # A range that came twice counts once here.
         return sum(min(counts.get(leaf, 0), entry.size_bytes) for leaf, entry in entries)

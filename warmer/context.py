@@ -1,21 +1,21 @@
-"""What every step of a staging works with."""
+"""The context of one attempt: settings, folder, storage, progress, reporter and the event that stops it."""
 
 from threading import Event
 from typing import NamedTuple
 
-from warmer.board import Board
-from warmer.home import Home
+from warmer.node_folder import NodeFolder
+from warmer.progress import NodeProgress
 from warmer.reporting import Reporter
 from warmer.settings import Settings
 from warmer.storage import Storage
 
 
-class Tools(NamedTuple):
+class Context(NamedTuple):
     """`stop` ends all work early; it is new for each attempt, since a failed copy sets it too."""
 
     settings: Settings
-    home: Home
+    node_folder: NodeFolder
     storage: Storage
-    board: Board
+    progress: NodeProgress
     reporter: Reporter
     stop: Event

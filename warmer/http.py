@@ -1,4 +1,4 @@
-"""HTTP to one host: a kept-alive connection a thread, and every failure of it a `Refusal`."""
+"""HTTP client of one host: a kept-alive connection for each thread; every failure is a `RequestFailed`."""
 
 import contextlib
 import socket
@@ -8,10 +8,10 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from threading import Lock, local
 from urllib.parse import urlsplit
 
-from warmer.patience import Refusal
+from warmer.retrying import RequestFailed
 
 
-class Wire:
+class HttpClient:
     """Requests to the host of one URL. Blocking; safe to share between threads.
 
     Not aiohttp: `readinto` of a blocking socket decrypts and copies outside the interpreter's lock, in as many threads as
@@ -30,33 +30,33 @@ class Wire:
 
     @contextlib.contextmanager
     def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Generator[HTTPResponse]:
-        """One answer of success; the connection is kept when the answer was read to its end.
+        """Send a request and give its successful answer; the connection is kept when the caller reads the answer to its end.
 
         Raises:
-            Refusal: no answer, half of one, or one of failure; also when what reads it in the `with` block meets that.
+            RequestFailed: no answer, half of one, or an answer of failure; also when the `with` block meets that while it reads.
         """
         connection = self._connection()
         try:
             connection.request(method, target, body=body, headers=dict(headers))
             answer = connection.getresponse()
             if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number; nothing here redirects
-                raise _refusal(answer)  # noqa: TRY301 - what follows handles it like one met while reading
+                raise _failed(answer)  # noqa: TRY301 - what follows handles it like one met while reading
             yield answer
             if not answer.isclosed():
                 self._drop(connection)
-        except Refusal as refusal:
-            if refusal.status == 0:
+        except RequestFailed as failed:
+            if failed.status == 0:
                 self._drop(connection)
             raise
         except (OSError, HTTPException) as error:
             self._drop(connection)
-            raise Refusal(0, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
+            raise RequestFailed(0, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
         except BaseException:
             self._drop(connection)
             raise
 
     def close(self) -> None:
-        """Close every connection; threads that wait on one meet a refusal."""
+        """Close every connection; a thread that waits on one gets `RequestFailed`."""
         with self._lock:
             connections = list(self._open)
             self._open.clear()
@@ -82,12 +82,12 @@ class Wire:
         connection.close()
 
 
-def _refusal(answer: HTTPResponse) -> Refusal:
+def _failed(answer: HTTPResponse) -> RequestFailed:
     answer.read()
     code = answer.headers.get("x-ms-error-code") or answer.reason
     retry_after = answer.headers.get("Retry-After", "")
     seconds = float(retry_after) if retry_after.isdecimal() else 0.0
-    return Refusal(answer.status, f"{answer.status} {code}", retry_after_seconds=seconds)
+    return RequestFailed(answer.status, f"{answer.status} {code}", retry_after_seconds=seconds)
 
 
 def _shut(connection: HTTPConnection) -> None:

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, whatever happens to the process or the machine."""
+"""Atomic writes: a file is whole or absent, whatever happens to the process or the machine."""
 
 import ctypes
 import os
@@ -9,12 +9,12 @@ _SYNC_FILE_RANGE_WRITE = 2
 
 
 def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Replace a file by other content in one step.
+    """Replace a file's content in one step.
 
     Args:
         path: its folder must be there.
         data: the content.
-        sync: False spares the disk for what need not outlive the machine; a reader still never sees half of it.
+        sync: False spares the disk, for a file that need not outlive the machine; a reader still never sees half of it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with temporary.open("wb") as stream:
@@ -37,7 +37,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def start_writing_back(descriptor: int, offset: int, length: int) -> None:
-    """Ask the kernel to begin writing dirty pages to disk now; does not wait, and a refusal is no loss.
+    """Ask the kernel to begin writing dirty pages to disk now. Does not wait, and a refusal costs nothing.
 
     Left to itself it begins when a tenth of memory is dirty, and the fsync at a file's end waits for all of that.
     """

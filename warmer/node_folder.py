@@ -1,11 +1,11 @@
-"""The node's folder: what is known of the files in it, and who may change them.
+"""The node's folder of databases: its files, the records of them, and the locks that say who may change them.
 
     /blast/blastdb/                       flat: all databases' files, as BLAST and the consumers want them
       .download-complete, .download-source-version     the consumers' markers
       .shardwarm/{db}.json                what this agent owns and has verified
       .shardwarm/{db}.lock                held while an agent of this database lives
       .shardwarm/.taxonomy.json           the files that all databases share, and how new they are
-      .shardwarm/.shared.lock             held for moments, by whoever changes taxonomy files or markers
+      .shardwarm/.shared.lock             held for moments by the agent that changes taxonomy files or markers
       .shardwarm/incoming/{db}/           unfinished files
       .shardwarm/check/{db}/              aliases with other paths, where the folder is not /blast/blastdb
 
@@ -23,14 +23,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from warmer.durable import write_whole
+from warmer.atomic_files import write_whole
 from warmer.failures import Stopped
 
 _LOCK_POLL_SECONDS = 0.2
 
 
 class FileRecord(BaseModel):
-    """A file as it was when its content was verified. Whoever changes it changes one of these; then it is hashed again."""
+    """A file as it was when its content was verified. Any write changes one of these fields, and then it is hashed again."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ def record_of(status: os.stat_result, md5: str, fingerprint: str) -> FileRecord:
 
 
 class State(BaseModel):
-    """One database on this node. `owned` names files before they appear, so that none is ever left without an owner."""
+    """One database on this node. `owned` names files before they appear, so that no file is ever without an owner."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,30 +94,30 @@ class Taxonomy(BaseModel):
     files: dict[str, TaxonomyRecord] = {}
 
 
-class Home:
+class NodeFolder:
     """The folder of one node, for the agent of one database."""
 
     def __init__(self, folder: Path, db: str) -> None:
-        self.folder = folder
+        self.path = folder
         self.db = db
         self._hidden = folder / ".shardwarm"
         self.incoming = self._hidden / "incoming" / db
         self.check = self._hidden / "check" / db
 
     def prepare(self) -> None:
-        """Make what is not there."""
+        """Create the folders that are not there."""
         self.incoming.mkdir(parents=True, exist_ok=True)
 
     def state(self) -> State:
-        """What is known of this database; nothing, when the file is not there or is damaged: then all is hashed again."""
+        """The state of this database. It is empty when its file is absent or damaged: then all files are hashed again."""
         return _read(self._hidden / f"{self.db}.json") or State(db=self.db)
 
     def save(self, state: State) -> None:
-        """Remember."""
+        """Store the state of this database."""
         write_whole(self._hidden / f"{self.db}.json", state.model_dump_json(indent=1).encode())
 
     def forget(self) -> None:
-        """Remove every trace of this database but its lock, which others may be waiting for."""
+        """Remove every trace of this database but its lock file, on which another agent may wait."""
         (self._hidden / f"{self.db}.json").unlink(missing_ok=True)
         for folder in (self.incoming, self.check):
             if folder.exists():
@@ -126,7 +126,7 @@ class Home:
                 folder.rmdir()
 
     def states(self) -> list[State]:
-        """Every database of this node, whoever tends it."""
+        """The states of every database on this node, of all agents."""
         found = (_read(path) for path in sorted(self._hidden.glob("[!.]*.json")))
         return [state for state in found if state is not None]
 
@@ -138,15 +138,15 @@ class Home:
             return Taxonomy()
 
     def save_taxonomy(self, taxonomy: Taxonomy) -> None:
-        """Remember; only under `shared`."""
+        """Store the records of shared files; only under `shared_lock`."""
         write_whole(self._hidden / ".taxonomy.json", taxonomy.model_dump_json(indent=1).encode())
 
     @contextlib.contextmanager
-    def mine(self, stop: Event) -> Generator[None]:
-        """Be the only agent of this database on this node; the kernel ends this with the process.
+    def only_agent(self, stop: Event) -> Generator[None]:
+        """Lock the database for this agent alone; the kernel unlocks it when the process ends.
 
         Raises:
-            Stopped: while waiting for the one before.
+            Stopped: while another agent holds the lock.
         """
         with (self._hidden / f"{self.db}.lock").open("w") as lock:
             while not _try(lock.fileno()):
@@ -155,8 +155,8 @@ class Home:
             yield
 
     @contextlib.contextmanager
-    def shared(self) -> Generator[None]:
-        """Be the only one to change what databases share; for moments."""
+    def shared_lock(self) -> Generator[None]:
+        """Lock the files that databases share; hold it for moments only."""
         with (self._hidden / ".shared.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

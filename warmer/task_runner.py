@@ -1,4 +1,4 @@
-"""One task for as long as it is this node's: staged, touched, measured again and again, tried again after a failure."""
+"""Runs this node's task: stages its files, reads them into memory, measures again and again, and retries after a failure."""
 
 import logging
 from collections.abc import Mapping
@@ -6,18 +6,18 @@ from threading import Event, Lock
 
 from shared.agent.report import Reason
 from warmer.assignment import Task
-from warmer.board import Board
+from warmer.context import Context
 from warmer.credentials import Credential, credential
-from warmer.failures import Stopped, WarmFailure, of_disk
-from warmer.home import Home
-from warmer.patience import Patience
+from warmer.failures import Stopped, WarmFailure, disk_failure
+from warmer.node_folder import NodeFolder
+from warmer.progress import NodeProgress
 from warmer.removal import remove_database, remove_unfinished
 from warmer.reporting import Reporter
 from warmer.residency import cold, measure, refuse_too_much, touch
+from warmer.retrying import RetryBudget
 from warmer.settings import Settings
-from warmer.staging import Shelf, stage
+from warmer.staging import StagedFiles, stage
 from warmer.storage import Storage
-from warmer.tools import Tools
 
 _LOST_ROUNDS = 5
 _LONGEST_AGAIN = 10
@@ -25,104 +25,104 @@ _LONGEST_AGAIN = 10
 log = logging.getLogger("warmer")
 
 
-class Tending:
+class TaskRunner:
     """`run` in one thread, `halt` from another."""
 
-    def __init__(self, task: Task, settings: Settings, board: Board, reporter: Reporter) -> None:
+    def __init__(self, task: Task, settings: Settings, progress: NodeProgress, reporter: Reporter) -> None:
         self._task = task
         self._settings = settings
-        self._board = board
+        self._progress = progress
         self._reporter = reporter
         self._over = Event()
         self._lock = Lock()
-        self._tools: Tools | None = None
+        self._context: Context | None = None
         self._credential: Credential | None = None
-        self._patience: Patience | None = None
-        self._home = Home(settings.blastdb_dir, task.db)
+        self._budget: RetryBudget | None = None
+        self._node_folder = NodeFolder(settings.blastdb_dir, task.db)
 
     def halt(self) -> None:
-        """End the work soon, wherever it is; what is whole stays."""
+        """End the work soon, wherever it is; whole files stay."""
         with self._lock:
             self._over.set()
-            if self._tools is not None:
-                self._tools.stop.set()
-                self._tools.storage.close()
+            if self._context is not None:
+                self._context.stop.set()
+                self._context.storage.close()
 
     def run(self) -> None:
-        """Tend until `halt`."""
+        """Work on the task until `halt`."""
         failures = 0
         try:
             while not self._over.is_set():
                 try:
-                    self._home.prepare()
-                    with self._home.mine(self._over):
+                    self._node_folder.prepare()
+                    with self._node_folder.only_agent(self._over):
                         self._attempt()
                     failures = 0
                 except (WarmFailure, OSError) as error:
                     failures += 1
-                    failure = of_disk(error) if isinstance(error, OSError) else error
-                    # To ask whether a role is there by now costs one request.
+                    failure = disk_failure(error) if isinstance(error, OSError) else error
+                    # To ask whether the role is there costs one request.
                     longer = 1 if failure.reason is Reason.STORAGE_FORBIDDEN else min(failures, _LONGEST_AGAIN)
                     self._fail(failure, self._settings.again_seconds * longer)
         except Stopped:
             pass
         except Exception:
-            # A defect of ours. The report must not go on claiming anything; the container is restarted.
+            # A defect of ours. The report must claim nothing any more; the container is restarted.
             log.exception("the work ended")
-            self._board.explain("failed", Reason.VERIFICATION_FAILED, "The agent failed; its log says how.")
+            self._progress.explain("failed", Reason.VERIFICATION_FAILED, "The agent failed; its log says how.")
             self._reporter.write()
             raise
 
     def _attempt(self) -> None:
-        """Stage, and stay; returns when a file was touched by somebody else, and all has to be looked at anew."""
-        tools = self._begin()
+        """Stage, then measure until stopped; returns when another program touched a file, and all files must be checked again."""
+        context = self._begin()
         try:
             if self._task.mode == "evict":
                 self._evict()
             if not self._task.shards:
                 self._stand_by()
-            shelf = stage(self._task, tools)
-            while self._look(shelf, tools):
+            staged = stage(self._task, context)
+            while self._look(staged, context):
                 if self._over.wait(self._settings.touch_seconds):
                     raise Stopped
             log.warning("somebody else changed files of %s: looking at all of them", self._task.db)
         finally:
             self._end()
 
-    def _look(self, shelf: Shelf, tools: Tools) -> bool:
-        """Measure, touch what went cold, and report; False when the files are not the verified ones any more."""
-        if self._has_changed(shelf):
+    def _look(self, staged: StagedFiles, context: Context) -> bool:
+        """Measure, read cold files into memory, and report; False when a file is no longer the verified one."""
+        if self._has_changed(staged):
             return False
-        sizes = shelf.sizes()
+        sizes = staged.sizes()
         leaves = sorted(sizes)
-        resident = measure(self._home.folder, leaves, tools.stop)
+        resident = measure(self._node_folder.path, leaves, context.stop)
         lost_rounds = 0
         while self._task.mode == "hot" and not self._is_enough(resident, sizes):
             refuse_too_much(sum(sizes.values()), self._settings.memory_bytes)
             if lost_rounds == _LOST_ROUNDS:
                 # A file that became smaller since is not in memory as it was, either.
-                if self._has_changed(shelf):
+                if self._has_changed(staged):
                     return False
                 raise self._losing(resident, sizes)
             lost_rounds += 1
             files = cold(resident, sizes)
             log.info("touching %d of %d files of %s", len(files), len(leaves), self._task.db)
-            self._board.measured(resident)
-            self._board.enter("touching_memory")
+            self._progress.measured(resident)
+            self._progress.enter("touching_memory")
             self._reporter.write()
-            touch(self._home.folder, files, tools.stop, self._settings.touch_threads)
-            resident = measure(self._home.folder, leaves, tools.stop)
-        self._board.measured(resident)
-        self._board.complete(is_warm=self._task.mode == "hot")
+            touch(self._node_folder.path, files, context.stop, self._settings.touch_threads)
+            resident = measure(self._node_folder.path, leaves, context.stop)
+        self._progress.measured(resident)
+        self._progress.complete(is_warm=self._task.mode == "hot")
         self._reporter.write()
         return True
 
-    def _has_changed(self, shelf: Shelf) -> bool:
-        changed = shelf.changed()
+    def _has_changed(self, staged: StagedFiles) -> bool:
+        changed = staged.changed()
         if changed is None:
             return False
-        message = f"Somebody else changed or removed {changed} on this node: all files are looked at anew."
-        self._board.explain("verifying_db", Reason.VERIFICATION_FAILED, message)
+        message = f"Somebody else changed or removed {changed} on this node: the agent checks all files again."
+        self._progress.explain("verifying_db", Reason.VERIFICATION_FAILED, message)
         self._reporter.write()
         return True
 
@@ -135,51 +135,51 @@ class Tending:
         return WarmFailure(Reason.MEMORY_TOO_SMALL, message)
 
     def _evict(self) -> None:
-        count = remove_database(self._home)
+        count = remove_database(self._node_folder)
         log.info("removed %s from this node: %d files", self._task.db, count)
-        self._board.complete(is_warm=False)
+        self._progress.complete(is_warm=False)
         self._reporter.write()
         while not self._over.wait(self._settings.touch_seconds):
             self._reporter.write()
         raise Stopped
 
     def _stand_by(self) -> None:
-        """Nothing is assigned to this node. What is whole stays, for searches that still run on it and for its return."""
-        remove_unfinished(self._home, (), 0)
+        """Wait while nothing is assigned to this node. Whole files stay, for running searches and for its return."""
+        remove_unfinished(self._node_folder, (), 0)
         node = self._settings.node_name
         log.info("nothing is assigned to %s", node)
-        self._board.explain("waiting", Reason.NOT_ASSIGNED, f"The assignment does not name {node}.")
+        self._progress.explain("waiting", Reason.NOT_ASSIGNED, f"The assignment does not name {node}.")
         self._reporter.write()
         self._over.wait()
         raise Stopped
 
     def _fail(self, failure: WarmFailure, again_seconds: float) -> None:
         log.error("%s: %s Trying again in %.0f s.", failure.reason, failure.message, again_seconds)
-        self._board.explain("failed", failure.reason, failure.message)
+        self._progress.explain("failed", failure.reason, failure.message)
         self._reporter.write()
         self._over.wait(again_seconds)
 
-    def _begin(self) -> Tools:
+    def _begin(self) -> Context:
         settings, stop = self._settings, Event()
         self._credential = self._credential or credential(settings.sas.get_secret_value())
-        self._patience = Patience(
+        self._budget = RetryBudget(
             stop,
             unavailable_seconds=settings.unavailable_seconds,
             forbidden_seconds=settings.forbidden_seconds,
             first_seconds=settings.retry_first_seconds,
             longest_seconds=settings.retry_longest_seconds,
-            forbidden_since=self._patience.forbidden_since if self._patience else None,
+            forbidden_since=self._budget.forbidden_since if self._budget else None,
         )
-        storage = Storage(self._task.container_url, self._credential, self._patience, settings.request_timeout_seconds)
+        storage = Storage(self._task.container_url, self._credential, self._budget, settings.request_timeout_seconds)
         with self._lock:
             if self._over.is_set():
                 raise Stopped
-            self._tools = Tools(settings, self._home, storage, self._board, self._reporter, stop)
-            return self._tools
+            self._context = Context(settings, self._node_folder, storage, self._progress, self._reporter, stop)
+            return self._context
 
     def _end(self) -> None:
         with self._lock:
-            tools, self._tools = self._tools, None
-        if tools is not None:
-            tools.stop.set()
-            tools.storage.close()
+            context, self._context = self._context, None
+        if context is not None:
+            context.stop.set()
+            context.storage.close()
