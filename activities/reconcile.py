@@ -170,24 +170,24 @@ def _check_failed(_: CheckWarmup, error: ShardwarmError) -> WarmupCheck:
 
 @answering_by(_check_failed)
 async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
-    """Decide as a warmup would and compare with what the cluster has; then look at the nodes. Reads only.
+    """Decide as a warmup would and compare with what the cluster has; then judge the nodes. Reads only.
 
     Raises:
         TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
     """
     warm = request.warm
-    look = await (await clients.warming(warm.cluster)).look(warm.db)
-    if look is None:
+    reading = await (await clients.agents(warm.cluster)).read(warm.db)
+    if reading is None:
         return WarmupCheck(again="the cluster has nothing of it any more")
-    if look.document.mode == "evict":
+    if reading.document.mode == "evict":
         return WarmupCheck()
     _, wanted = await decide(clients, warm.cluster, warm.account, warm.db, shard_count=warm.shard_count, replicas=warm.replicas)
-    if wanted.digest != look.document.digest:
+    if wanted.digest != reading.document.digest:
         return WarmupCheck(again="its nodes hold an older generation")
-    status = status_of(*look, datetime.now(UTC))
+    status = status_of(*reading, datetime.now(UTC))
     if status.status == "Stale":
         return WarmupCheck(again=sanitised_line(status.error or f"shards {', '.join(status.stale_shards)} are cold", _LENGTH))
-    if not wanted.asks_the_same_as(look.document):
+    if not wanted.asks_the_same_as(reading.document):
         return WarmupCheck(again="nodes were replaced or added, and its shards belong on others")
     if status.status == "Failed":
         # The agents go on trying by themselves; what is in their way is in the warm status.

@@ -43,14 +43,14 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     if document.digest != plan.digest:
         message = f"'{request.db}' changed while its warmup was being planned. Start again."
         return Applied(problem=Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
-    warming = await clients.warming(request.cluster)
-    await warming.mark_nodes(request.db, labels_of(document), may_add=False)
-    wrote = await warming.write_assignment(document.model_copy(update={"run": request.run}))
-    stored = await warming.assignment(request.db)
+    agents = await clients.agents(request.cluster)
+    await agents.mark_nodes(request.db, labels_of(document), may_add=False)
+    wrote = await agents.write_assignment(document.model_copy(update={"run": request.run}))
+    stored = await agents.assignment(request.db)
     assigned = wrote or (stored is not None and stored.run == request.run)
     # A request that changes restarts every agent: it is raised for a node that has to hold more, and not lowered again.
     node_bytes = max(plan.node_bytes, choice.node_bytes)
-    rolled = await warming.apply(_spec(request, clients, document.digest, node_bytes, warming.namespace))
+    rolled = await agents.apply(_spec(request, clients, document.digest, node_bytes, agents.namespace))
     return Applied(changed=assigned or rolled, assigned=assigned, node_bytes=node_bytes)
 
 
@@ -71,18 +71,18 @@ def _spec(request: ApplyWarmup, clients: Clients, digest: str, node_bytes: int, 
 
 
 async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
-    """One look: DaemonSet, pods and nodes. Trouble with the cluster is `Unknown`, never warm and never cold."""
+    """One reading: DaemonSet, pods and nodes. Trouble with the cluster is `Unknown`, never warm and never cold."""
     try:
-        look = await (await clients.warming(request.cluster)).look(request.db)
+        reading = await (await clients.agents(request.cluster)).read(request.db)
     except TransientFailure as error:
         return WarmReading(status="Unknown", trouble=sanitised_line(error.problem.message, REASON_LENGTH))
     except ShardwarmError as error:
         return WarmReading(status="Failed", reasons=(error.problem,))
-    if look is None:
+    if reading is None:
         return WarmReading(status="Absent")
-    if look.document.mode == "evict":
-        return _eviction(*look)
-    return summarised(status_of(*look, datetime.now(UTC)), request.run)
+    if reading.document.mode == "evict":
+        return _eviction(*reading)
+    return summarised(status_of(*reading, datetime.now(UTC)), request.run)
 
 
 def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:
@@ -101,14 +101,14 @@ async def mark_nodes(request: MarkNodes, clients: Clients) -> Marked:
     Raises:
         TransientFailure: Kubernetes was busy; a retry helps.
     """
-    warming = await clients.warming(request.cluster)
-    look = await warming.look(request.db)
-    return Marked(marked=await warming.mark_nodes(request.db, _marks(look) if look is not None else {}))
+    agents = await clients.agents(request.cluster)
+    reading = await agents.read(request.db)
+    return Marked(marked=await agents.mark_nodes(request.db, _marks(reading) if reading is not None else {}))
 
 
-def _marks(look: ClusterReading) -> dict[str, dict[str, str]]:
-    nodes = status_of(*look, datetime.now(UTC)).nodes
-    return {node: marks for node, marks in labels_of(look.document).items() if node in nodes and nodes[node].state == "warm"}
+def _marks(reading: ClusterReading) -> dict[str, dict[str, str]]:
+    nodes = status_of(*reading, datetime.now(UTC)).nodes
+    return {node: marks for node, marks in labels_of(reading.document).items() if node in nodes and nodes[node].state == "warm"}
 
 
 @answering(Applied)
@@ -118,9 +118,9 @@ async def evict_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
     Raises:
         TransientFailure: Kubernetes was busy, or somebody else wrote the assignment; a retry helps.
     """
-    warming = await clients.warming(request.cluster)
-    await warming.mark_nodes(request.db, {})
-    return Applied(changed=await warming.evict(request.db))
+    agents = await clients.agents(request.cluster)
+    await agents.mark_nodes(request.db, {})
+    return Applied(changed=await agents.evict(request.db))
 
 
 @answering(Applied)
@@ -130,7 +130,7 @@ async def remove_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
     Raises:
         TransientFailure: Kubernetes was busy; a retry helps.
     """
-    warming = await clients.warming(request.cluster)
-    await warming.mark_nodes(request.db, {})
-    await warming.remove(request.db)
+    agents = await clients.agents(request.cluster)
+    await agents.mark_nodes(request.db, {})
+    await agents.remove(request.db)
     return Applied(changed=True)

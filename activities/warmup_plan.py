@@ -71,10 +71,10 @@ async def decide(
         TransientFailure: storage, ARM or Kubernetes was busy.
     """
     refuse_unfit(cluster, await clients.clusters.facts(cluster))
-    warming = await clients.warming(cluster)
+    agents = await clients.agents(cluster)
     container = clients.accounts.container(account)
     nodes, previous, state = await asyncio.gather(
-        warming.nodes(), warming.assignment(db), read_state(container, clients.control, db, (), None)
+        agents.nodes(), agents.assignment(db), read_state(container, clients.control, db, (), None)
     )
     usable = [node for node in nodes if node.facts.ready and node.facts.schedulable]
     size = _size(state)

@@ -58,18 +58,18 @@ async def poll_calls(root: Path) -> int | None:
     async with Cluster(root, nodes=_NODES) as cluster:
         api = _Counted(cluster)
         try:
-            warming = Agents(api, _NAMESPACE)
-            nodes = await warming.nodes()
-            await warming.write_assignment(_document({node.facts.name: (number % _SHARDS,) for number, node in enumerate(nodes)}))
-            await warming.apply(_spec())
-            while (look := await warming.look(_DATABASE)) is None or len(look.readings.pods) < _NODES:
+            agents = Agents(api, _NAMESPACE)
+            nodes = await agents.nodes()
+            await agents.write_assignment(_document({node.facts.name: (number % _SHARDS,) for number, node in enumerate(nodes)}))
+            await agents.apply(_spec())
+            while (reading := await agents.read(_DATABASE)) is None or len(reading.readings.pods) < _NODES:
                 pass
             api.requests = 0
-            look = await warming.look(_DATABASE)
+            reading = await agents.read(_DATABASE)
         finally:
             api.close()
-        if look is None or not len(look.readings.nodes) == len(look.document.nodes) == _NODES:
-            raise RuntimeError(f"the look at {_NODES} nodes saw {look}")
+        if reading is None or not len(reading.readings.nodes) == len(reading.document.nodes) == _NODES:
+            raise RuntimeError(f"the reading of {_NODES} nodes saw {reading}")
         return api.requests
 
 

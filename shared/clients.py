@@ -41,7 +41,7 @@ class Clients:
         """Clients that follow these settings."""
         return cls(settings, Accounts(settings), Clusters(settings), ApiServers(settings), Receivers(settings), Bucket(settings))
 
-    async def warming(self, cluster: ClusterRef) -> Agents:
+    async def agents(self, cluster: ClusterRef) -> Agents:
         """What warms databases in a cluster.
 
         Raises:

@@ -1,7 +1,7 @@
-"""What warms databases in one cluster: the objects of each, read and brought to what they are to be.
+"""The node agents of one cluster: reads and writes the ConfigMap, DaemonSet and node labels of each warmed database.
 
-The ConfigMap tells the agents their shards and is what the next assignment starts from. The DaemonSet carries a copy for
-those who look.
+The ConfigMap tells the agents their shards, and the next assignment starts from it. The DaemonSet carries a copy, so that a
+reading needs no second object.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ class Agents:
         return tuple(sorted(map(parsing.workload_node, items), key=lambda node: node.facts.name))
 
     async def assignment(self, db: str) -> AssignmentDocument | None:
-        """What the ConfigMap says; None when there is none, or none that can be read: it is then written anew."""
+        """What the ConfigMap says; None when it is absent or unreadable, and then a warmup writes it again."""
         document, _ = await self._assignment(db)
         return document
 
-    async def look(self, db: str) -> ClusterReading | None:
-        """One look in three calls, whatever the number of nodes (up to a page of each); None when nothing is assigned.
+    async def read(self, db: str) -> ClusterReading | None:
+        """Read one database in three calls, however many nodes (up to a page of each); None when nothing is assigned.
 
-        A fourth asks for the ConfigMap where the DaemonSet is gone.
+        A fourth call asks for the ConfigMap where the DaemonSet is gone.
         """
         daemon, pods, nodes = await asyncio.gather(
             self._daemon_set(db),
@@ -75,8 +75,8 @@ class Agents:
         document = (_announced(daemon) if daemon is not None else None) or await self.assignment(db)
         return ClusterReading(document, _readings(daemon, pods, nodes)) if document is not None else None
 
-    async def look_at_all(self) -> tuple[ClusterReading, ...]:
-        """A look at every database that is warmed here, in four calls, whatever their number (up to a page of each)."""
+    async def read_all(self) -> tuple[ClusterReading, ...]:
+        """Read every database that is warmed here, in four calls, however many there are (up to a page of each)."""
         maps, daemons, pods, nodes = await asyncio.gather(
             self._api.list(f"{self._core}/configmaps", labelSelector=_OURS),
             self._api.list(f"{self._apps}/daemonsets", labelSelector=_OURS),
@@ -91,10 +91,10 @@ class Agents:
         )
 
     async def mark_nodes(self, db: str, wanted: Mapping[str, Mapping[str, str]], *, may_add: bool = True) -> bool:
-        """Bring the labels that tell where a database's shards are to `wanted`, by node; whether the app may do that.
+        """Set the labels that tell where a database's shards are to `wanted`, by node; False when the app lacks the right.
 
-        Safe to repeat: only nodes that differ are written, and a node that is gone is passed over. Without `may_add` only what
-        is not wanted goes.
+        Safe to repeat: only nodes that differ are written, and a node that is gone is passed over. Without `may_add`
+        labels are only removed.
         """
         changes: dict[str, dict[str, str | None]] = {}
         for node in await self.nodes():
@@ -113,10 +113,10 @@ class Agents:
     async def write_assignment(self, document: AssignmentDocument) -> bool:
         """Bring the ConfigMap to a document, over the version that was read; whether anything had to be written.
 
-        What asks the same of the agents stays, with the run that wrote it.
+        A document that gives the agents the same work stays, with the run that wrote it.
 
         Raises:
-            TransientFailure: somebody else wrote at the same time; read and decide again.
+            TransientFailure: another run wrote at the same time; read and decide again.
         """
         found, version = await self._assignment(document.db)
         if document.asks_the_same_as(found):
@@ -137,12 +137,12 @@ class Agents:
         return before is None or before["metadata"].get("generation") != after["metadata"].get("generation")
 
     async def evict(self, db: str) -> bool:
-        """Have the agents of a database give up its memory and its files; whether anything had to be written.
+        """Tell the agents of a database to give up its memory and its files; whether anything had to be written.
 
-        Safe to repeat. Nothing assigned, nothing changed.
+        Safe to repeat. Where nothing is assigned, nothing changes.
 
         Raises:
-            TransientFailure: somebody else wrote at the same time; read and decide again.
+            TransientFailure: another run wrote at the same time; read and decide again.
         """
         document = await self.assignment(db)
         if document is None:
@@ -155,7 +155,7 @@ class Agents:
         return wrote
 
     async def remove(self, db: str) -> None:
-        """Remove DaemonSet and ConfigMap; what is gone already counts as removed."""
+        """Remove DaemonSet and ConfigMap; an object that is gone already counts as removed."""
         for path in (f"{self._apps}/daemonsets", f"{self._core}/configmaps"):
             try:
                 await self._api.delete(f"{path}/{object_name(db)}")
@@ -208,7 +208,7 @@ def _of(db: str, pods: Sequence[Json]) -> list[Json]:
 
 
 class WarmStatuses:
-    """Reads only."""
+    """Warm statuses of all databases in a cluster. Reads only."""
 
     def __init__(self, servers: ApiServers, arm: ArmPort, namespace: str) -> None:
         self._servers = servers
@@ -216,12 +216,12 @@ class WarmStatuses:
         self._namespace = namespace
 
     async def require(self, cluster: ClusterRef) -> None:
-        """That the cluster is one that the app may touch, that runs and has a pool for searches; raises what ARM says."""
+        """Refuse a cluster that the app may not touch, that is stopped or has no pool for searches; raises what ARM says."""
         refuse_unfit(cluster, await self._arm.facts(cluster))
 
     async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
         """Every database that is warmed there, by name; raises what ARM or Kubernetes say."""
-        warming = Agents(await self._servers.of(cluster, self._arm), self._namespace)
-        looks = await warming.look_at_all()
+        agents = Agents(await self._servers.of(cluster, self._arm), self._namespace)
+        readings = await agents.read_all()
         now = datetime.now(UTC)
-        return sorted((status_of(*look, now) for look in looks), key=lambda status: status.name)
+        return sorted((status_of(*reading, now) for reading in readings), key=lambda status: status.name)

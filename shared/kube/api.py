@@ -36,7 +36,7 @@ class ApiServer:
     Every method raises:
         GoneError: there is no such object; a TransientFailure to those who do not expect it.
         Misconfigured: the app lacks a right, or its namespace is not there.
-        TransientFailure: the server is busy or out of reach, there is no token for it, or somebody else wrote; a retry helps.
+        TransientFailure: the server is busy or out of reach, there is no token for it, or another wrote first; a retry helps.
     """
 
     def __init__(self, cluster: str, access: Access, token: Token) -> None:

@@ -1,7 +1,7 @@
 """Kubernetes' errors, and those of getting a token for it, translated at the edge.
 
-404 is an answer; callers handle it where it means something. Anywhere else, and with every conflict, somebody removed or wrote
-an object between two calls, and a repetition sees what there is.
+404 is an answer; callers handle it where it means something. Anywhere else, and with every conflict, another writer removed or
+wrote an object between two calls, and a repetition sees the new state.
 """
 
 from typing import Any, cast

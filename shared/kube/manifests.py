@@ -1,4 +1,4 @@
-"""The objects of one warmed database as they are applied: ConfigMap and DaemonSet.
+"""Manifests of one warmed database: ConfigMap and DaemonSet.
 
 N, generation and digest stand in the pod template, so that a change of any rolls the pods; the ConfigMap tells each node its
 shards.
@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.agent.assignment import ASSIGNMENT_FILE
 from shared.runs.warmup.clusters import WORKLOAD_LABEL
 from shared.runs.warmup.labels import DATABASE_LABEL, PREFIX, database_hash, object_name
 
 NAME_LABEL = "shardwarm-warmer"
 ASSIGNMENT_ANNOTATION = f"{PREFIX}assignment"
-"""On the DaemonSet, not in its template: who looks needs no second object, and a change of it alone rolls no pods."""
+"""On the DaemonSet, not in its template: a reading needs no second object, and a change of it alone rolls no pods."""
 
 type Json = dict[str, Any]
 
@@ -55,7 +56,7 @@ def config_map(namespace: str, db: str, assignment: str) -> Json:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": _metadata(namespace, db),
-        "data": {"assignment.json": assignment},
+        "data": {ASSIGNMENT_FILE: assignment},
     }
 
 

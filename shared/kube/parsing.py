@@ -1,4 +1,4 @@
-"""Kubernetes' JSON as facts. Pure: what is missing or odd in an object is taken for the least that it can mean."""
+"""Facts from Kubernetes' JSON. Pure: a missing or odd field counts as the least that it can mean."""
 
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -12,7 +12,6 @@ type Json = dict[str, Any]
 
 WORKLOAD_SELECTOR = "=".join(WORKLOAD_LABEL)
 _TYPE_LABEL = "node.kubernetes.io/instance-type"
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "": 1}
 
 
 class WorkloadNode(NamedTuple):
@@ -79,10 +78,15 @@ def workload_node(item: Json) -> WorkloadNode:
 
 
 def quantity(text: str) -> int | None:
-    """A Kubernetes quantity of bytes; None when it is not one of the forms that nodes report."""
-    digits = text.rstrip("KMGTik")
-    unit = text.removeprefix(digits)
-    return int(digits) * _UNITS[unit] if digits.isdigit() and unit in _UNITS else None
+    """A Kubernetes quantity in whole bytes; None when the text is none, or less than nothing."""
+    # Slow to import, and needed only where there is a cluster: see `shared.kube.servers`.
+    from kubernetes import utils  # noqa: PLC0415
+
+    try:
+        size = int(cast("Any", utils).parse_quantity(text))
+    except (ValueError, OverflowError):
+        return None
+    return size if size >= 0 else None
 
 
 def part(item: Json, name: str) -> Json:

@@ -16,14 +16,14 @@ _KEPT_SECONDS = 300.0
 
 
 class ArmPort(Protocol):
-    """Who knows the clusters; `shared.azure.clusters.Clusters` says what each method promises."""
+    """What tells of clusters; `shared.azure.clusters.Clusters` says what each method promises."""
 
     async def facts(self, cluster: ClusterRef) -> ClusterFacts:
         """Power, provisioning and pools."""
         ...
 
     async def access(self, cluster: ClusterRef) -> Access:
-        """Where it is, and how to know it."""
+        """The address of its API server, and the certificate to know it by."""
         ...
 
 
@@ -34,7 +34,7 @@ class _Open(NamedTuple):
 
 
 class ApiServers:
-    """The API servers of one process. Where they are is asked anew every five minutes: clusters are replaced."""
+    """The API servers of one process. Their addresses are asked for again every five minutes, since clusters are replaced."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -55,7 +55,7 @@ class ApiServers:
             # The credential keeps its tokens and renews them before they expire.
             return (await credential(self._settings).get_token(AKS_SCOPE)).token
 
-        # Its client is slow to import, and needed only where there is a cluster: here, a start is sooner done.
+        # Its client is slow to import, and needed only where there is a cluster: imported here, it does not delay the start.
         from shared.kube.api import ApiServer  # noqa: PLC0415
 
         return ApiServer(cluster.name, access, token)

@@ -123,6 +123,6 @@ async def test_namespace_that_is_not_there_is_named_with_what_makes_it(warmups):
         with pytest.raises(Misconfigured, match=r'namespaces "nowhere" not found; apply infra/kubernetes/rbac.yaml'):
             await Agents(api, "nowhere").write_assignment(document)
         # Whatever else is not there is nothing to see.
-        assert await Agents(api, "nowhere").look("core_nt") is None
+        assert await Agents(api, "nowhere").read("core_nt") is None
     finally:
         api.close()
