@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from activities.binding import answering_by
 from shared.blastdb.blobs import folder, published_metadata_file, statistics_file
 from shared.blastdb.completeness import PAPERS_LIMIT_BYTES, Papers, parse_papers, refuse_incomplete
+from shared.blastdb.evidence import Evidence
 from shared.blastdb.generations import Generation, digest_of
-from shared.blastdb.listings import ListedBlob, inventory_of
+from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
+from shared.blastdb.papers import refuse_disagreement
 from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
 from shared.errors import Code, NotFound, ShardwarmError, Unusable
@@ -18,6 +20,7 @@ from shared.runs.database.state import expected, is_current, recorded_statistics
 from shared.runs.database.unfinished import refuse_unfinished_work
 from shared.runs.upload.transitions import InspectUpload, UploadSeen
 from shared.storage.container import Container
+from shared.storage.evidence import explained, read_alias
 
 
 def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
@@ -48,9 +51,15 @@ async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen
     blobs = {blob.name: blob for blob in listing}
     known = metadata.fields(db, control.document)
     refuse_unfinished_work(db, known, datetime.now(UTC))
-    inventory = inventory_of(db, listing)
+    try:
+        inventory = inventory_of(db, listing)
+    except Unusable as error:
+        raise await explained(container, db, listed_files(db, listing), error) from None
     _refuse_unfinished_copies(inventory, blobs)
     refuse_incomplete(inventory, await _papers(container, inventory, blobs))
+    # The judge of a shard run: what it would refuse is not complete.
+    alias = await read_alias(container, inventory, {name: blob.etag for name, blob in blobs.items()})
+    refuse_disagreement(Evidence(inventory.volumes, alias))
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
     target = expected(
         inventory,

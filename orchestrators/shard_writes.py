@@ -35,6 +35,10 @@ _REFUSALS = frozenset(
         Code.MISSING_DATABASE_FILE,
         Code.NO_PRESET_FITS,
         Code.UPLOAD_INCOMPLETE,
+        Code.PAPERS_DISAGREE,
+        Code.UNREADABLE_PAPERS,
+        Code.LIMITED_BY_ALIAS,
+        Code.VERSION_FOUR,
     }
 )
 """Refusals which mean that the database is not the one that its published shard sets were made for."""

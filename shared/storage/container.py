@@ -105,11 +105,11 @@ class Container:
                 break
             return tuple(blobs), tuple(folders), pages.continuation_token or None
 
-    async def read(self, name: str, *, limit_bytes: int) -> Content | None:
-        """Read a blob's bytes, at most `limit_bytes`; None when there is no such blob."""
+    async def read(self, name: str, *, limit_bytes: int, offset: int = 0) -> Content | None:
+        """Read a blob's bytes from `offset` on, at most `limit_bytes`; None when there is no such blob."""
         async with translated(self.account, name):
             try:
-                stream: Any = await self._client.download_blob(name, offset=0, length=limit_bytes)
+                stream: Any = await self._client.download_blob(name, offset=offset, length=limit_bytes)
                 return Content(await stream.readall(), stream.properties.etag)
             except ResourceNotFoundError:
                 return None

@@ -3,24 +3,19 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 
-from shared.blastdb.blobs import files_prefix, folder, statistics_file
+from shared.blastdb.blobs import files_prefix, statistics_file
+from shared.blastdb.evidence import Evidence
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.listings import inventory_of, listed_files
-from shared.blastdb.statistics import (
-    INDEX_HEAD_BYTES,
-    Statistics,
-    StatisticsFile,
-    add_up,
-    parse_index_head,
-    parse_statistics_file,
-)
-from shared.blastdb.volumes import INDEX_EXTENSION, Molecule, VolumeSet, refuse_other_count
+from shared.blastdb.papers import refuse_disagreement
+from shared.blastdb.statistics import StatisticsFile, parse_statistics_file
+from shared.blastdb.volumes import Molecule, VolumeSet
 from shared.errors import Code, TransientFailure, Unusable
 from shared.runs.database import layout_history, metadata
-from shared.runs.database.metadata import ShardFields
-from shared.runs.database.state import DatabaseState
+from shared.runs.database.state import DatabaseState, recorded_statistics
 from shared.storage.container import Container, Content
 from shared.storage.control import ControlBlobs
+from shared.storage.evidence import count_by_heads, explained, read_alias
 from shared.storage.layouts import read_sets
 
 _STATISTICS_LIMIT_BYTES = 4 * 1024 * 1024
@@ -49,7 +44,8 @@ async def read_state(
         restore: digest of a replaced generation whose recorded sets are read too.
 
     Raises:
-        NotFound, Unusable: as `take_inventory`; a statistics file that is damaged or counts other volumes; unreadable metadata.
+        NotFound, Unusable: as `take_inventory`; an alias or statistics file that is damaged, names or counts other volumes, or
+            limits the database; unreadable metadata.
         TransientFailure: storage was busy, or the database was changing during the reading.
     """
     control, listing, files, stored = await asyncio.gather(
@@ -63,10 +59,19 @@ async def read_state(
         known = metadata.fields(db, control.document)
         generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
         etags = {blob.name: blob.etag for blob in listing}
-        statistics = await _statistics(container, inventory.volumes, _told(inventory.volumes, files, etags), known, generation)
+        told = _told(inventory.volumes, files, etags)
+        alias = await read_alias(container, inventory, etags)
+        refuse_disagreement(Evidence(inventory.volumes, alias, statistics=told))
+        statistics = told.statistics() if told else None
+        if statistics is None:
+            is_counted = known.shard_generation == generation.digest and known.statistics == "index"
+            counted = recorded_statistics(known) if is_counted else None
+            statistics = counted or await count_by_heads(container, inventory, etags)
     except Unusable as error:
-        error.listing = digest_of(listed_files(db, listing))
-        raise
+        own = listed_files(db, listing)
+        explanation = await explained(container, db, own, error)
+        explanation.listing = digest_of(own)
+        raise explanation from None
     asked = set(known.shard_sets) | layout_history.shard_counts_of(control.document, restore)
     recorded = layout_history.shard_counts_of(control.document)
     more = await read_sets(container, db, (asked | recorded) - set(stored))
@@ -81,21 +86,6 @@ async def _read_statistics_files(container: Container, db: str, hint: Molecule |
     return {name: content for name, content in zip(names, contents, strict=True) if content is not None}
 
 
-async def _statistics(
-    container: Container, volumes: VolumeSet, told: StatisticsFile | None, known: ShardFields, generation: Generation
-) -> Statistics | None:
-    if told is not None:
-        if told.volumes is not None:
-            refuse_other_count(volumes, told.volumes)
-        if (statistics := told.statistics()) is not None:
-            return statistics
-    if known.shard_generation == generation.digest and known.statistics == "index":
-        letters, sequences = known.total_letters, known.total_sequences
-        if letters and sequences:
-            return Statistics(sequences=sequences, letters=letters, source="index")
-    return await _count(container, volumes)
-
-
 def _told(volumes: VolumeSet, files: Mapping[str, Content], etags: Mapping[str, str]) -> StatisticsFile | None:
     name = statistics_file(volumes.db, volumes.molecule)
     content = files.get(name)
@@ -103,10 +93,3 @@ def _told(volumes: VolumeSet, files: Mapping[str, Content], etags: Mapping[str, 
         message = f"'{name}' changed while '{volumes.db}' was being read."
         raise TransientFailure(Code.DATABASE_CHANGED, message, target=name)
     return parse_statistics_file(volumes.db, content.data) if content else None
-
-
-async def _count(container: Container, volumes: VolumeSet) -> Statistics | None:
-    extension = INDEX_EXTENSION[volumes.molecule]
-    names = [f"{folder(volumes.db)}{volume}.{extension}" for volume in volumes.names(0, volumes.count)]
-    heads = await asyncio.gather(*(container.read(name, limit_bytes=INDEX_HEAD_BYTES) for name in names))
-    return add_up(parse_index_head(head.data, volumes.molecule) if head else None for head in heads)

@@ -36,11 +36,12 @@ type DriftReason = Literal[
 ]
 """Why a database has drifted.
 
-`mark`, `copy` and `promotion`: the metadata says that work is under way; a promotion without a repair is lost. `never`: no run
-has sharded it. `stale`: its files have changed since it was sharded. `missing`, `damaged`, `orphans`: layout blobs are absent,
-differ, or should not exist. `metadata`: the metadata is not true. `headers`: another program wrote the metadata without headers, so
-that every listing has to read the blob. `refused`: it cannot be sharded as it stands. `failed`: its last run failed a short while
-ago. `settling`: its upload's settle is waiting and will shard it. `gone`: there is metadata or a layout, but no database.
+`mark`, `copy` and `promotion`: the metadata says that work is under way; a promotion without a repair is lost. `never`: no
+run has sharded it. `stale`: its files have changed since it was sharded. `missing`, `damaged`, `orphans`: layout blobs are
+absent, differ, or should not exist. `metadata`: the metadata is not true. `headers`: another program wrote the metadata
+without headers, so that every listing has to read the blob. `refused`: it cannot be sharded as it stands. `failed`: its last
+run failed a short while ago. `settling`: its upload's settle is waiting and will shard it. `gone`: there is metadata or a
+layout, but no database.
 """
 
 
