@@ -74,6 +74,7 @@ class Bench:
                 volumes=inspection.volumes,
                 statistics=inspection.statistics if statistics == "inspected" else statistics,
                 last_change=inspection.last_change,
+                alias_version=inspection.alias_version,
                 write_before=datetime.now(UTC) + timedelta(seconds=seconds),
             )
             for plan in inspection.sets
@@ -96,6 +97,7 @@ class Bench:
             "total_bytes": inspection.total_bytes,
             "file_count": inspection.file_count,
             "good_sets": tuple(plan.shard_count for plan in inspection.sets),
+            "alias_version": inspection.alias_version,
         }
         return CommitMetadata(**{**fields, **more})
 
