@@ -563,7 +563,7 @@ async def test_there_are_never_two_passes(place):
     before = len(await passes(place))
     await asyncio.gather(*(fire(place) for _ in range(3)))
     log = place.stack.logs / "worker.log"
-    await until(lambda: log.read_text().count(f"still under way: {run}") == 3)
+    await until(lambda: log.read_text().count(f"still running: {run}") == 3)
     after = len(await passes(place))
     stop.go()
 

@@ -8,7 +8,7 @@ async def test_pool_without_its_label_is_unknown_and_warm_again_when_it_has_it(w
         await warmups.label(node, "workload", None)
     try:
         status = await warmups.until(db, lambda status: status["status"] == "Unknown")
-        assert "wanted on no node" in status["error"]
+        assert "selects no node" in status["error"]
         assert (status["nodes_ready"], {node["state"] for node in status["nodes"].values()}) == (0, {"unknown"})
         # A warmup finds no node to use, and leaves what there is.
         before = await warmups.written(db)
