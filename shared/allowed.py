@@ -13,3 +13,9 @@ def allows(names: Collection[str], name: str) -> bool:
 def named(names: Iterable[str]) -> tuple[str, ...]:
     """What a list names, `*` left out."""
     return tuple(name for name in names if name != ANY)
+
+
+def account_of(connection: str) -> str:
+    """The account that a storage connection string names; empty when it names none."""
+    parts = (part.partition("=") for part in connection.split(";"))
+    return next((value.strip() for name, _, value in parts if name.strip().lower() == "accountname"), "")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from shared.allowed import account_of
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code, Misconfigured
 from shared.runs.callbacks import signing_key
@@ -205,7 +206,7 @@ class Settings(BaseModel):
     @field_validator("blob_connection")
     @classmethod
     def _with_a_name(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(_account_of, value)):
+        if not all(map(account_of, value)):
             raise ValueError("each connection string names its account by AccountName=; write an emulator's out in full")
         return value
 
@@ -220,12 +221,7 @@ class Settings(BaseModel):
     @property
     def connections(self) -> dict[str, str]:
         """The connection strings by account."""
-        return {_account_of(text): text for text in self.blob_connection}
-
-
-def _account_of(connection: str) -> str:
-    parts = (part.partition("=") for part in connection.split(";"))
-    return next((value.strip() for name, _, value in parts if name.strip().lower() == "accountname"), "")
+        return {account_of(text): text for text in self.blob_connection}
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
@@ -240,12 +236,9 @@ def parse(environment: Mapping[str, str]) -> Settings:
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
-        wrong = "; ".join(_wrong(item["loc"], item["msg"]) for item in error.errors(include_input=False))
+        found = [(item["loc"][:1], item["msg"]) for item in error.errors(include_input=False)]
+        wrong = "; ".join("".join(f"{_PREFIX}{str(name).upper()}: " for name in names) + what for names, what in found)
         raise Misconfigured(Code.MISCONFIGURED, f"The app's settings are wrong. {wrong}. See docs/settings.md.") from error
-
-
-def _wrong(where: tuple[int | str, ...], what: str) -> str:
-    return f"{_PREFIX}{str(where[0]).upper()}: {what}" if where else what
 
 
 @cache

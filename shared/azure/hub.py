@@ -65,10 +65,10 @@ class Hub:
         """An upload's state as it was a moment ago."""
         return UploadState.model_validate(await self._entity(UPLOAD_ENTITY, lease_key(account, db)))
 
-    async def _entity(self, name: str, key: str) -> Any:
+    async def _entity(self, entity: str, key: str) -> Any:
         async with _translated():
-            entity = await self._client.get_entity(EntityInstanceId(name, key))
-        return (entity.get_typed_state() if entity is not None else None) or {}
+            found = await self._client.get_entity(EntityInstanceId(entity, key))
+        return (found.get_typed_state() if found is not None else None) or {}
 
     async def find(self, run: str) -> RunState | None:
         """One run, or None when the hub knows none of that id."""

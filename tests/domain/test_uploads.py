@@ -8,15 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.runs.shard.payloads import ShardRun
+from shared.runs.upload.table import TRANSITIONS, Effect, Settle
 from shared.runs.upload.transitions import (
     REMEMBERED_BLOBS,
-    TRANSITIONS,
     Arrive,
-    Effect,
     End,
     LastEvent,
     Revive,
-    Settle,
     SettleLook,
     SettleRun,
     Tidy,

@@ -1,7 +1,4 @@
-"""Payloads of a reconcile pass: the inputs and outputs of its steps, as addresses, reasons and counts; never a listing.
-
-Fields are only ever added, with defaults, as in `shared.runs.shard.payloads`.
-"""
+"""Payloads of a reconcile pass: addresses, reasons and counts, never a listing. Fields are only added, with defaults."""
 
 from datetime import datetime
 from typing import Literal
@@ -170,8 +167,8 @@ class Drifted(Payload):
 class AccountSurvey(Payload):
     """What the survey of an account's container found.
 
-    `to_heal` (to repair) and `to_tell` (to report) are cut to what one pass can handle; `left` counts what was cut off. A
-    container that is too large for one step gets `initials` instead: the caller surveys it once for each of them.
+    `to_heal` (to repair) and `to_tell` (to report) hold what one pass can handle; `left` counts the rest. A container that is
+    too large for one step gets `initials`: the caller surveys it once for each.
     """
 
     databases: int = 0

@@ -1,14 +1,12 @@
 """The upload of one (account, db): its state, its transitions, and the payloads of a settle.
 
-The entity `upload` in `orchestrators` stores the state. `TRANSITIONS` says what each operation does, by the settle under way.
+The entity `upload` in `orchestrators` stores the state. The table in `shared.runs.upload.table` says what each operation does.
 
 An event is known by its blob, ETag and sequencer. It is overtaken when a later event of its blob came first. Only the last 128
 blobs are remembered. Forgetting one costs one more look and no run: a run begins only if the layouts are not current.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -18,53 +16,9 @@ from shared.runs.ids import lease_key, operation_id
 from shared.runs.payload import Payload
 from shared.runs.shard.payloads import ShardResult, ShardRun
 from shared.runs.upload.events import BlobChanged
+from shared.runs.upload.table import TRANSITIONS, Effect, Operation, Settle
 
 REMEMBERED_BLOBS = 128
-
-
-class Settle(StrEnum):
-    """The settle under way as an operation sees it. Only an event tells SILENT from ANOTHER: it names no settle."""
-
-    NONE = "none"
-    NAMED = "the one that the operation names"
-    ANOTHER = "another one"
-    SILENT = "one that has been silent for longer than it announced"
-
-
-class Effect(StrEnum):
-    """What an operation does to an upload."""
-
-    STARTED = "a settle starts"
-    NOTED = "the event is noted; the settle waits until the upload is quiet again"
-    COUNTED = "the event is counted"
-    GRANTED = "the settle gets what it asks for"
-    REFUSED = "the caller is not this upload's settle, or has missed an event"
-    UNCHANGED = "nothing"
-    FORGOTTEN = "the idle state is dropped, its events first"
-
-
-type Operation = Literal["arrive", "arrive known", "arrive overtaken", "look", "end", "end unseen", "revive", "tidy"]
-"""`arrive` and `end` have rows for what else they depend on: the event, and whether the settle has seen every event."""
-
-
-def _row(*, none: Effect, named: Effect, another: Effect, silent: Effect) -> Mapping[Settle, Effect]:
-    return {Settle.NONE: none, Settle.NAMED: named, Settle.ANOTHER: another, Settle.SILENT: silent}
-
-
-def _for_the_settle(effect: Effect, otherwise: Effect) -> Mapping[Settle, Effect]:
-    return _row(none=otherwise, named=effect, another=otherwise, silent=otherwise)
-
-
-TRANSITIONS: Mapping[Operation, Mapping[Settle, Effect]] = {
-    "arrive": _row(none=Effect.STARTED, named=Effect.NOTED, another=Effect.NOTED, silent=Effect.STARTED),
-    "arrive known": dict.fromkeys(Settle, Effect.COUNTED),
-    "arrive overtaken": dict.fromkeys(Settle, Effect.COUNTED),
-    "look": _for_the_settle(Effect.GRANTED, Effect.REFUSED),
-    "end": _for_the_settle(Effect.GRANTED, Effect.REFUSED),
-    "end unseen": dict.fromkeys(Settle, Effect.REFUSED),
-    "revive": _for_the_settle(Effect.STARTED, Effect.UNCHANGED),
-    "tidy": _row(none=Effect.FORGOTTEN, named=Effect.UNCHANGED, another=Effect.UNCHANGED, silent=Effect.UNCHANGED),
-}
 
 
 class Waiting(Payload):
@@ -211,7 +165,11 @@ def arrive(state: UploadState, request: Arrive) -> tuple[UploadState, SettleRun 
         count = {"known": state.known + 1} if operation == "arrive known" else {"overtaken": state.overtaken + 1}
         return state.model_copy(update=count), None
     recent = (*(known for known in state.recent if known is not last), event)[-REMEMBERED_BLOBS:]
-    noted = {"recent": recent, "version": state.version + 1, "last_arrival": _later(state.last_arrival, request.received)}
+    noted = {
+        "recent": recent,
+        "version": state.version + 1,
+        "last_arrival": max(state.last_arrival or request.received, request.received),
+    }
     state = state.model_copy(update=noted)
     return _start(state, request.settle, request.received) if effect is Effect.STARTED else (state, None)
 
@@ -282,7 +240,3 @@ def _is_overtaken(event: LastEvent, last: LastEvent) -> bool:
     if event.sequencer is None or last.sequencer is None or len(event.sequencer) != len(last.sequencer):
         return False
     return event.sequencer < last.sequencer
-
-
-def _later(one: datetime | None, other: datetime) -> datetime:
-    return other if one is None else max(one, other)
