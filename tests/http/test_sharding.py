@@ -80,6 +80,7 @@ async def test_metadata_tells_what_was_made(api, blobs):
         "sharding_started_at": "",
         "sharding_in_progress": False,
         "shard_generation": operation["result"]["generation"]["digest"],
+        "shard_alias_version": 2,
         "shard_volume_count": 3,
         "shard_epoch": 1,
         "shard_operation_id": operation["id"],
