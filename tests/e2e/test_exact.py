@@ -11,7 +11,6 @@ import re
 import pytest
 
 from local.azurite import ROOT
-from local.blast import BlastUnavailable, newer_programs
 from local.demo.blast import Search, run_program
 from local.demo.databases import make
 from local.demo.specimens import SKEWED, SKEWED_NUCLEOTIDE, SKEWED_PROTEIN
@@ -27,17 +26,6 @@ SEARCHES = [
 UNGAPPED = [case for case in SEARCHES if ("ungapped" in case.id and "blastp" not in case.id) or "tblastx" in case.id]
 
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture(scope="module", params=["own", "2.16"])
-async def programs(request):
-    """The folder of one BLAST+; None for the machine's own."""
-    if request.param == "own":
-        return None
-    try:
-        return await newer_programs()
-    except BlastUnavailable as why:
-        pytest.skip(str(why))
 
 
 @pytest.fixture(scope="module")

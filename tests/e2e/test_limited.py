@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pytest
 
-from local.blast import BlastUnavailable, newer_programs
 from local.demo.blast import run_program
 from local.demo.specimens import SKEWED_NUCLEOTIDE
 from shared.blastdb.alias import LOCAL_FOLDER, render_alias
@@ -64,17 +63,6 @@ class Limited:
         """Of the whole database, and of its shards."""
         whole = await self.search("limited", *options)
         return whole, [await self.search(f"limited_shard_{index:02d}", *options) for index in range(3)]
-
-
-@pytest.fixture(scope="module", params=["own", "2.16"])
-async def programs(request):
-    """The folder of one BLAST+; None for the machine's own."""
-    if request.param == "own":
-        return None
-    try:
-        return await newer_programs()
-    except BlastUnavailable as why:
-        pytest.skip(str(why))
 
 
 @pytest.fixture(scope="module")
