@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     import grpc
 
 _MAX_HISTORY_EVENTS = 1_000_000
+_RESULTS = frozenset(
+    {
+        "taskCompleted",
+        "taskFailed",
+        "timerFired",
+        "subOrchestrationInstanceCompleted",
+        "subOrchestrationInstanceFailed",
+    }
+)
+"""Events that answer a task by its number; an execution counts its tasks from one."""
 
 
 class Engine(InMemoryOrchestrationBackend):
@@ -106,8 +116,14 @@ class Engine(InMemoryOrchestrationBackend):
         self, instance: OrchestrationInstance, complete_action: pb.CompleteOrchestrationAction
     ) -> None:
         parent = parent_of(instance)
+        continues = complete_action.orchestrationStatus == pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW
+        if continues:
+            # A result that arrived during this turn belongs to the execution that the turn ends.
+            instance.pending_events[:] = [
+                event for event in instance.pending_events if not _RESULTS & {event.WhichOneof("eventType")}
+            ]
         super()._process_complete_orchestration_action(instance, complete_action)
-        if complete_action.orchestrationStatus == pb.ORCHESTRATION_STATUS_CONTINUED_AS_NEW:
+        if continues:
             self._first_tokens[instance.instance_id] = instance.completion_token + 1
             adopt(instance, parent)
 

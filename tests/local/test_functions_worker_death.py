@@ -62,6 +62,22 @@ async def test_observer_sees_every_moment_of_every_item(start_sample):
     ]
 
 
+async def test_timer_that_fires_while_a_round_ends_does_not_fire_in_the_next_round(start_sample):
+    results = 0
+
+    async def observe(note: WorkItemNote) -> None:
+        nonlocal results
+        if note.instance_id == "late-child" and note.kind == "activity" and note.moment == "recorded":
+            results += 1
+        if note.instance_id == "late-child" and note.kind == "orchestrator" and note.moment == "answered" and results:
+            results -= 1
+            # It ends later than the short timer of this round, whose last turn this is.
+            await sample.run("slept", 40)
+
+    sample = await start_sample(observer=observe)
+    assert (await sample.run("parent", "countdown", "late"))["output"] == ["late", False]
+
+
 async def test_each_activity_runs_twice_when_asked_to(start_sample):
     sample = await start_sample(deliver_twice=True)
     assert (await sample.run("one_step", "slow_sync", "twice"))["output"] == "twice"
