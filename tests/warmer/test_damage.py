@@ -149,7 +149,7 @@ async def test_an_alias_is_compared_with_totals_that_stand_behind_a_long_title(s
     files = [file for file in folder.iterdir() if file.suffix != ".njs"]
     published = await store.publish(SimpleNamespace(name="titled", folder=folder, files=files), 1)
     name = alias_blob("titled", 1, 0, "nucl")
-    await store.put(name, (await store.get(name)).replace(b"STATS_NSEQ ", b"STATS_NSEQ 9"))
+    await store.put(name, (await store.get(name)).replace(b"NSEQ ", b"NSEQ 9"))
 
     report = await (await scene.warmer(published.assignment([0], store.url()))).failed("AliasMismatch")
 
