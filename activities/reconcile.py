@@ -8,13 +8,14 @@ from itertools import islice
 from activities.binding import answering, answering_by
 from activities.warmup_plan import decide
 from shared.azure.hub import Hub
-from shared.blastdb.blobs import files_prefix, folder, metadata_blob, statistics_file
+from shared.blastdb import evidence
+from shared.blastdb.blobs import files_prefix, folder, metadata_blob
 from shared.blastdb.generations import digest_of
 from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
-from shared.blastdb.statistics import parse_statistics_file
-from shared.blastdb.volumes import VolumeSet
+from shared.blastdb.papers import ghosts_of
+from shared.blastdb.volumes import Inventory, VolumeSet
 from shared.clients import Clients
-from shared.errors import Code, Conflict, ShardwarmError, Unusable
+from shared.errors import Code, Conflict, ShardwarmError, TransientFailure, Unusable
 from shared.runs.database import headers, metadata
 from shared.runs.database.corrections import Evidence, corrected
 from shared.runs.database.metadata import Document, ShardFields
@@ -35,6 +36,7 @@ from shared.runs.upload.transitions import Tidy, UploadState, tidy
 from shared.runs.warmup.status import status_of
 from shared.sanitise import sanitised_line
 from shared.storage.container import Container, Matching
+from shared.storage.evidence import papers_of
 
 
 @answering(Corrected)
@@ -93,15 +95,13 @@ def _marked_by(known: ShardFields) -> str | None:
     return known.prepare_operation_id if known.update_in_progress else None
 
 
-_LIMIT_BYTES = 4 * 1024 * 1024
-
-
 @answering(Pruned)
 async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
-    """Count again by the statistics file, and remove what is beyond it, unless that is more than half or younger than the file.
+    """Judge the database's papers again, and remove the volumes that none of them names.
 
-    What is younger than the file that does not count it may be an upload's, of which that file comes last. Nothing is removed
-    if the files are not those that were refused, and no blob that was written since they were listed.
+    Nothing is removed that is more than half of the volumes. Nothing is removed that is younger than a paper which does not name
+    it: it may belong to an upload, of which the papers come last. Nothing is removed if the files are not those that were
+    refused, and no blob that was written since they were listed.
 
     Safe to repeat, and to be ended halfway: the highest volumes go first, each one's sequence file last, so what is left is
     always a database with fewer ghosts; a repetition leaves it to the next pass, which has it refused again.
@@ -113,38 +113,42 @@ async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
     listing = await container.list(files_prefix(db))
     if digest_of(listed_files(db, listing)) != request.refused:
         raise Conflict(Code.DATABASE_CHANGED, f"'{db}' changed since its ghosts were refused. They stay for now.", target=db)
-    volumes = inventory_of(db, listing).volumes
-    name = statistics_file(db, volumes.molecule)
-    statistics = next((blob for blob in listing if blob.name == name), None)
-    if statistics is None:
+    inventory = inventory_of(db, listing)
+    names = ghosts_of(await _papers(container, inventory, listing))
+    if not names:
         return Pruned()
-    counted = await _counted(container, db, statistics)
-    if counted is None or counted >= volumes.count:
-        return Pruned()
-    ghosts = [_blobs_of(volumes, ghost, listing) for ghost in volumes.names(counted, volumes.count)]
-    _refuse_doubtful(volumes, ghosts, statistics)
+    ghosts = [_blobs_of(inventory.volumes, ghost, listing) for ghost in names]
+    _refuse_doubtful(inventory, ghosts, listing)
     removed = 0
     for ghost in reversed(ghosts):
         removed += await _remove(container, ghost, request.write_before)
     return Pruned(volumes=len(ghosts), blobs=removed)
 
 
-async def _counted(container: Container, db: str, statistics: ListedBlob) -> int | None:
-    content = await container.read(statistics.name, limit_bytes=_LIMIT_BYTES)
-    if content is None or content.etag != statistics.etag:
-        message = f"'{statistics.name}' changed while the ghosts of '{db}' were counted. They stay for now."
-        raise Conflict(Code.DATABASE_CHANGED, message, target=db)
-    return parse_statistics_file(db, content.data).volumes
+async def _papers(container: Container, inventory: Inventory, listing: Sequence[ListedBlob]) -> evidence.Evidence:
+    db = inventory.volumes.db
+    try:
+        return await papers_of(container, inventory, {blob.name: blob.etag for blob in listing})
+    except TransientFailure as error:
+        if error.problem.code is not Code.DATABASE_CHANGED:
+            raise
+        message = f"'{error.problem.target}' changed while the ghosts of '{db}' were judged. They stay for now."
+        raise Conflict(Code.DATABASE_CHANGED, message, target=db) from error
 
 
-def _refuse_doubtful(volumes: VolumeSet, ghosts: Sequence[Sequence[ListedBlob]], statistics: ListedBlob) -> None:
-    db, doubt = volumes.db, None
-    if 2 * len(ghosts) > volumes.count:
+def _refuse_doubtful(inventory: Inventory, ghosts: Sequence[Sequence[ListedBlob]], listing: Sequence[ListedBlob]) -> None:
+    db, doubt = inventory.volumes.db, None
+    files = evidence.paper_files(inventory.volumes, inventory.files)
+    leaves = {file.leaf for file in (files.alias, files.table, files.statistics) if file is not None}
+    oldest = min((blob for blob in listing if blob.leaf in leaves), key=lambda blob: blob.modified)
+    if 2 * len(ghosts) > inventory.volumes.count:
         doubt = "more than half"
-    elif any(blob.modified > statistics.modified for ghost in ghosts for blob in ghost):
-        doubt = f"some younger than '{statistics.name}', which does not count them"
+    elif any(blob.modified > oldest.modified for ghost in ghosts for blob in ghost):
+        doubt = f"some younger than '{oldest.name}', which does not name them"
     if doubt is not None:
-        message = f"{len(ghosts)} of the {volumes.count} volumes of '{db}' would be removed, {doubt}. A person must decide."
+        message = (
+            f"{len(ghosts)} of the {inventory.volumes.count} volumes of '{db}' would be removed, {doubt}. A person must decide."
+        )
         raise Unusable(Code.GHOST_VOLUMES, message, target=db)
 
 

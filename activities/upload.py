@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from activities.binding import answering_by
-from shared.blastdb.blobs import folder, published_metadata_file, statistics_file
-from shared.blastdb.completeness import PAPERS_LIMIT_BYTES, Papers, parse_papers, refuse_incomplete
-from shared.blastdb.evidence import Evidence
+from shared.blastdb.blobs import folder
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
-from shared.blastdb.papers import refuse_disagreement
 from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
 from shared.errors import Code, NotFound, ShardwarmError, Unusable
@@ -19,8 +16,7 @@ from shared.runs.database.layout_history import pinned
 from shared.runs.database.state import expected, is_current, recorded_statistics
 from shared.runs.database.unfinished import refuse_unfinished_work
 from shared.runs.upload.transitions import InspectUpload, UploadSeen
-from shared.storage.container import Container
-from shared.storage.evidence import explained, read_alias
+from shared.storage.evidence import explained, judged
 
 
 def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
@@ -56,10 +52,8 @@ async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen
     except Unusable as error:
         raise await explained(container, db, listed_files(db, listing), error) from None
     _refuse_unfinished_copies(inventory, blobs)
-    refuse_incomplete(inventory, await _papers(container, inventory, blobs))
     # The judge of a shard run: what it would refuse is not complete.
-    alias = await read_alias(container, inventory, {name: blob.etag for name, blob in blobs.items()})
-    refuse_disagreement(Evidence(inventory.volumes, alias))
+    await judged(container, inventory, {name: blob.etag for name, blob in blobs.items()})
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
     target = expected(
         inventory,
@@ -77,12 +71,3 @@ def _refuse_unfinished_copies(inventory: Inventory, blobs: Mapping[str, ListedBl
         if blobs[f"{folder(db)}{file.leaf}"].copying:
             message = f"'{file.leaf}' is still being copied. Wait for the copy, or start it again."
             raise Unusable(Code.UPLOAD_INCOMPLETE, message, target=file.leaf)
-
-
-async def _papers(container: Container, inventory: Inventory, blobs: Mapping[str, ListedBlob]) -> Papers | None:
-    db, molecule = inventory.volumes.db, inventory.volumes.molecule
-    for name in (statistics_file(db, molecule), f"{folder(db)}{published_metadata_file(db, molecule)}"):
-        content = await container.read(name, limit_bytes=PAPERS_LIMIT_BYTES) if name in blobs else None
-        if content is not None:
-            return parse_papers(name, content.data)
-    return None

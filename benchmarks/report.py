@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.figures import Figures
 
-_CALLS_BEYOND_BLOBS = 16
+_VOLUMES = 83
+_CALLS_BEYOND_BLOBS = 16 + _VOLUMES + 1
+"""A read for each head of an index file and one for the volume table, besides the run's own."""
 
 
 def table(found: Figures) -> str:
@@ -20,12 +22,12 @@ def table(found: Figures) -> str:
         _line("storage calls of a run", f"{found['shard_calls']}", f"<= {limit}"),
         _line("  of these failed and repeated, all repeats", f"{found['shard_failed_calls']}"),
         _line("storage calls, replaced system", f"{found['replaced_calls']}"),
-        _line("round trips in sequence, run", f"{found['shard_sequential_round_trips']}", "<= 6"),
+        _line("round trips in sequence, run", f"{found['shard_sequential_round_trips']}", "<= 7"),
         _line("storage calls, nothing to do", f"{found['noop_calls']}", "<= 12"),
         _line("round trips in sequence, nothing to do", f"{found['noop_sequential_round_trips']}", "<= 3"),
         _line("writes, nothing to do", f"{found['noop_writes']}", "0"),
     ]
-    head = f"83 volumes, 8 presets, {found['shard_blobs_written']} blobs; medians of {found['repeats']} repeats"
+    head = f"{_VOLUMES} volumes, 8 presets, {found['shard_blobs_written']} blobs; medians of {found['repeats']} repeats"
     return "\n".join([f"{head} on {found['cores']} cores", "", _line("", "measured", "target"), *lines])
 
 

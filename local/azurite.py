@@ -29,6 +29,7 @@ CONTAINER = "blast-db"
 """Where Shardwarm keeps databases."""
 START_SECONDS = 120.0
 _PROGRAM = ROOT / "local/node_modules/azurite/dist/src/blob/main.js"
+_PATCH = ROOT / "local/azurite.cjs"
 _ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}")
 _STARTS = 3
 
@@ -157,16 +158,16 @@ class Azurite:
         self.folder.mkdir(parents=True, exist_ok=True)
         place = ["--inMemoryPersistence"] if self._in_memory else ["--location", str(self.folder / "data")]
         # The SDK is newer than Azurite, hence no version check. Connections stay open for longer than the default 5 s,
-        # so that a pooled one is not closed under a request.
+        # so that a pooled one is not closed under a request; _PATCH makes Azurite listen to that option.
         options = [
             *([] if self._has_access_log else ["--silent"]),
             "--disableTelemetry",
             "--skipApiVersionCheck",
             "--blobKeepAliveTimeout",
-            "300",
+            "3600",
         ]
         address = ["--blobHost", "127.0.0.1", "--blobPort", str(self.port)]
-        return ["node", str(_PROGRAM), *options, *address, *place]
+        return ["node", "--require", str(_PATCH), str(_PROGRAM), *options, *address, *place]
 
     def _environment(self) -> dict[str, str]:
         accounts = ";".join(f"{name}:{key}" for name, key in self._keys.items())

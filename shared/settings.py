@@ -143,7 +143,7 @@ class Settings(BaseModel):
     reconcile_most: int = Field(default=20, ge=1, le=40, description="How many things one pass heals at most; 40 at most.")
     reconcile_ghosts: Literal["tell", "remove"] = Field(
         default="tell",
-        description="`remove` lets a pass remove volumes that the database's `.njs`/`.pjs` does not count, up to half of all.",
+        description="`remove` lets a pass remove volumes that the database's own papers do not name, up to half of all.",
     )
     reconcile_quiet_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=900.0, description="How old a database's youngest file must be before a pass shards it, in seconds."

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from itertools import cycle, islice
 
+from tests.volume_tables import volume_table_file
+
 LETTERS_PER_VOLUME = 5000
 SEQUENCES_PER_VOLUME = 7
 
@@ -25,24 +27,38 @@ def database(name, volumes=3, *, molecule="nucl", digits=2, statistics="file", s
         volumes: how many; None makes a single volume that bears the database's own name.
         molecule: `nucl` or `prot`.
         digits: width of the volumes' numbers.
-        statistics: `file` adds `.njs`/`.pjs`; `index` leaves only the index headers; `none` makes those unreadable too.
+        statistics: `file` adds `.njs`/`.pjs`; `index` leaves only the index headers; `none` makes those unreadable too. Totals of
+            a database with a file are ten times those of one without, so that a test can tell the two apart.
         sizes: of the sequence files, in turn.
         content: what sequence files consist of.
     """
     sequence, index, header = _VOLUME_FILES[molecule]
     bases = [name] if volumes is None else [f"{name}.{number:0{digits}d}" for number in range(volumes)]
-    files = {f"{name}/{name}.{_DATABASE_FILE[molecule]}": b"lmdb"}
+    times = 10 if statistics == "file" else 1
+    head = index_head(molecule, name, sequences=times * SEQUENCES_PER_VOLUME, letters=times * LETTERS_PER_VOLUME)
+    files = _table(name, bases, times * SEQUENCES_PER_VOLUME, molecule)
     for base, size in zip(bases, islice(cycle(sizes), len(bases)), strict=True):
         files[f"{name}/{base}.{sequence}"] = content * size
-        files[f"{name}/{base}.{index}"] = index_head(molecule) if statistics != "none" else b"?"
+        files[f"{name}/{base}.{index}"] = head if statistics != "none" else b"?"
         files[f"{name}/{base}.{header}"] = b"h"
     if statistics == "file":
         files |= statistics_file(name, len(bases), molecule=molecule)
     return files
 
 
+def papers(name, volumes, *, molecule="nucl", digits=2) -> dict[str, bytes]:
+    """The papers of a database of that many volumes: its volume table and its statistics file."""
+    bases = [f"{name}.{number:0{digits}d}" for number in range(volumes)]
+    table = _table(name, bases, 10 * SEQUENCES_PER_VOLUME, molecule)
+    return table | statistics_file(name, volumes, molecule=molecule)
+
+
+def _table(name, bases, sequences, molecule) -> dict[str, bytes]:
+    return {f"{name}/{name}.{_DATABASE_FILE[molecule]}": volume_table_file([(base, sequences) for base in bases])}
+
+
 def statistics_file(name, volumes, *, molecule="nucl", **more) -> dict[str, bytes]:
-    """A `.njs` or `.pjs` whose totals are ten times those of the index headers, so that a test can tell the two apart."""
+    """A `.njs` or `.pjs` that agrees with the index headers of `database(..., statistics="file")`."""
     told = {
         "dbname": name,
         "number-of-volumes": volumes,
@@ -55,7 +71,7 @@ def statistics_file(name, volumes, *, molecule="nucl", **more) -> dict[str, byte
     return {f"{name}/{name}.{_STATISTICS_FILE[molecule]}": json.dumps(told).encode()}
 
 
-def index_head(molecule="nucl", *, sequences=SEQUENCES_PER_VOLUME, letters=LETTERS_PER_VOLUME) -> bytes:
+def index_head(molecule="nucl", name="a", *, sequences=SEQUENCES_PER_VOLUME, letters=LETTERS_PER_VOLUME) -> bytes:
     """The first bytes of a version 5 `.nin`/`.pin`, as makeblastdb writes them."""
 
     def text(value):
@@ -66,7 +82,7 @@ def index_head(molecule="nucl", *, sequences=SEQUENCES_PER_VOLUME, letters=LETTE
         + _TYPE[molecule].to_bytes(4, "big")
         + (0).to_bytes(4, "big")
         + text(b"a title")
-        + text(b"a.ndb")
+        + text(f"{name}.{_DATABASE_FILE[molecule]}".encode())
         + text(b"Nov 21, 2026  1:00 AM")
         + sequences.to_bytes(4, "big")
         + letters.to_bytes(8, "little")

@@ -171,9 +171,7 @@ class Blobs:
 
     @property
     def _session(self) -> aiohttp.ClientSession:
-        if self._http is None:
-            # Azurite closes an idle connection after five seconds, and may do so while a request is on its way.
-            self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=2))
+        self._http = self._http or aiohttp.ClientSession()
         return self._http
 
     async def close(self) -> None:

@@ -27,6 +27,15 @@ def judge(evidence: Evidence) -> Problem | None:
     return next((error.problem for error in found if error is not None), None)
 
 
+def ghosts_of(evidence: Evidence) -> tuple[str, ...]:
+    """The volumes in storage that none of the papers names, in order, when nothing else is wrong with the database."""
+    problem = judge(evidence)
+    if problem is None or problem.code is not Code.GHOST_VOLUMES or not evidence.named:
+        return ()
+    names = evidence.named[0][1]
+    return tuple(name for name in evidence.stored if name not in names)
+
+
 def refuse_disagreement(evidence: Evidence) -> None:
     """Refuse a database whose papers, volumes and index files do not agree.
 

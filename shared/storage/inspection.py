@@ -1,24 +1,22 @@
 """A database and its layouts as they are in storage, read together: one round trip where nothing is out of the ordinary."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.blastdb.blobs import files_prefix, statistics_file
-from shared.blastdb.evidence import Evidence
+from shared.blastdb.completeness import PAPERS_LIMIT_BYTES
 from shared.blastdb.generations import Generation, digest_of
-from shared.blastdb.listings import inventory_of, listed_files
-from shared.blastdb.papers import refuse_disagreement
-from shared.blastdb.statistics import StatisticsFile, parse_statistics_file
-from shared.blastdb.volumes import Molecule, VolumeSet
-from shared.errors import Code, TransientFailure, Unusable
+from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
+from shared.blastdb.statistics import Statistics
+from shared.blastdb.volumes import Inventory, Molecule
+from shared.errors import Unusable
 from shared.runs.database import layout_history, metadata
+from shared.runs.database.metadata import ShardFields
 from shared.runs.database.state import DatabaseState, recorded_statistics
 from shared.storage.container import Container, Content
 from shared.storage.control import ControlBlobs
-from shared.storage.evidence import count_by_heads, explained, read_alias
+from shared.storage.evidence import counted_by, explained, heads_of, judged, told_by, totals_of
 from shared.storage.layouts import read_sets
-
-_STATISTICS_LIMIT_BYTES = 4 * 1024 * 1024
 
 
 async def read_state(
@@ -29,6 +27,7 @@ async def read_state(
     molecule: Molecule | None = None,
     *,
     restore: str | None = None,
+    in_full: bool = False,
 ) -> DatabaseState:
     """Read a database, these shard sets, and those that its metadata lists or records.
 
@@ -42,10 +41,10 @@ async def read_state(
         shard_counts: which sets to read in any case.
         molecule: spares one read when it is known which of `.njs` and `.pjs` there can be.
         restore: digest of a replaced generation whose recorded sets are read too.
+        in_full: whether to judge the papers even of a generation that a run judged before it published.
 
     Raises:
-        NotFound, Unusable: as `take_inventory`; an alias or statistics file that is damaged, names or counts other volumes, or
-            limits the database; unreadable metadata.
+        NotFound, Unusable: as `take_inventory` and `judged`; unreadable metadata.
         TransientFailure: storage was busy, or the database was changing during the reading.
     """
     control, listing, files, stored = await asyncio.gather(
@@ -58,15 +57,7 @@ async def read_state(
         inventory = inventory_of(db, listing)
         known = metadata.fields(db, control.document)
         generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
-        etags = {blob.name: blob.etag for blob in listing}
-        told = _told(inventory.volumes, files, etags)
-        alias = await read_alias(container, inventory, etags)
-        refuse_disagreement(Evidence(inventory.volumes, alias, statistics=told))
-        statistics = told.statistics() if told else None
-        if statistics is None:
-            is_counted = known.shard_generation == generation.digest and known.statistics == "index"
-            counted = recorded_statistics(known) if is_counted else None
-            statistics = counted or await count_by_heads(container, inventory, etags)
+        statistics = await _statistics(container, inventory, listing, files, ShardFields() if in_full else known)
     except Unusable as error:
         own = listed_files(db, listing)
         explanation = await explained(container, db, own, error)
@@ -82,14 +73,20 @@ async def read_state(
 async def _read_statistics_files(container: Container, db: str, hint: Molecule | None) -> dict[str, Content]:
     molecules: tuple[Molecule, ...] = (hint,) if hint else ("nucl", "prot")
     names = [statistics_file(db, molecule) for molecule in molecules]
-    contents = await asyncio.gather(*(container.read(name, limit_bytes=_STATISTICS_LIMIT_BYTES) for name in names))
+    contents = await asyncio.gather(*(container.read(name, limit_bytes=PAPERS_LIMIT_BYTES) for name in names))
     return {name: content for name, content in zip(names, contents, strict=True) if content is not None}
 
 
-def _told(volumes: VolumeSet, files: Mapping[str, Content], etags: Mapping[str, str]) -> StatisticsFile | None:
-    name = statistics_file(volumes.db, volumes.molecule)
-    content = files.get(name)
-    if (content.etag if content else None) != etags.get(name):
-        message = f"'{name}' changed while '{volumes.db}' was being read."
-        raise TransientFailure(Code.DATABASE_CHANGED, message, target=name)
-    return parse_statistics_file(volumes.db, content.data) if content else None
+async def _statistics(
+    container: Container, inventory: Inventory, listing: Sequence[ListedBlob], read: Mapping[str, Content], known: ShardFields
+) -> Statistics | None:
+    """The database's totals, once its own papers have let it pass; what a run has published was judged by that run."""
+    etags = {blob.name: blob.etag for blob in listing}
+    was_judged = known.shard_alias_version is not None and known.shard_generation == digest_of(inventory.files)
+    if not was_judged:
+        return totals_of(await judged(container, inventory, etags, read, heads_first=True))
+    told = told_by(inventory.volumes, etags, read)
+    if told is not None:
+        return told
+    recorded = recorded_statistics(known) if known.statistics == "index" else None
+    return recorded or counted_by(inventory.volumes.molecule, await heads_of(container, inventory, etags))

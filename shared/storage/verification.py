@@ -25,7 +25,7 @@ async def verify(container: Container, control: ControlBlobs, db: str, *, legacy
         TransientFailure: storage was busy, or the database was changing under the look.
     """
     try:
-        state = await read_state(container, control, db, PRESETS, None)
+        state = await read_state(container, control, db, PRESETS, in_full=True)
     except Unusable as error:
         problem = error.problem
         return refused(db, _FAULTS.get(problem.code, "volumes"), sanitised_line(f"{problem.code.value}: {problem.message}"))

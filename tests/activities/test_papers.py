@@ -46,6 +46,28 @@ async def test_fewer_volumes_copied_over_more_leave_ghosts(bench, four, tmp_path
     assert await refusals(bench) == (Code.GHOST_VOLUMES, Code.GHOST_VOLUMES)
 
 
+async def test_volume_table_alone_tells_of_volumes_that_are_missing(bench, four):
+    await put(bench, four, without=(".02.", ".03.", ".njs", ".nal"))
+
+    assert await refusals(bench) == (Code.VOLUME_GAP, Code.VOLUME_GAP)
+
+
+async def test_new_volumes_beside_an_old_volume_table_are_refused(bench, four, tmp_path):
+    seven = makeblastdb(tmp_path, fasta(7), "-max_file_sz", "1B")
+    copy(four / "db.ndb", seven)
+    await put(bench, seven, without=(".njs", ".nal"))
+
+    assert await refusals(bench) == (Code.GHOST_VOLUMES, Code.GHOST_VOLUMES)
+
+
+async def test_volume_of_another_database_under_the_same_name_is_refused_by_its_index_head(bench, four, tmp_path):
+    other = makeblastdb(tmp_path, fasta(9), "-max_file_sz", "1GB")
+    await put(bench, four, without=(".njs",))
+    await bench.blobs.upload({"db/db.01.nin": (other / "db.nin").read_bytes(), "db/db.01.nsq": (other / "db.nsq").read_bytes()})
+
+    assert await refusals(bench) == (Code.PAPERS_DISAGREE, Code.PAPERS_DISAGREE)
+
+
 async def test_database_limited_by_its_own_alias_is_refused(bench, four):
     await put(bench, four)
     await bench.blobs.upload({"db/db.nal": (four / "db.nal").read_bytes() + b"LAST_OID 2\n"})

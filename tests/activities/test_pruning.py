@@ -12,7 +12,7 @@ from activities.shard import inspect_database
 from shared.errors import Code
 from shared.runs.reconcile.payloads import Pruned, PruneGhosts
 from tests.activities.conftest import ACCOUNT
-from tests.builders import database, statistics_file
+from tests.builders import database, papers
 from tests.driving import writes
 from tests.patience import patience
 
@@ -23,7 +23,7 @@ GHOST = {name: data for name, data in database("db", 4).items() if ".03." in nam
 async def haunted(bench):
     """A database of three volumes by its statistics, which were written last, and four by its files."""
     await bench.blobs.upload(database("db", 4))
-    await bench.blobs.upload(statistics_file("db", 3))
+    await bench.blobs.upload(papers("db", 3))
     return bench
 
 
@@ -58,7 +58,7 @@ async def test_volumes_of_which_one_file_is_younger_than_the_statistics_stay(hau
     reply = await pruned(haunted, await refused(haunted))
 
     assert (reply.problem.code, reply.blobs, writes(haunted.proxy.records)) == (Code.GHOST_VOLUMES, 0, [])
-    assert "younger than 'db/db.njs'" in reply.problem.message
+    assert "younger than 'db/db.n" in reply.problem.message
 
 
 async def changed(bench, name) -> datetime:
@@ -69,7 +69,7 @@ async def changed(bench, name) -> datetime:
 
 async def test_nothing_is_removed_from_another_listing_than_was_refused(haunted):
     digest = await refused(haunted)
-    await haunted.blobs.upload({"db/db.01.nsq": b"other", **statistics_file("db", 3)})
+    await haunted.blobs.upload({"db/db.01.nsq": b"other", **papers("db", 3)})
 
     for other in (digest, None):
         reply = await pruned(haunted, other)
@@ -82,7 +82,7 @@ async def test_statistics_that_change_while_ghosts_are_counted_keep_them(haunted
     reading = haunted.proxy.hold(lambda request: request.method == "GET" and request.path.endswith("/db/db.njs"))
     pruning = asyncio.create_task(pruned(haunted, digest))
     await reading.reached()
-    await haunted.blobs.upload(statistics_file("db", 2))
+    await haunted.blobs.upload(papers("db", 2))
     reading.release()
 
     reply = await pruning

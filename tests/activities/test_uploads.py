@@ -19,7 +19,7 @@ from shared.runs.upload.transitions import InspectUpload
 from shared.settings import Settings
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database
-from tests.driving import writes
+from tests.driving import sent, writes
 from tests.patience import patience
 
 
@@ -34,12 +34,20 @@ async def commit(bench, db):
     assert (await commit_metadata(bench.commit(db, inspection, etag=marked.etag), bench.clients)).problem is None
 
 
-async def test_complete_upload_is_seen_in_three_calls_without_a_write(bench):
+async def test_complete_upload_is_seen_by_its_papers_and_heads_without_a_write(bench):
     await bench.blobs.upload(database("nt", 3))
     bench.proxy.clear()
 
     assert (await look(bench, "nt")).state == "complete"
-    assert len(bench.proxy.records) == 3
+    assert sorted(one.blob for one in sent(bench.proxy.records)) == [
+        "",
+        "nt-metadata.json",
+        "nt/nt.00.nin",
+        "nt/nt.01.nin",
+        "nt/nt.02.nin",
+        "nt/nt.ndb",
+        "nt/nt.njs",
+    ]
     assert writes(bench.proxy.records) == []
 
 
@@ -93,19 +101,29 @@ class Copying:
     def __init__(self, status: str) -> None:
         self.status = status
         self.included = []
+        self._files = database("nt", 2, statistics="index")
 
     async def answer(self, request) -> Response:
         if request.query_params.get("comp") != "list":
-            return Response(status_code=404, headers={"x-ms-error-code": "BlobNotFound"})
+            return self._read(request)
         self.included.append(request.query_params.get("include"))
-        blobs = "".join(map(self._blob, sorted(database("nt", 2, statistics="index"))))
+        blobs = "".join(map(self._blob, sorted(self._files)))
         xml = f'<?xml version="1.0"?><EnumerationResults ContainerName="blast-db"><Blobs>{blobs}</Blobs><NextMarker/>'
         return Response(f"{xml}</EnumerationResults>", media_type="application/xml")
+
+    def _read(self, request) -> Response:
+        data = self._files.get(request.url.path.split("/", 3)[3])
+        if data is None:
+            return Response(status_code=404, headers={"x-ms-error-code": "BlobNotFound"})
+        first, last = map(int, request.headers["x-ms-range"].removeprefix("bytes=").split("-"))
+        part = data[first : last + 1]
+        headers = {"ETag": '"0x1"', "Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(data)}"}
+        return Response(part, 206, headers | {"Last-Modified": "Sun, 01 Mar 2026 12:00:01 GMT", "x-ms-blob-type": "BlockBlob"})
 
     def _blob(self, name: str) -> str:
         copy = f"<CopyStatus>{self.status}</CopyStatus>" if name.endswith(".01.nsq") else ""
         return (
-            f"<Blob><Name>{name}</Name><Properties><Etag>0x1</Etag><Content-Length>10</Content-Length>"
+            f"<Blob><Name>{name}</Name><Properties><Etag>0x1</Etag><Content-Length>{len(self._files[name])}</Content-Length>"
             f"<Last-Modified>Sun, 01 Mar 2026 12:00:01 GMT</Last-Modified>{copy}</Properties></Blob>"
         )
 

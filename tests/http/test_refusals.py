@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.builders import database, layout, manifest, statistics_file
+from tests.builders import database, index_head, layout, manifest, papers, statistics_file
 from tests.driving import writes
 
 FOUR_MIB = b" " * (4 * 1024 * 1024)
@@ -38,14 +38,34 @@ REFUSALS = {
         "Upload it",
     ),
     "protein_gap": (lambda db: without(broken(db, "prot", statistics="index"), f"{db}.01.psq"), "VolumeGap", ".psq", "Upload it"),
-    "ghosts": (lambda db: broken(db) | statistics_file(db, 2), "GhostVolumes", ".02", "Remove them"),
-    "missing_against_njs": (lambda db: broken(db) | statistics_file(db, 9), "VolumesMissing", "counts 9", "Upload the missing"),
-    "other_count_than_pjs": (
-        lambda db: broken(db, "prot") | statistics_file(db, 3, molecule="prot"),
+    "ghosts": (lambda db: broken(db) | papers(db, 2), "GhostVolumes", ".02", "Remove them"),
+    "missing_against_papers": (lambda db: broken(db) | papers(db, 9), "VolumeGap", ".04", "Upload what is missing"),
+    "njs_of_another_build": (lambda db: broken(db) | statistics_file(db, 9), "PapersDisagree", "9 volumes", "one build"),
+    "other_count_than_protein_papers": (
+        lambda db: broken(db, "prot") | papers(db, 3, molecule="prot"),
         "GhostVolumes",
-        "counts 3",
+        "3 by ",
         "Remove them",
     ),
+    "index_of_another_molecule": (
+        lambda db: broken(db) | {f"{db}/{db}.01.nin": index_head("prot", db)},
+        "PapersDisagree",
+        ".01",
+        "one build",
+    ),
+    "volume_of_another_build": (
+        lambda db: broken(db) | {f"{db}/{db}.01.nin": index_head("nucl", db, sequences=8)},
+        "PapersDisagree",
+        ".01 has 8 sequences",
+        "one build",
+    ),
+    "renamed": (
+        lambda db: broken(db) | {f"{db}/{db}.01.nin": index_head("nucl", "other")},
+        "PapersDisagree",
+        "other.ndb",
+        "makeblastdb gave them",
+    ),
+    "lost_headers": (lambda db: without(broken(db), f"{db}.02.nhr"), "UploadIncomplete", ".02.nhr", "Upload"),
     "mixed_names": (lambda db: broken(db) | {f"{db}/{db}.nsq": b"x"}, "MixedVolumeNames", "one volume", "Remove"),
     "mixed_padding": (lambda db: broken(db) | {f"{db}/{db}.4.nsq": b"x"}, "MixedVolumeNames", "paddings", "Upload"),
     "same_number_twice": (lambda db: broken(db) | {f"{db}/{db}.003.nsq": b"x"}, "MixedVolumeNames", "", ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.builders import alias, database, manifest, statistics_file
+from tests.builders import alias, database, manifest, papers
 from tests.driving import writes
 from tests.patience import patience
 
@@ -62,7 +62,7 @@ async def test_a_volume_replaced_under_its_name_is_stale(api, blobs):
 
 
 async def test_ghosts_gaps_and_damaged_metadata_are_told_apart(api, blobs):
-    await blobs.upload(database("ghostly", 3) | statistics_file("ghostly", 2))
+    await blobs.upload(database("ghostly", 3) | papers("ghostly", 2))
     await blobs.upload({name: data for name, data in database("gappy", 3).items() if ".01." not in name})
     await blobs.upload(database("garbled", 1) | {"garbled-metadata.json": b"{"})
 

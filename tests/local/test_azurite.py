@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import httpx
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob.aio import BlobServiceClient
@@ -35,6 +36,13 @@ async def test_short_properties_speak_of_the_first_account(azurite):
 def test_account_name_that_azure_refuses_is_refused(tmp_path, name):
     with pytest.raises(ValueError, match="account name"):
         Azurite(tmp_path, accounts=(name,))
+
+
+async def test_idle_connections_stay_open_as_on_azure(azurite):
+    async with httpx.AsyncClient() as client:
+        reply = await client.get(azurite.blob_endpoint)
+
+    assert reply.headers["keep-alive"] == "timeout=3600"
 
 
 async def test_stop_ends_the_process_and_may_be_repeated(tmp_path):

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from shared.blastdb.blobs import PRESETS
-from tests.builders import alias, database, manifest, statistics_file
+from tests.builders import alias, database, manifest, papers
 from tests.driving import ENDED
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
@@ -65,7 +65,7 @@ class World:
             last = f"{self.db}/{self.db}.{self.volumes - 1:02d}."
             files = database(self.db, self.volumes)
             await self._upload({name: data for name, data in files.items() if name.startswith(last)})
-            await self._upload(statistics_file(self.db, self.volumes))
+            await self._upload(papers(self.db, self.volumes))
 
     async def shrink(self, _: int) -> None:
         """Remove the last volume, the statistics last."""
@@ -76,7 +76,7 @@ class World:
             names = [f"{last}{extension}" for extension in ("nsq", "nin", "nhr")]
             await self.scene.blobs.delete(*names)
             self.untold += [event(name, deleted=True) for name in names]
-            await self._upload(statistics_file(self.db, self.volumes))
+            await self._upload(papers(self.db, self.volumes))
 
     async def tell(self, number: int) -> None:
         """Deliver what is untold: as it happened, the last first, or in any order."""

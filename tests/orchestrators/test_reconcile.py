@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from benchmarks.fleet import sound
-from tests.builders import alias, database, layout, manifest, statistics_file
+from tests.builders import alias, database, layout, manifest, papers
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import IMPATIENT, actions, ago, begun, fire, is_idle, passes, reconciled
@@ -182,10 +182,10 @@ async def test_database_that_grew_gets_the_sets_that_it_was_too_small_for(place)
 async def test_set_beyond_the_presets_outlives_a_refusal_of_its_database(place):
     db = await place.new("beyond", 8)
     await place.api.sharded(db, presets=[7])
-    await place.blobs.upload(database(db, 10) | statistics_file(db, 8))
+    await place.blobs.upload(database(db, 10) | papers(db, 8))
     assert (await place.api.refused(db))["code"] == "GhostVolumes"
     assert (await place.blobs.metadata(db))["shard_sets"] == []
-    await place.blobs.upload(statistics_file(db, 10))
+    await place.blobs.upload(papers(db, 10))
 
     reply = await place.api.post(f"/api/blast/databases/{db}/verify", json={"account_name": place.api.account})
     assert manifest(db, 7, 0) in {one["target"] for one in reply.json()["findings"]}
@@ -335,7 +335,7 @@ async def test_abandoned_copy_stays_unfinished_until_it_is_prepared_anew(place):
 
 async def test_mark_of_a_former_task_hub_on_a_refused_database_is_taken_back(place):
     db = "former"
-    await place.blobs.upload(database(db, 3) | statistics_file(db, 2))
+    await place.blobs.upload(database(db, 3) | papers(db, 2))
     started = ago(minutes=45)
     former = {
         "sharding_in_progress": True,
@@ -357,13 +357,13 @@ async def test_mark_of_a_former_task_hub_on_a_refused_database_is_taken_back(pla
 
 async def test_refused_database_is_tried_once_a_generation(place):
     db = "ghosts"
-    await place.blobs.upload(database(db, 3) | statistics_file(db, 2))
+    await place.blobs.upload(database(db, 3) | papers(db, 2))
 
     first, second = await reconciled(place), await is_idle(place)
 
     assert actions(first, db) == [("shard", "never")]
     assert actions(second, db) == [("tell", "refused")]
-    await place.blobs.upload(statistics_file(db, 3))
+    await place.blobs.upload(papers(db, 3))
     assert actions(await reconciled(place), db) == [("shard", "never")]
     await place.is_whole(db, 3, SETS)
 
@@ -371,7 +371,7 @@ async def test_refused_database_is_tried_once_a_generation(place):
 async def test_ghosts_are_removed_where_a_setting_allows_it_and_never_more_than_half(pruning):
     await pruning.blobs.upload(database("few", 4))
     await pruning.blobs.upload(database("most", 4))
-    await pruning.blobs.upload(statistics_file("few", 2) | statistics_file("most", 1))
+    await pruning.blobs.upload(papers("few", 2) | papers("most", 1))
     refused = await reconciled(pruning)
 
     pruned = await reconciled(pruning)
@@ -387,7 +387,7 @@ async def test_ghosts_are_removed_where_a_setting_allows_it_and_never_more_than_
 
 async def test_database_whose_ghosts_are_being_removed_is_held_by_the_pass(pruning):
     await pruning.blobs.upload(database("pruned", 4))
-    await pruning.blobs.upload(statistics_file("pruned", 3))
+    await pruning.blobs.upload(papers("pruned", 3))
     await reconciled(pruning)
     name, _, number = (await passes(pruning))[0]["id"].rpartition("-")
     pass_id = f"{name}-{int(number) + 1}"

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrators.settle import _ROUNDS
 from shared.runs.ids import lease_key
-from tests.builders import database, statistics_file
+from tests.builders import database, papers
 from tests.driving import sent, writes
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.scene import ACCOUNT, held, until, writing_layout
@@ -255,9 +255,9 @@ async def test_deleted_volume_of_a_shrinking_database_is_waited_for_until_the_re
     await uploads.tell(*(event(name, deleted=True) for name in gone))
     await uploads.waits_in_vain(db, 2)
     assert len(await uploads.runs(db)) == 1
-    papers = statistics_file(db, 2)
-    await uploads.blobs.upload(papers)
-    await uploads.tell(*map(event, papers))
+    fewer = papers(db, 2)
+    await uploads.blobs.upload(fewer)
+    await uploads.tell(*map(event, fewer))
 
     assert (await uploads.settled(db, 2))["result"]["outcome"] == "sharded"
     document = await uploads.blobs.metadata(db)
