@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from azure.storage.blob.aio import BlobServiceClient
 
+from tests.builders import database
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -16,27 +18,17 @@ if TYPE_CHECKING:
 
 VOLUMES = 83
 PRESETS = (1, 2, 3, 4, 5, 6, 8, 10)
-_VOLUME_FILES = ("nhr", "nin", "nnd", "nni", "nog", "nsq")
-_DATABASE_FILES = ("ndb", "nos", "not", "ntf", "nto")
+_MORE_VOLUME_FILES = ("nnd", "nni", "nog")
+_MORE_DATABASE_FILES = ("nos", "not", "ntf", "nto")
 _PARALLEL = 16
 
 
 def files(db: str) -> dict[str, bytes]:
     """The database's blobs, and the metadata as a finished copy leaves it. Volumes differ a little in size."""
-    volumes = {
-        f"{db}/{db}.{number:02d}.{extension}": b"x" * (40 + number % 7)
-        for number in range(VOLUMES)
-        for extension in _VOLUME_FILES
-    }
-    shared = {f"{db}/{db}.{extension}": b"x" for extension in _DATABASE_FILES}
-    totals = {
-        "dbname": db,
-        "dbtype": "Nucleotide",
-        "number-of-volumes": VOLUMES,
-        "number-of-letters": 978_900_000_000,
-        "number-of-sequences": 112_000_000,
-    }
-    return {**volumes, **shared, f"{db}/{db}.njs": json.dumps(totals).encode(), **metadata(db)}
+    volumes = database(db, VOLUMES, sizes=range(40, 47))
+    others = {f"{db}/{db}.{number:02d}.{extension}": b"x" for number in range(VOLUMES) for extension in _MORE_VOLUME_FILES}
+    shared = {f"{db}/{db}.{extension}": b"x" for extension in _MORE_DATABASE_FILES}
+    return {**volumes, **others, **shared, **metadata(db)}
 
 
 def metadata(db: str) -> dict[str, bytes]:

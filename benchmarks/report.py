@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.database import VOLUMES
+
 if TYPE_CHECKING:
     from benchmarks.figures import Figures
 
-_VOLUMES = 83
-_CALLS_BEYOND_BLOBS = 16 + _VOLUMES + 1
+_CALLS_BEYOND_BLOBS = 16 + VOLUMES + 1
 """A read for each head of an index file and one for the volume table, besides the run's own."""
 
 
@@ -27,7 +28,7 @@ def table(found: Figures) -> str:
         _line("round trips in sequence, nothing to do", f"{found['noop_sequential_round_trips']}", "<= 3"),
         _line("writes, nothing to do", f"{found['noop_writes']}", "0"),
     ]
-    head = f"{_VOLUMES} volumes, 8 presets, {found['shard_blobs_written']} blobs; medians of {found['repeats']} repeats"
+    head = f"{VOLUMES} volumes, 8 presets, {found['shard_blobs_written']} blobs; medians of {found['repeats']} repeats"
     return "\n".join([f"{head} on {found['cores']} cores", "", _line("", "measured", "target"), *lines])
 
 

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 from itertools import cycle, islice
+from typing import TYPE_CHECKING
 
 from tests.volume_tables import volume_table_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LETTERS_PER_VOLUME = 5000
 SEQUENCES_PER_VOLUME = 7
@@ -19,7 +23,16 @@ _STATISTICS_FILE = {"nucl": "njs", "prot": "pjs"}
 _TYPE = {"nucl": 0, "prot": 1}
 
 
-def database(name, volumes=3, *, molecule="nucl", digits=2, statistics="file", sizes=(100,), content=b"a") -> dict[str, bytes]:
+def database(
+    name: str,
+    volumes: int | None = 3,
+    *,
+    molecule: str = "nucl",
+    digits: int = 2,
+    statistics: str = "file",
+    sizes: Iterable[int] = (100,),
+    content: bytes = b"a",
+) -> dict[str, bytes]:
     """The blobs of one database.
 
     Args:
