@@ -1,4 +1,4 @@
-"""Every setting of the agent, read from the environment once. Paths are settings so that a node can be a folder."""
+"""All settings of the agent, read from the environment once. Paths are settings, so that a folder can stand in for a node."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _NAMED_BY_KUBERNETES = ("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "KUBERNETES_SE
 
 
 class Settings(BaseModel):
-    """Each field is the environment variable `SHARDWARM_` and its name in capitals, but for those Kubernetes names."""
+    """The agent's settings. A field's variable is `SHARDWARM_` and its name in capitals, except for names from Kubernetes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,10 +71,10 @@ class Settings(BaseModel):
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment; empty values count as absent, other programs' variables are passed over.
+    """Parse the settings in an environment. Empty values count as absent; variables of other programs are ignored.
 
     Raises:
-        pydantic.ValidationError: a value is of the wrong kind. The entry point shows which, without its value.
+        pydantic.ValidationError: a value is wrong. The entry point logs the setting's name, without its value.
     """
     given = {
         name.removeprefix(_PREFIX).lower(): value
