@@ -15,7 +15,7 @@ _LOG = telemetry.logger(__name__)
 
 
 class _Refusable[Reply](Protocol):
-    """A reply's type that can be a problem alone."""
+    """A reply type that can hold a problem and nothing else."""
 
     def __call__(self, *, problem: Problem) -> Reply: ...
 
@@ -60,7 +60,7 @@ def answering_by[Request, **Others, Reply](
 def bound[Request: BaseModel, Reply: BaseModel](
     request_type: type[Request], body: Callable[[Request, Clients], Awaitable[Reply]]
 ) -> Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]:
-    """The body as the Functions worker calls it: plain JSON in, plain JSON out, its name on every log line."""
+    """Wrap a body as the Functions worker calls it: plain JSON in, plain JSON out, its name on every log line."""
 
     async def activity(payload: dict[str, Any]) -> dict[str, Any]:
         return await _run(body, payload, request_type.model_validate(payload), clients())
@@ -71,7 +71,7 @@ def bound[Request: BaseModel, Reply: BaseModel](
 def bound_with_hub[Request: BaseModel, Reply: BaseModel](
     request_type: type[Request], body: Callable[[Request, Clients, Hub], Awaitable[Reply]]
 ) -> Callable[[dict[str, Any], DurableClient], Awaitable[dict[str, Any]]]:
-    """As `bound`, for a body that looks at runs: the worker also hands it the durable client."""
+    """As `bound`, for a body that reads runs: the worker also passes it the durable client."""
 
     async def activity(payload: dict[str, Any], client: DurableClient) -> dict[str, Any]:
         return await _run(body, payload, request_type.model_validate(payload), clients(), Hub(client))

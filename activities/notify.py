@@ -12,10 +12,10 @@ _LOG = telemetry.logger(__name__)
 
 
 async def post_callback(request: PostCallback, clients: Clients, hub: Hub) -> Posted:
-    """Post the operation as it is now, if its run has ended; the reply says what became of it.
+    """Post the operation as it is now, if its run has ended. The reply says whether the receiver took it.
 
-    Repeated, it posts again: receivers tell repetitions apart by the operation's id. It checks the settings again, so
-    that a host that is no longer allowed gets nothing.
+    A repetition posts again: receivers recognise it by the operation's id. It checks the settings again, so that a host
+    that is no longer allowed gets nothing.
 
     Raises:
         TransientFailure: the task hub does not answer; a retry helps.

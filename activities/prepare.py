@@ -1,4 +1,4 @@
-"""A prepare run's steps: plan the copy, copy and verify, check, promote, clear, and say in the metadata how far it is."""
+"""A prepare run's steps: plan the copy, copy and verify, check, promote, clear, and record progress in the metadata."""
 
 import asyncio
 from collections.abc import Mapping
@@ -38,11 +38,11 @@ from shared.storage.staging import StagedFile, Staging
 
 @answering(PlannedCopy)
 async def plan_copy(request: PlanCopy, clients: Clients) -> PlannedCopy:
-    """Store the plan of files, unless nothing is to be copied.
+    """Plan the copy, and store the plan of files unless there is nothing to copy.
 
-    A promotion that was begun goes before everything else while all its files are there. If some are not, they are copied
-    again like those of any snapshot that is asked for; only when they are gone at the source too is it lost, which the reply
-    says by a problem beside the stage.
+    A promotion that has started goes first while all of its files are stored. If some are missing, the run plans the snapshot
+    that it was asked for, which copies them again if it is the same snapshot. If that same snapshot is also gone at the
+    source, the promotion is lost; the reply then has a problem beside the stage.
 
     Safe to repeat: the same source and storage give the same plan.
 
@@ -105,20 +105,20 @@ def _stage(plan: CopyPlan, known: metadata.ShardFields, step: str, *, is_intact:
 
 @answering(CopyReceipt)
 async def copy_files(request: CopyFiles, clients: Clients) -> CopyReceipt:
-    """Stage and verify files for the time of one slice.
+    """Stage and verify files for one time slice.
 
-    Safe to repeat: what is stored is not copied again. Files that failed for a passing reason are counted in the reply, and
-    the next call tries them again; its problem is what no repetition cures.
+    Safe to repeat: it does not copy stored files again. The reply counts the files that failed for a transient reason, and the
+    next call tries them again. Its problem is a failure that no retry cures.
 
     Raises:
-        TransientFailure: storage could not be looked at; a retry helps.
+        TransientFailure: storage could not be read; a retry helps.
     """
     container = clients.accounts.container(request.account)
     plan = await require_plan(container, request.db, request.source_version, request.digest)
     files = [file for file in plan.files if not file.kept]
     steering = request.steering
     pieces = lane_of(pieces_of(files, steering.block_bytes, steering.piece_blocks), request.lane, steering.lanes)
-    # Whoever takes the lease over clears what is staged: nothing is to come after that.
+    # A run that takes the lease over clears the staged files. This run must stage nothing after that.
     left = (request.write_before - datetime.now(UTC)).total_seconds()
     steering = steering.model_copy(update={"slice_seconds": min(steering.slice_seconds, left)})
     staging = Staging(container, request.db, plan.source_version)
@@ -128,7 +128,7 @@ async def copy_files(request: CopyFiles, clients: Clients) -> CopyReceipt:
 
 @answering(Checked)
 async def check_copy(request: CheckCopy, clients: Clients) -> Checked:
-    """Compare source, plan and storage. Reads only.
+    """Check that the source still matches the plan and that storage has every planned file. Reads only.
 
     Raises:
         TransientFailure: source or storage was busy; a retry helps.
@@ -152,9 +152,9 @@ async def check_copy(request: CheckCopy, clients: Clients) -> Checked:
 
 @answering(CopyReceipt)
 async def promote_files(request: CopyFiles, clients: Clients) -> CopyReceipt:
-    """Copy one lane's files from their staging names over what is in place, each on a condition.
+    """Promote one lane's files: copy each from its staging name into place, on condition that the old file has not changed.
 
-    Safe to repeat: what is in place is left as it is. Nothing is begun once the lease's time is over.
+    Safe to repeat: it leaves files that are already in place. It starts no copy after the lease's time is over.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -201,9 +201,9 @@ _AT_ONCE = 32
 
 @answering(Cleared)
 async def clear_files(request: ClearFiles, clients: Clients) -> Cleared:
-    """Remove them for the time of one slice, each only if it is still what was listed.
+    """Remove staged files or ghosts for one time slice, each only if it has not changed since it was listed.
 
-    Safe to repeat. Nothing is removed once the lease's time is over.
+    Safe to repeat. It removes nothing after the lease's time is over.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -224,7 +224,7 @@ async def clear_files(request: ClearFiles, clients: Clients) -> Cleared:
 
 async def _listed(request: ClearFiles, container: Container) -> list[ListedBlob]:
     if request.what == "staging":
-        # The plan goes last: while it is there, what is staged can still be put in place.
+        # The plan goes last: while it exists, the staged files can still be promoted.
         staged = await container.list(staging_folder(request.db))
         return sorted(staged, key=lambda blob: blob.name.endswith("/plan.json"))
     plan = await require_plan(container, request.db, request.source_version, request.digest)
@@ -234,9 +234,10 @@ async def _listed(request: ClearFiles, container: Container) -> list[ListedBlob]
 
 @answering(Written)
 async def mark_update(request: MarkUpdate, clients: Clients) -> Written:
-    """Write the step's fields by compare-and-swap.
+    """Record an update's progress in the metadata, by compare-and-swap.
 
-    Safe to repeat: the same run writes the same values. Refused, as the reply's problem, once a higher epoch is there.
+    Safe to repeat: the same run writes the same values. If the metadata has a higher epoch, it writes nothing, and the reply's
+    problem says so.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.

@@ -41,9 +41,9 @@ from shared.storage.evidence import papers_of
 
 @answering(Corrected)
 async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub) -> Corrected:
-    """Judge the metadata by the engine's own knowledge of the runs, and correct it by compare-and-swap.
+    """Correct metadata that is no longer true, by compare-and-swap. The engine's knowledge of the runs decides what is true.
 
-    Safe to repeat: what is right is not written. A mark that was set since it was judged stays.
+    Safe to repeat: it writes nothing when the metadata is right. An in-progress mark that was set after the judgement stays.
 
     Raises:
         TransientFailure: storage or the hub was busy; a retry helps.
@@ -57,13 +57,13 @@ async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub)
         return Corrected()
     known = metadata.fields(db, control.document)
     if request.finish and known.promoting_source_version is None:
-        # It was finished since it was seen.
+        # The promotion was finished after the survey.
         return Corrected(busy=True)
     marked_by = _marked_by(known)
     owner = await hub.find(marked_by) if marked_by else None
     if owner is not None and not operation_of(owner).has_ended:
         return Corrected(busy=True)
-    # It may have been uploaded again since the survey.
+    # The database may have been uploaded again after the survey.
     gone = request.gone and not await container.list_some_names(folder(db), at_most=1)
     verdict = Evidence(marked_at=known.sharding_started_at, owner_ended=owner is not None, gone=gone)
     now = datetime.now(UTC)
@@ -80,7 +80,7 @@ async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub)
 
     etag = await clients.control.update(container, db, change)
     if metadata.fields(db, last.document).sharding_in_progress:
-        # Set since, or by a run that another task hub may know.
+        # The mark was set after the judgement, or by a run that another task hub may know.
         return Corrected(changes=last.changes, busy=True)
     if request.describe and not last.changes and (summary := headers.summary(last.document)):
         described = await container.describe(metadata_blob(db), summary, Matching(etag))
@@ -89,7 +89,7 @@ async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub)
 
 
 def _marked_by(known: ShardFields) -> str | None:
-    """The run that says it is at work on the database."""
+    """The run that the metadata's in-progress mark names; None without a mark."""
     if known.sharding_in_progress:
         return known.shard_operation_id
     return known.prepare_operation_id if known.update_in_progress else None
@@ -97,14 +97,14 @@ def _marked_by(known: ShardFields) -> str | None:
 
 @answering(Pruned)
 async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
-    """Judge the database's papers again, and remove the volumes that none of them names.
+    """Remove ghosts: volumes that none of the database's papers names.
 
-    Nothing is removed that is more than half of the volumes. Nothing is removed that is younger than a paper which does not name
-    it: it may belong to an upload, of which the papers come last. Nothing is removed if the files are not those that were
-    refused, and no blob that was written since they were listed.
+    It refuses if that is more than half of the volumes, or if a ghost is younger than one of the papers: it may then belong to an
+    upload whose papers come last. It removes nothing if the listing is not the one that was refused, and no blob that was written
+    after it listed the folder.
 
-    Safe to repeat, and to be ended halfway: the highest volumes go first, each one's sequence file last, so what is left is
-    always a database with fewer ghosts; a repetition leaves it to the next pass, which has it refused again.
+    Safe to repeat and to stop halfway. It removes the highest volume first, and each volume's sequence file last, so that the
+    rest is always a database with fewer ghosts. A repetition then finds another listing and leaves the rest to the next pass.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -174,7 +174,7 @@ def _check_failed(_: CheckWarmup, error: ShardwarmError) -> WarmupCheck:
 
 @answering_by(_check_failed)
 async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
-    """Decide as a warmup would and compare with what the cluster has; then judge the nodes. Reads only.
+    """Check whether a warmed database needs a new warmup: decide as a warmup would, and compare with the cluster. Reads only.
 
     Raises:
         TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
@@ -194,7 +194,7 @@ async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
     if not wanted.asks_the_same_as(reading.document):
         return WarmupCheck(again="nodes were replaced or added, and its shards belong on others")
     if status.status == "Failed":
-        # The agents go on trying by themselves; what is in their way is in the warm status.
+        # The agents go on trying by themselves. The warm status has the reason for their failures.
         return WarmupCheck(trouble=f"{status.nodes_failed} nodes fail; see the warm status")
     return WarmupCheck()
 
@@ -204,9 +204,10 @@ _MOST_UPLOADS = 500
 
 
 async def purge_runs(request: PurgeRuns, clients: Clients, hub: Hub) -> Purged:  # noqa: ARG001 - bodies have one signature
-    """Purge as much as half a minute allows; what is left over has its turn in a later pass. Safe to repeat.
+    """Purge ended runs and empty entities for half a minute; a later pass purges the rest. Safe to repeat.
 
-    Uploads lose what they have of events, of which none comes so late; once their settles are purged, all.
+    When all ended runs are purged, idle uploads drop their remembered events, because no event comes that late. An upload
+    whose settles are purged drops its whole state.
 
     Raises:
         TransientFailure: the hub does not answer; a retry helps.

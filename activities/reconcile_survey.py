@@ -1,4 +1,4 @@
-"""A reconcile pass's looks: at the task hub, and at every database of an account."""
+"""A reconcile pass's surveys: of the task hub, and of every database of an account."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -32,9 +32,10 @@ _MOST_SETTLES = 200
 
 
 async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurvey:
-    """List the entities and ask after the holders. Reads only.
+    """Survey the task hub: dead lease holders, dead settles, and warmed databases. Reads only.
 
-    One query for each hundred entities, for each holder and for each upload under way, of which a pass asks after some.
+    It makes one query for each hundred entities, for each holder of a lease, and for each upload under way, of which one pass
+    checks at most 200.
 
     Raises:
         TransientFailure: the hub does not answer; a retry helps.
@@ -43,7 +44,7 @@ async def survey_hub(request: SurveyHub, clients: Clients, hub: Hub) -> HubSurve
     held = {key: lease.holding.run for key, lease in sorted(leases.items()) if lease.holding is not None}
     over = {key for key, run in held.items() if await hub.is_over(run)}
     expiries = {key: Expiry.model_validate(state) for key, state in (await hub.entities(EXPIRY_ENTITY)).items()}
-    # Where a run is under way it sees to the nodes itself.
+    # A run under way takes care of its nodes itself.
     idle = [(key, state) for key, state in sorted(expiries.items()) if key not in held or key in over]
     warm = [_warm(key, state, state.warm) for key, state in idle if state.warm is not None]
     return HubSurvey(
@@ -69,13 +70,13 @@ async def _dead_settles(request: SurveyHub, clients: Clients, hub: Hub) -> tuple
 
 
 async def has_living_settle(upload: UploadState, hub: Hub) -> bool:
-    """Whether a settle is under way that the engine does not know to be over."""
+    """Whether an upload has a settle under way. A settle counts as alive until the engine says that it has ended."""
     if upload.run is None:
         return False
     state = await hub.find(upload.run)
     if state is not None:
         return not operation_of(state).has_ended
-    # One that was only just started is not known yet.
+    # The engine may not know a settle yet that has just been started.
     return upload.alive_until is not None and datetime.now(UTC) <= upload.alive_until
 
 
@@ -93,20 +94,20 @@ def _warm(key: str, state: Expiry, warm: WarmRun) -> WarmDatabase:
 
 
 def _accounts(request: SurveyHub, clients: Clients, leases: dict[str, Lease]) -> tuple[str, ...]:
-    """Those that the settings name; where they allow any, those on which there ever was a run, too."""
+    """The accounts that the settings name. If the settings allow any account, also those that ever had a run."""
     if ANY not in clients.settings.accounts:
         return request.accounts
     seen = {key.partition(":")[0] for key in leases}
-    # A cluster's key has a hyphen, an account's name has none.
+    # A cluster's key has a hyphen; an account's name never has one.
     return tuple(sorted({*request.accounts, *(account for account in seen if "-" not in account and account != SCOPE)}))
 
 
 @answering(AccountSurvey)
 async def survey_account(request: SurveyAccount, clients: Clients, hub: Hub) -> AccountSurvey:
-    """List the container once and compare each database with what it must be. Reads only.
+    """Survey an account: list the container once and compare each database with what it must be. Reads only.
 
-    What a living settle waits for is left to that settle: a pass is less patient, and would take an upload that pauses for one
-    that has ended. Two queries of the hub for each database that is to be sharded or pruned.
+    A pass leaves a database to its living settle, if it has one: a pass waits for less time, and would take an upload that
+    pauses for a complete one. It makes two queries of the hub for each database that it would shard or prune.
 
     Raises:
         TransientFailure: storage or the hub was busy; a retry helps.

@@ -1,4 +1,4 @@
-"""A shard run's steps: look at the database, say that a run has begun, write shard sets, publish or record the end."""
+"""A shard run's steps: inspect the database, mark the start, write shard sets, commit or record the failure, remove orphans."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -42,12 +42,12 @@ def _inspection_refused(_: Inspect, error: ShardwarmError) -> Inspected:
 
 @answering_by(_inspection_refused)
 async def inspect_database(request: Inspect, clients: Clients) -> Inspected:
-    """Compare what a database is with what its layouts and metadata say.
+    """Inspect a database: compare its files with its layouts and metadata. Reads only.
 
-    Reads only. Refuses, as the reply's problem, whatever could lose a sequence.
+    The reply's problem refuses a database that could lose a sequence.
 
     Raises:
-        TransientFailure: storage was busy, or the database was changing under the look; a retry helps.
+        TransientFailure: storage was busy, or the database changed during the inspection; a retry helps.
     """
     container = clients.accounts.container(request.account)
     state = await read_state(container, clients.control, request.db, request.presets, request.molecule, restore=request.restore)
@@ -56,9 +56,10 @@ async def inspect_database(request: Inspect, clients: Clients) -> Inspected:
 
 @answering(Written)
 async def mark_started(request: MarkStarted, clients: Clients) -> Written:
-    """Set `sharding_in_progress` and the run's epoch by compare-and-swap.
+    """Mark the start of a shard run: set `sharding_in_progress` and the run's epoch, by compare-and-swap.
 
-    Safe to repeat: the same run writes the same values. Refused, as the reply's problem, once a higher epoch is there.
+    Safe to repeat: the same run writes the same values. If the metadata has a higher epoch, it writes nothing, and the reply's
+    problem says so.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -86,9 +87,9 @@ def _set_failed(request: UploadSet, error: ShardwarmError) -> SetReceipt:
 
 @answering_by(_set_failed)
 async def upload_shard_set(request: UploadSet, clients: Clients) -> SetReceipt:
-    """Write what the set lacks, all blobs at once, each on a condition, each verified.
+    """Write the blobs that a shard set lacks, all at once. Each write is conditional and is verified.
 
-    Safe to repeat: blobs that are right already are left as they are.
+    Safe to repeat: it leaves blobs that are already right.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -108,10 +109,10 @@ async def upload_shard_set(request: UploadSet, clients: Clients) -> SetReceipt:
 
 @answering(Written)
 async def commit_metadata(request: CommitMetadata, clients: Clients) -> Written:
-    """Compare the generation once more, then write the shard sets, statistics and errors by compare-and-swap.
+    """Commit the run's result: check the generation again, then write shard sets, statistics and errors by compare-and-swap.
 
-    Safe to repeat. Refused, as the reply's problem, when the database changed during the run (`DatabaseChanged`) or when
-    a higher epoch is there (`LeaseLost`); nothing is written then.
+    Safe to repeat. If the database changed during the run (`DatabaseChanged`), or the metadata has a higher epoch
+    (`LeaseLost`), it writes nothing, and the reply's problem says so.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -119,7 +120,7 @@ async def commit_metadata(request: CommitMetadata, clients: Clients) -> Written:
     container = clients.accounts.container(request.account)
 
     def change(document: Document) -> Document:
-        # A repeated step finds the version that it wrote itself.
+        # When the step is repeated, the metadata may already have the version that its first execution wrote.
         expected = {request.generation.source_version, request.restored_version or request.generation.source_version}
         if metadata.fields(request.db, document).source_version not in expected:
             raise _changed(request.db)
@@ -142,9 +143,9 @@ def _changed(db: str) -> Conflict:
 
 @answering(Written)
 async def record_failure(request: RecordFailure, clients: Clients) -> Written:
-    """Clear `sharding_in_progress`, keep the sets that the run did not touch, and store its error, by compare-and-swap.
+    """Record a failed run: clear `sharding_in_progress`, keep untouched sets, and store the error, by compare-and-swap.
 
-    Safe to repeat. Refused, as the reply's problem, once a higher epoch is there or when the blob cannot be read.
+    Safe to repeat. If the metadata has a higher epoch or cannot be read, it writes nothing, and the reply's problem says so.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -156,10 +157,10 @@ async def record_failure(request: RecordFailure, clients: Clients) -> Written:
 
 @answering(Removed)
 async def remove_orphans(request: RemoveOrphans, clients: Clients) -> Removed:
-    """List these folders again and remove what does not belong there.
+    """Remove orphans: list the layout folders again, and delete blobs that do not belong to a kept set.
 
-    Safe to repeat. Nothing is removed once the lease's time is over, nor what was written since it was listed. The reply's
-    problem says what storage refused.
+    Safe to repeat. It removes nothing after the lease's time is over, and no blob that was written after the listing. If
+    storage refuses a removal, the reply's problem says so.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.

@@ -1,4 +1,4 @@
-"""An upload's step: whether the files that arrived are a complete database."""
+"""An upload's step: inspect whether the files that arrived are a complete database."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
         case NotFound():
             state = "absent"
         case Unusable():
-            # An alias alone may precede its volumes; their own events announce them.
+            # An alias may arrive before its volumes. The volumes' own events announce them.
             state = "absent" if error.problem.code is Code.ALIAS_ONLY else "incomplete"
         case _:
             state = "busy"
@@ -33,9 +33,9 @@ def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
 
 @answering_by(_not_complete)
 async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen:
-    """See whether every file of a database is there and whole.
+    """Inspect an upload: whether storage has every file of the database, and all of each file.
 
-    Reads only: one listing, the metadata, and the database's own papers if it has any.
+    Reads only: one listing, the metadata, and the database's own papers and alias if it has any.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
@@ -52,7 +52,7 @@ async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen
     except Unusable as error:
         raise await explained(container, db, listed_files(db, listing), error) from None
     _refuse_unfinished_copies(inventory, blobs)
-    # The judge of a shard run: what it would refuse is not complete.
+    # A shard run asks the same judge: a database that it would refuse is not complete.
     await judged(container, inventory, {name: blob.etag for name, blob in blobs.items()})
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
     target = expected(

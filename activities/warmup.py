@@ -28,10 +28,10 @@ from shared.sanitise import sanitised_line
 
 @answering(Applied)
 async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
-    """Write the assignment over the version that was read, and apply the DaemonSet on the server's side.
+    """Apply a warmup: write the assignment over the version that was read, and apply the DaemonSet on the server's side.
 
-    Safe to repeat: what is as it should be is not written. Decides anew for nodes that came or went since the plan, but keeps
-    to its N and generation; when they cannot be kept, that is the reply's problem.
+    Safe to repeat: it writes only what differs. It decides again, because nodes may have come or gone since the plan, but it
+    keeps the plan's N and generation. If they no longer fit, the reply's problem says so.
 
     Raises:
         TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
@@ -48,7 +48,7 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     wrote = await agents.write_assignment(document.model_copy(update={"run": request.run}))
     stored = await agents.assignment(request.db)
     assigned = wrote or (stored is not None and stored.run == request.run)
-    # A request that changes restarts every agent: it is raised for a node that has to hold more, and not lowered again.
+    # A changed memory request restarts every agent. It therefore rises when a node must hold more, and never falls.
     node_bytes = max(plan.node_bytes, choice.node_bytes)
     rolled = await agents.apply(_spec(request, clients, document.digest, node_bytes, agents.namespace))
     return Applied(changed=assigned or rolled, assigned=assigned, node_bytes=node_bytes)
@@ -71,7 +71,7 @@ def _spec(request: ApplyWarmup, clients: Clients, digest: str, node_bytes: int, 
 
 
 async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
-    """One reading: DaemonSet, pods and nodes. Trouble with the cluster is `Unknown`, never warm and never cold."""
+    """Read a warmup's state from DaemonSet, pods and nodes. A transient error is `Unknown`, never warm and never cold."""
     try:
         reading = await (await clients.agents(request.cluster)).read(request.db)
     except TransientFailure as error:
@@ -86,7 +86,7 @@ async def read_warmup(request: ReadWarmup, clients: Clients) -> WarmReading:
 
 
 def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:
-    """While a database is being released: `nodes_ready` are those that have given it up."""
+    """The reading while a database is being released: `nodes_ready` counts the nodes that have freed it."""
     reports = [parse_report(pod.report) if pod.report else None for pod in readings.pods]
     done = sum(
         1 for report in reports if report and (report.db, report.mode, report.phase) == (document.db, "evict", "completed")
@@ -96,7 +96,7 @@ def _eviction(document: AssignmentDocument, readings: Readings) -> WarmReading:
 
 @answering(Marked)
 async def mark_nodes(request: MarkNodes, clients: Clients) -> Marked:
-    """Look once more, and label by what is seen: labels of other nodes, N or generations go. Safe to repeat.
+    """Label the warm nodes: read the cluster once more, and remove labels of other nodes, N or generations. Safe to repeat.
 
     Raises:
         TransientFailure: Kubernetes was busy; a retry helps.
@@ -113,10 +113,12 @@ def _marks(reading: ClusterReading) -> dict[str, dict[str, str]]:
 
 @answering(Applied)
 async def evict_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
-    """Set the assignment's mode to `evict`. Safe to repeat; nothing is assigned, nothing is changed.
+    """Tell the agents to free a database: remove its node labels and set the assignment's mode to `evict`.
+
+    Safe to repeat. Without an assignment it only removes labels.
 
     Raises:
-        TransientFailure: Kubernetes was busy, or somebody else wrote the assignment; a retry helps.
+        TransientFailure: Kubernetes was busy, or another run wrote the assignment; a retry helps.
     """
     agents = await clients.agents(request.cluster)
     await agents.mark_nodes(request.db, {})
@@ -125,7 +127,7 @@ async def evict_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
 
 @answering(Applied)
 async def remove_warmup(request: RemoveWarmup, clients: Clients) -> Applied:
-    """Remove labels, DaemonSet and ConfigMap. Safe to repeat: what is gone counts as removed.
+    """Remove labels, DaemonSet and ConfigMap. Safe to repeat: an object that is gone counts as removed.
 
     Raises:
         TransientFailure: Kubernetes was busy; a retry helps.

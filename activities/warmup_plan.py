@@ -1,7 +1,7 @@
-"""A warmup's plan: the choice of N and the assignment, before anything of it is written.
+"""A warmup's plan: choose N and assign shards to nodes. Writes nothing.
 
-Applying and checking decide by the same function on the same facts, so that what was promised is what is applied, and nothing
-large has to travel between the two.
+`plan_warmup`, `apply_warmup` and `check_warmup` decide by the same function on the same facts. A warmup therefore applies what
+it planned, and the assignment does not have to travel between the steps.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from shared.storage.inspection import read_state
 
 
 class Decision(NamedTuple):
-    """What is to be done: the choice with its reason, and the document that says it to every node."""
+    """A decision: the choice of N with its reason, and the assignment document for the nodes."""
 
     choice: Choice
     document: AssignmentDocument
@@ -35,7 +35,7 @@ class Decision(NamedTuple):
 
 @answering(Planned)
 async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
-    """Look at cluster and database and decide. Writes nothing; what forbids a warmup is the reply's problem.
+    """Plan a warmup for the cluster and the database as they are. Writes nothing; an obstacle is the reply's problem.
 
     Raises:
         TransientFailure: storage, ARM or Kubernetes was busy; a retry helps.
@@ -62,10 +62,11 @@ async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
 async def decide(
     clients: Clients, cluster: ClusterRef, account: str, db: str, *, shard_count: int | None, replicas: int | None
 ) -> Decision:
-    """Decide for a database and a cluster as they are now. The same facts give the same decision.
+    """Decide N and the assignment for a database and a cluster as they are now. The same facts give the same decision.
 
     Raises:
-        Forbidden, NotFound: cluster or database.
+        Forbidden: the settings do not allow the cluster or the account.
+        NotFound: the cluster or the database does not exist.
         Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message.
         Unusable: the database has no shard set, or is refused as it stands.
         TransientFailure: storage, ARM or Kubernetes was busy.

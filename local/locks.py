@@ -37,7 +37,7 @@ def differences(wanted: dict[str, str], locked: dict[str, str], lock: str) -> It
 
 
 def python_findings() -> Iterable[str]:
-    """What is wrong with the requirements files."""
+    """Find differences between the requirements files and what they lock; one sentence each."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     dependencies, dev = "\n".join(project["dependencies"]), "\n".join(project["optional-dependencies"]["dev"])
     for lock, wanted in (
@@ -50,7 +50,7 @@ def python_findings() -> Iterable[str]:
 
 
 def node_findings() -> Iterable[str]:
-    """What is wrong with npm's lock file."""
+    """Find differences between npm's lock file and local/package.json, addresses, and missing checksums; one sentence each."""
     wanted = json.loads(_read("local/package.json"))["dependencies"]
     packages = json.loads(_read("local/package-lock.json"))["packages"]
     locked = {name: packages.get(f"node_modules/{name}", {}).get("version", "not at all") for name in wanted}
@@ -68,7 +68,7 @@ def _read(file: str) -> str:
 
 
 def main() -> int:
-    """Print what is wrong; the exit status."""
+    """Print the differences; returns the exit status."""
     findings = [*python_findings(), *node_findings()]
     for finding in findings:
         print(finding, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Lists in the settings of what the app may touch or reach; everything is allowed only where `*` is written out."""
+"""Allow lists in the settings: accounts, clusters and hosts that the app may touch. Only an explicit `*` allows everything."""
 
 from collections.abc import Collection, Iterable
 
@@ -11,11 +11,11 @@ def allows(names: Collection[str], name: str) -> bool:
 
 
 def named(names: Iterable[str]) -> tuple[str, ...]:
-    """What a list names, `*` left out."""
+    """The names of a list, without `*`."""
     return tuple(name for name in names if name != ANY)
 
 
 def account_of(connection: str) -> str:
-    """The account that a storage connection string names; empty when it names none."""
+    """The account name in a storage connection string; empty when the string has none."""
     parts = (part.partition("=") for part in connection.split(";"))
     return next((value.strip() for name, _, value in parts if name.strip().lower() == "accountname"), "")

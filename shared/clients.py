@@ -20,7 +20,7 @@ from shared.storage.catalogue import Catalogue
 from shared.storage.control import ControlBlobs
 
 type DurableClient = DurableFunctionsClient
-"""What the Functions worker hands to whoever asks for the task hub."""
+"""The durable client that the Functions worker passes to a function that is bound to the task hub."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Clients:
         return cls(settings, Accounts(settings), Clusters(settings), ApiServers(settings), Receivers(settings), Bucket(settings))
 
     async def agents(self, cluster: ClusterRef) -> Agents:
-        """What warms databases in a cluster.
+        """The node agents of a cluster.
 
         Raises:
             Forbidden: the settings do not allow the cluster.
-            NotFound, Misconfigured, TransientFailure: what ARM said.
+            NotFound, Misconfigured, TransientFailure: the errors of `Clusters.access`.
         """
         return Agents(await self.servers.of(cluster, self.clusters), self.settings.namespace)
 
@@ -58,7 +58,7 @@ def clients() -> Clients:
 
 
 def backing(client: DurableFunctionsClient) -> Backing:
-    """What is behind the routes during one request.
+    """The clients and settings behind the routes, for one request.
 
     Raises:
         Misconfigured: the settings are wrong, or the host's extension bundle is too old.

@@ -1,4 +1,4 @@
-"""Why something did not happen: the codes we promise, the values that carry them, the exceptions we raise.
+"""Errors: the codes that we promise, the values that carry them, the exceptions that we raise.
 
     ShardwarmError
     ├── InvalidRequest      the caller must change the request
@@ -9,8 +9,8 @@
     ├── Misconfigured       an operator must change a setting or a role
     └── TransientFailure    busy or out of reach; a retry may help
 
-Between durable steps a failure that no retry cures travels as a `Problem` in the step's outcome; only `TransientFailure`
-is raised there, because a `RetryPolicy` retries whatever is raised.
+An activity returns a failure that no retry cures as a `Problem` in its reply. It raises only `TransientFailure`, because a
+`RetryPolicy` retries everything that an activity raises.
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Code(StrEnum):
-    """Error codes. They are a contract: never renamed, never reused for something else."""
+    """Error codes. They are a contract: a code is never renamed and never gets another meaning."""
 
     INVALID_NAME = "InvalidName"
     UNKNOWN_FIELD = "UnknownField"
@@ -102,8 +102,7 @@ class Code(StrEnum):
 class Problem(BaseModel):
     """One error as it is stored, returned and shown: what is wrong and what to do about it.
 
-    `message` has been sanitised and cut where it was made from foreign text; `target` names the field, database, preset
-    or blob that it is about.
+    Foreign text in `message` has been sanitised and cut; `target` names the field, database, preset or blob at fault.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -123,7 +122,7 @@ class ShardwarmError(Exception):
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
-        """An exception that carries a problem as it is, with its details."""
+        """An exception that carries this very problem, details included."""
         error = cls(problem.code, problem.message, target=problem.target)
         error.problem = problem
         return error
@@ -148,7 +147,7 @@ class Conflict(ShardwarmError):  # noqa: N818 - as above
 class Unusable(ShardwarmError):  # noqa: N818 - as above
     """The database cannot be sharded as it stands; changing it helps, a retry does not.
 
-    `listing` is the digest of the files that were refused, where they had been listed.
+    `listing` is the digest of the refused files; None when they had not been listed.
     """
 
     listing: str | None = None
@@ -159,12 +158,12 @@ class Misconfigured(ShardwarmError):  # noqa: N818 - as above
 
 
 class TransientFailure(ShardwarmError):  # noqa: N818 - as above
-    """Busy or out of reach; a retry may help. `retry_after_seconds` is the other side's wish, if it named one."""
+    """Busy or out of reach; a retry may help. `retry_after_seconds` is what the other side asked for, if it did."""
 
     def __init__(self, code: Code, message: str, *, target: str | None = None, retry_after_seconds: int | None = None) -> None:
         super().__init__(code, message, target=target)
         self.retry_after_seconds = retry_after_seconds
 
     def __str__(self) -> str:
-        """With its code: the text is all that an orchestrator sees of what an activity raised."""
+        """Code and message. An orchestrator sees only this text of an exception that an activity raised."""
         return f"{self.problem.code.value}: {self.problem.message}"

@@ -1,7 +1,7 @@
-"""Takes secrets out of text that leaves the app: HTTP bodies, metadata, custom status, logs. Rules: contract 1.12.
+"""Redacts secrets in text that leaves the app: HTTP bodies, metadata, custom status, logs. Rules: contract 1.12.
 
-Applied before a text is cut: half a token must not survive because its other half was cut off. Plain DNA and protein
-text passes unchanged.
+Sanitise a text before you cut it: a token that was cut in half is no longer recognised. Plain DNA and protein text passes
+unchanged.
 """
 
 import re
@@ -13,14 +13,14 @@ _QUOTES = r"[\\\"']*+"  # also those of JSON within JSON; possessive, or `"<reda
 _EQUALS = rf"{_QUOTES}\s*+[=:]\s*+{_QUOTES}"
 _LABELS = ("password", "passwd", "pwd", "secret", "token")
 _LABEL = "|".join(_LABELS)
-# A value that ends like a label, or with a separator, takes what it introduces with it.
+# Where a value ends with a label or a separator, the value that follows it is redacted too.
 _INTRODUCES = "|".join(f"(?<={end})" for end in (*_LABELS, "[=:]"))
 _VALUE = rf"(?!<redacted>)\S{{8,}}(?:(?:{_INTRODUCES})\s+\S+)*"
 
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
 _SIGNATURE = re.compile(r"sig(=|%3D)", re.IGNORECASE)
-# None asks for a word boundary where a secret may follow other text immediately. Order matters: a rule must leave nothing
-# behind that an earlier one would take, so that sanitising twice is sanitising once.
+# No rule asks for a word boundary where a secret may follow other text immediately. The order matters: no rule may leave text
+# that an earlier rule would match, so that sanitising twice equals sanitising once.
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"sig(=|%3D)[^&\s\"'<>]+", re.IGNORECASE), r"sig\1<redacted>"),
     (re.compile(r"Bearer\s+[A-Za-z0-9._~+/=-]{20,}", re.IGNORECASE), "Bearer <redacted>"),

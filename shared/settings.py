@@ -134,13 +134,13 @@ class Settings(BaseModel):
         default=86400.0, description="How long a callback waits for its run's end, in seconds."
     )
     reconcile: Literal["on", "off"] = Field(
-        default="on", description="Whether the timer starts passes that heal what crashes and other hands left behind."
+        default="on", description="Whether the timer starts passes that repair what crashes and other programs left behind."
     )
     reconcile_schedule: str = Field(
         default="0 */10 * * * *",
         description="When the timer fires, in six fields from seconds to weekdays. The platform reads it, so it must be set.",
     )
-    reconcile_most: int = Field(default=20, ge=1, le=40, description="How many things one pass heals at most; 40 at most.")
+    reconcile_most: int = Field(default=20, ge=1, le=40, description="How many things one pass repairs at most; 40 at most.")
     reconcile_ghosts: Literal["tell", "remove"] = Field(
         default="tell",
         description="`remove` lets a pass remove volumes that the database's own papers do not name, up to half of all.",
@@ -156,7 +156,7 @@ class Settings(BaseModel):
     )
     ncbi_url: str = Field(
         default="https://ncbi-blast-databases.s3.amazonaws.com",
-        description="The S3 bucket from which prepare-db copies databases; it must let anybody list and read.",
+        description="The S3 bucket from which prepare-db copies databases; it must allow public listing and reading.",
     )
     ncbi_timeout_seconds: Seconds = Field(default=30.0, description="How long one request to that bucket may take, in seconds.")
     copy_lanes: int = Field(default=8, ge=1, le=64, description="Copying activities of one prepare-db run at once; 64 at most.")

@@ -1,7 +1,7 @@
-"""Log lines that can be found again: operation id, account, database, shard count and cluster are on every one.
+"""Logging with context: each line of a run carries its operation id, account, database and cluster, and can be found by them.
 
-The Functions worker forwards Python's log records to Application Insights; what stands in `context` is appended to the
-message and set on the record. Every message is sanitised.
+The Functions worker forwards Python's log records to Application Insights. The adapter appends the fields of `context` to the
+message and sets them on the record. It sanitises every message.
 """
 
 import logging
@@ -20,7 +20,7 @@ _DIMENSIONS = ("run", "account", "db", "cluster")
 
 @contextmanager
 def context(**dimensions: str) -> Generator[None]:
-    """Put these on every line that is logged inside, in this task."""
+    """Add these fields to every line that this task logs inside the block."""
     token = _CONTEXT.set({**_CONTEXT.get(), **dimensions})
     try:
         yield
@@ -29,7 +29,7 @@ def context(**dimensions: str) -> Generator[None]:
 
 
 def dimensions(payload: Mapping[str, Any]) -> dict[str, str]:
-    """Those of a step's fields that log lines carry."""
+    """The fields of a step's input that its log lines carry."""
     return {name: str(payload[name]) for name in _DIMENSIONS if payload.get(name)}
 
 
@@ -39,7 +39,7 @@ class _Contextual(logging.LoggerAdapter[logging.Logger]):
         known = _CONTEXT.get()
         suffix = "".join(f" {name}={value}" for name, value in known.items())
         if kwargs.pop("exc_info", None):
-            # Tracebacks quote what servers said; logging would add them after this.
+            # Tracebacks quote servers' replies. Logging would add them later, past the sanitiser.
             suffix += f"\n{traceback.format_exc()}"
         kwargs["extra"] = {**(kwargs.get("extra") or {}), "shardwarm": dict(known)}
         return sanitise(f"{msg}{suffix}"), kwargs

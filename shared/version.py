@@ -1,3 +1,3 @@
-"""The product's version; the same as in pyproject.toml, which a test sees to."""
+"""The product's version. A test keeps it equal to the one in pyproject.toml."""
 
 VERSION = "0.1.0"

@@ -16,10 +16,10 @@ log = logging.getLogger("warmer")
 def main() -> int:
     """Run until SIGTERM; returns the exit status."""
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # Whatever a library logs about requests could have a signature in it.
+    # A library's log line about a request could contain a signature.
     for name in ("azure", "urllib3", "msal"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # Page cache is what memory is for here: a file written must be readable by searches of any user.
+    # Searches of any user must be able to read the files.
     os.umask(0o022)
     try:
         agent = Agent(settings())
@@ -41,5 +41,5 @@ if __name__ == "__main__":
     status = main()
     logging.shutdown()
     sys.stdout.flush()
-    # Threads may still wait on a socket or a disk; everything they leave is a file without a final name.
+    # Threads may still wait for a socket or a disk. The files that they leave have no final names yet.
     os._exit(status)

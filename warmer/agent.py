@@ -32,7 +32,7 @@ class Agent:
         self._ending.set()
 
     def run(self) -> int:
-        """Do what the assignment says, until `end`; returns the exit status."""
+        """Follow the assignment until `end`; returns the exit status."""
         self._reporter.start()
         task: Task | None = None
         told: str | None = None
@@ -47,18 +47,18 @@ class Agent:
                 self._progress.count_for(self._assignment.run)
             told = trouble
             if self._runner is not None and not self._runner[1].is_alive():
-                # It ends by itself only by a defect: a new container begins with a clean slate.
+                # The runner ends by itself only because of a defect. A new container starts clean.
                 self._reporter.withhold()
                 return 1
             self._ending.wait(self._settings.poll_seconds)
-        # Readiness goes first; then whatever is under way may be cut off anywhere.
+        # Readiness ends first. After that the work may be cut off anywhere.
         self._reporter.withhold()
         log.info("ending")
         self._halt(_HALT_SECONDS)
         return 0
 
     def _switch(self, task: Task | None, trouble: str) -> None:
-        # Readiness goes first, and nothing that the work on the old task still says can be taken for the new one's.
+        # Readiness ends first, so that no report about the old task can count for the new one.
         self._reporter.withhold()
         while not self._halt(_HALT_SECONDS):
             if self._ending.is_set():
@@ -77,7 +77,7 @@ class Agent:
         thread.start()
 
     def _halt(self, seconds: float) -> bool:
-        """End the work under way; whether it has ended within `seconds`. Safe to repeat."""
+        """Stop the work under way. Returns whether it ended within `seconds`. Safe to repeat."""
         if self._runner is None:
             return True
         runner, thread = self._runner

@@ -10,7 +10,7 @@ from shared.blastdb.volumes import Molecule
 
 
 class Task(NamedTuple):
-    """One node's part of an assignment. Two that are equal ask for the same work, whatever else changed in the file."""
+    """One node's part of an assignment. Equal tasks ask for the same work, even if other parts of the file changed."""
 
     account: str
     container_url: str
@@ -24,7 +24,7 @@ class Task(NamedTuple):
 
 
 def task_of(assignment: AssignmentDocument, node: str) -> Task:
-    """What the assignment asks of a node; no shards when it does not name the node."""
+    """The task that the assignment gives a node; without shards when the assignment does not name the node."""
     return Task(
         account=assignment.account,
         container_url=assignment.container_url.rstrip("/"),
@@ -39,7 +39,7 @@ def task_of(assignment: AssignmentDocument, node: str) -> Task:
 
 
 class AssignmentFile:
-    """The mounted file. Kubelet swaps the files of a ConfigMap whole, so a read never sees half of one."""
+    """The mounted file. Kubelet replaces the files of a ConfigMap atomically, so a read never sees half of one."""
 
     def __init__(self, folder: Path, node: str) -> None:
         self._path = folder / ASSIGNMENT_FILE
@@ -47,12 +47,12 @@ class AssignmentFile:
         self._text: bytes | None = None
         self._task: Task | None = None
         self.run = ""
-        """The warmup that wrote the document that was read last."""
+        """The warmup that wrote the last document read."""
 
     def read(self) -> tuple[Task | None, str]:
-        """This node's task now, or None with the reason why there is none.
+        """This node's task now and, if the file cannot be read, the reason. The task is None until a first file was read.
 
-        An unreadable file leaves the task as it was: a broken document must not throw warm shards away.
+        An unreadable file leaves the task as it was: a broken document must not discard warm shards.
         """
         try:
             text = self._path.read_bytes()

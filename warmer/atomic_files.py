@@ -1,4 +1,4 @@
-"""Atomic writes: a file is whole or absent, whatever happens to the process or the machine."""
+"""Atomic writes: a file is complete or absent, even if the process or the machine crashes."""
 
 import ctypes
 import os
@@ -12,9 +12,9 @@ def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace a file's content in one step.
 
     Args:
-        path: its folder must be there.
+        path: its folder must exist.
         data: the content.
-        sync: False spares the disk, for a file that need not outlive the machine; a reader still never sees half of it.
+        sync: False saves disk writes, for a file that need not survive a crash of the machine. Readers still never see half.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with temporary.open("wb") as stream:
@@ -28,7 +28,7 @@ def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder as durable as the files behind them."""
+    """Sync a folder, so that the names in it are as durable as the files."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -37,8 +37,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def start_writing_back(descriptor: int, offset: int, length: int) -> None:
-    """Ask the kernel to begin writing dirty pages to disk now. Does not wait, and a refusal costs nothing.
+    """Ask the kernel to start writing dirty pages to disk now. Does not wait, and a refusal does no harm.
 
-    Left to itself it begins when a tenth of memory is dirty, and the fsync at a file's end waits for all of that.
+    Without this the kernel starts when a tenth of memory is dirty, and the fsync at a file's end waits for all of that.
     """
     _LIBC.sync_file_range(descriptor, ctypes.c_int64(offset), ctypes.c_int64(length), _SYNC_FILE_RANGE_WRITE)

@@ -18,11 +18,11 @@ _BUFFER_BYTES = 1024 * 1024
 
 
 def verified(path: Path, blob: ListedBlob, record: FileRecord | None, stop: Event) -> FileRecord | None:
-    """The record of a file that has the blob's content; None when it has not, or is not there.
+    """Verify a file: its record when it has the blob's content; None when it has other content or is absent.
 
-    A file that nobody touched since it was verified is not read again. Any other is hashed, so that the agent takes over files
-    of the replaced system without a download. Files that this user cannot write are not taken over: the kernel would call all
-    their pages resident, whatever the truth (mincore(2)).
+    It does not read a file again that is untouched since it was verified. It hashes any other file, so that the agent takes
+    over files of the replaced system without a download. It does not take over files that this user cannot write: the kernel
+    would call all of their pages resident, even when they are not (mincore(2)).
 
     Raises:
         Stopped: the work is no longer wanted.
@@ -34,7 +34,7 @@ def verified(path: Path, blob: ListedBlob, record: FileRecord | None, stop: Even
     if status.st_size != blob.size_bytes or not (status.st_uid == os.geteuid() or os.access(path, os.W_OK)):
         return None
     if record is not None and record.fits(status):
-        # Where the service keeps no MD5 its ETag tells versions apart.
+        # If the service keeps no MD5, the ETag tells versions apart.
         return record if record.fingerprint == blob.fingerprint or record.md5 == blob.md5 else None
     if blob.md5 is None:
         return None
@@ -43,7 +43,7 @@ def verified(path: Path, blob: ListedBlob, record: FileRecord | None, stop: Even
 
 
 def is_intact(folder: Path, records: Iterable[tuple[str, FileRecord]]) -> bool:
-    """Whether nobody has touched any of these files since they were verified; costs one system call a file."""
+    """Whether all of these files are untouched since they were verified. Costs one system call for each file."""
     for leaf, record in records:
         try:
             if not record.fits((folder / leaf).stat(follow_symlinks=False)):
@@ -54,13 +54,13 @@ def is_intact(folder: Path, records: Iterable[tuple[str, FileRecord]]) -> bool:
 
 
 def open_shard(node_folder: NodeFolder, alias: str, stop: Event, timeout_seconds: float) -> None:
-    """Let BLAST+ open a shard through its alias.
+    """Check that BLAST+ can open a shard through its alias.
 
-    The alias names its volumes in /blast/blastdb. Where the node's folder is elsewhere, a copy is opened in which that
-    prefix is a relative one; the alias itself stays as storage has it.
+    The alias names its volumes in /blast/blastdb. If the node's folder is elsewhere, BLAST+ opens a copy of the alias with a
+    relative prefix; the alias itself stays as it is in storage.
 
     Raises:
-        WarmFailure: VerificationFailed, with what the program said.
+        WarmFailure: VerificationFailed, with the program's error text.
         Stopped: the work is no longer wanted.
     """
     folder = node_folder.path
@@ -70,7 +70,7 @@ def open_shard(node_folder: NodeFolder, alias: str, stop: Event, timeout_seconds
         folder = node_folder.check
         (folder / alias).write_text(text)
     shard, _, extension = alias.rpartition(".")
-    # Relative, with a working folder: BLAST+ splits the paths it is given at spaces.
+    # A relative name and a working folder, because BLAST+ splits its paths at spaces.
     command = ["blastdbcmd", "-db", shard, "-dbtype", "nucl" if extension == "nal" else "prot", "-info"]
     ended = programs.run(command, folder, stop, timeout_seconds)
     if ended.status == 0:

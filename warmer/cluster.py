@@ -1,4 +1,4 @@
-"""Publishes the report as an annotation of the agent's own pod, where the app reads it."""
+"""Publishes the report as an annotation of the agent's own pod. The app reads it there."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger("warmer")
 
 
 class Publisher:
-    """Sends the newest report, and only that one; failures are logged and tried again, and never delay the work."""
+    """Sends the newest report only. It logs a failure and tries again; it never delays the agent's work."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class Publisher:
         self._http: HttpClient | None = None
 
     def start(self) -> None:
-        """Begin, where there is an API server to send to."""
+        """Start the publishing thread, if the environment names an API server and a pod."""
         if self._settings.kubernetes_service_host and self._settings.pod_name:
             Thread(target=self._work, daemon=True, name="publish").start()
 
@@ -57,7 +57,7 @@ class Publisher:
                 with self._wake:
                     self._report = self._report or report
                     self._is_urgent = True
-                # One second is waited anyway.
+                # `_take` waits for the first second.
                 time.sleep(min(_LONGEST_SECONDS, 2.0 ** min(failures - 1, 8)) - _LEAST_SECONDS)
 
     def _take(self, sent: float) -> bytes:
@@ -75,7 +75,7 @@ class Publisher:
 
     def _send(self, report: bytes) -> None:
         settings = self._settings
-        # Read each time: kubelet renews it.
+        # The token is read each time, because kubelet renews it.
         token = (settings.token_dir / "token").read_text().strip()
         if self._http is None:
             context = ssl.create_default_context(cafile=str(settings.token_dir / "ca.crt"))

@@ -23,13 +23,13 @@ def copy(blobs: Sequence[ListedBlob], context: Context, verified: Callable[[str,
     """Download blobs into the node's folder; returns when each has its name there.
 
     Args:
-        blobs: what to download.
-        context: of this staging.
-        verified: told of each of the database's own files, by the thread that verified it.
+        blobs: the blobs to download.
+        context: the context of this attempt.
+        verified: called for each of the database's own files, by the thread that verified it.
 
     Raises:
-        WarmFailure: DiskFull before anything was copied, or what went wrong on the way.
-        Stopped: the copy is no longer wanted; whole parts are kept for the next attempt.
+        WarmFailure: DiskFull before the first download, or the failure of the copy.
+        Stopped: the copy is no longer wanted; the next attempt uses the complete parts.
     """
     settings, node_folder = context.settings, context.node_folder
     refuse_full_disk(blobs, context)
@@ -69,7 +69,7 @@ def start_delay(node: str, spread_seconds: float) -> float:
 
 
 def refuse_full_disk(blobs: Sequence[ListedBlob], context: Context) -> None:
-    """Check that a copy fits on the disk beside the files there, since those that it replaces go only after it.
+    """Check that a copy fits on the disk beside the present files. The files that it replaces are removed only after it.
 
     Raises:
         WarmFailure: DiskFull.

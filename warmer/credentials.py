@@ -32,19 +32,19 @@ class SharedAccessSignature:
         self._sas = sas.strip().lstrip("?")
 
     def query(self) -> str:
-        """The signature."""
+        """The SAS without its question mark."""
         return self._sas
 
     def headers(self) -> dict[str, str]:
-        """None."""
+        """No headers: the query signs the request."""
         return {}
 
 
 class WorkloadIdentity:
-    """Tokens of the identity that the environment offers; azure-identity keeps and renews them."""
+    """Tokens of the identity that the environment offers; azure-identity caches and renews them."""
 
     def __init__(self) -> None:
-        # A quarter of a second of imports and 30 MB, which an agent with a SAS does not need.
+        # The import takes a quarter of a second and 30 MB. An agent with a SAS does not need it.
         from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
         self._credential = DefaultAzureCredential(
@@ -55,7 +55,7 @@ class WorkloadIdentity:
         )
 
     def query(self) -> str:
-        """None."""
+        """No query: a header signs the request."""
         return ""
 
     def headers(self) -> dict[str, str]:
@@ -65,11 +65,11 @@ class WorkloadIdentity:
         try:
             token = self._credential.get_token(_SCOPE).token
         except AzureError as error:
-            # Federated credentials take as long to propagate as roles, and get the same retries.
+            # Federated credentials take as long to propagate as roles, so they get the same retries.
             raise RequestFailed(_UNAUTHORIZED, f"no token: {sanitised_line(str(error), 120)}") from error
         return {"Authorization": f"Bearer {token}"}
 
 
 def credential(sas: str) -> Credential:
-    """The SAS where there is one, else the workload identity."""
+    """The credential: the SAS if there is one, else the workload identity."""
     return SharedAccessSignature(sas) if sas else WorkloadIdentity()

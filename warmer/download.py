@@ -19,7 +19,7 @@ type Install = Callable[[Partial, str], None]
 
 
 class CopyProgress(Protocol):
-    """Counts the bytes of a copy. Called by many threads, and often."""
+    """Counts the bytes of a copy. Many threads call it, and often."""
 
     def set_bytes(self, blob: ListedBlob, count: int) -> None:
         """Set a blob's byte count: at the start, and again after a failed verification."""
@@ -31,7 +31,7 @@ class CopyProgress(Protocol):
 
 
 class Throttle:
-    """A bound on bytes per second, shared by all threads of a copy; 0 is no bound."""
+    """A rate limit in bytes per second, shared by all threads of a copy; 0 means no limit."""
 
     def __init__(self, bytes_per_second: int, stop: Event) -> None:
         self._rate = bytes_per_second
@@ -51,7 +51,7 @@ class Throttle:
 
 
 class Downloads:
-    """One copy: threads take parts in order, file by file, so that few files are open and the first ones are done early."""
+    """One copy. Threads take parts in order, file by file, so that few files are open and the first ones complete early."""
 
     def __init__(
         self,
@@ -69,13 +69,13 @@ class Downloads:
 
         Args:
             storage: the source.
-            folder: of the unfinished files.
-            stop: ends the copy early; the copy sets it, too, when it fails.
-            throttle: bounds all threads of the copy together.
-            install: gives a verified file its name; gets the file and its MD5, and is called once for each file.
+            folder: the folder for unfinished files.
+            stop: ends the copy early. The copy itself also sets it when it fails.
+            throttle: limits the rate of all threads of the copy together.
+            install: gives a verified file its name. It gets the file and its MD5, and is called once for each file.
             progress: counts every byte.
-            part_bytes: how much one request asks for.
-            corrupt_attempts: how often a file with a wrong MD5 is downloaded before that is a failure.
+            part_bytes: the size of one request.
+            corrupt_attempts: how often to download a file with a wrong MD5 before the copy fails.
         """
         self._storage = storage
         self._folder = folder
@@ -94,11 +94,11 @@ class Downloads:
         self._turn = Condition()
 
     def run(self, blobs: Sequence[ListedBlob], threads: int) -> None:
-        """Copy all of them; returns when each has its name.
+        """Copy all blobs; returns when each file has its name.
 
         Raises:
-            WarmFailure: the first one that any thread met.
-            Stopped: the copy is no longer wanted. Parts that came are kept.
+            WarmFailure: the first failure of any thread.
+            Stopped: the copy is no longer wanted. Complete parts stay on the disk.
         """
         self._files.extend(blobs)
         self._unsettled = len(blobs)
@@ -128,7 +128,7 @@ class Downloads:
             self._end(None)
         except OSError as error:
             self._end(disk_failure(error))
-        except BaseException as error:  # noqa: BLE001 - a thread has nobody to raise to; run() raises it
+        except BaseException as error:  # noqa: BLE001 - a thread cannot raise to its caller; run() raises it
             self._end(error)
 
     def _next(self) -> tuple[Partial, int | None] | None:

@@ -1,6 +1,6 @@
-"""Exceptions of the agent: a failure with its reason code, and the end of work that is no longer wanted.
+"""Exceptions of the agent: a failure with its reason code, and the stop of work that is no longer wanted.
 
-The agent reports every failure and tries again later. It never gives up, since operators cure most failures from outside.
+The agent reports every failure and tries again later. It never gives up, because operators cure most failures from outside.
 """
 
 import errno
@@ -11,7 +11,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class WarmFailure(Exception):  # noqa: N818 - named for what happened, as the rest of the project
-    """What the report says. The message has numbers and names, and no address with a signature in it."""
+    """A failure as the report shows it. The message has numbers and names, but never a URL with a signature."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -24,8 +24,8 @@ class Stopped(Exception):  # noqa: N818 - as above
 
 
 def disk_failure(error: OSError) -> WarmFailure:
-    """What the node's disk said, as a failure; it names the file and no more."""
+    """The failure for an error of the node's disk. Its message names the file."""
     said = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
     if error.errno in _FULL:
-        return WarmFailure(Reason.DISK_FULL, f"The node's disk takes no more ({said}). Free some space, or use larger disks.")
-    return WarmFailure(Reason.VERIFICATION_FAILED, f"The node's disk does not work as it should ({said}).")
+        return WarmFailure(Reason.DISK_FULL, f"The node's disk has no room left ({said}). Free some space, or use larger disks.")
+    return WarmFailure(Reason.VERIFICATION_FAILED, f"The node's disk reports an error ({said}).")

@@ -14,8 +14,8 @@ from warmer.retrying import RequestFailed
 class HttpClient:
     """Requests to the host of one URL. Blocking; safe to share between threads.
 
-    Not aiohttp: `readinto` of a blocking socket decrypts and copies outside the interpreter's lock, in as many threads as
-    there are connections, and needs no second thread for the disk.
+    It does not use aiohttp: `readinto` of a blocking socket decrypts and copies outside the interpreter's lock, in one thread
+    for each connection, and needs no second thread for the disk.
     """
 
     def __init__(self, url: str, timeout_seconds: float, context: ssl.SSLContext | None = None) -> None:
@@ -30,17 +30,17 @@ class HttpClient:
 
     @contextlib.contextmanager
     def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Generator[HTTPResponse]:
-        """Send a request and give its successful answer; the connection is kept when the caller reads the answer to its end.
+        """Send a request and yield its successful answer. The connection stays open if the caller reads all of the answer.
 
         Raises:
-            RequestFailed: no answer, half of one, or an answer of failure; also when the `with` block meets that while it reads.
+            RequestFailed: no answer, half an answer, or a failure status; also when reading in the `with` block fails.
         """
         connection = self._connection()
         try:
             connection.request(method, target, body=body, headers=dict(headers))
             answer = connection.getresponse()
             if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number; nothing here redirects
-                raise _failed(answer)  # noqa: TRY301 - what follows handles it like one met while reading
+                raise _failed(answer)  # noqa: TRY301 - the handlers below also handle failures while reading
             yield answer
             if not answer.isclosed():
                 self._drop(connection)
@@ -91,7 +91,7 @@ def _failed(answer: HTTPResponse) -> RequestFailed:
 
 
 def _shut(connection: HTTPConnection) -> None:
-    """End a connection under the thread that waits on it; closing alone would leave that thread waiting."""
+    """Shut a connection down while a thread waits on it. Only closing it would leave that thread waiting."""
     with contextlib.suppress(OSError):
         if connection.sock is not None:
             connection.sock.shutdown(socket.SHUT_RDWR)

@@ -1,9 +1,9 @@
-"""The two files by which the replaced system's consumer knows that it need not download. Format: contract 2.1, steps 7 and 11.
+"""Marker files that tell the replaced system's consumer not to download again. Format: contract 2.1, steps 7 and 11.
 
-There is one pair for the whole folder, whatever lies in it. So they stand only while every database on the node is complete,
-and are computed from the states alone: agents that finish in any order leave the same bytes. Where databases are of
-different source versions, the name of one of them can stand there, the first by database name; the consumer of another one
-then downloads again, which is slow and not wrong.
+The node's folder has one pair for all of its databases. The markers therefore exist only while every database on the node is
+complete. They follow from the states alone, so agents that finish in any order leave the same bytes. If databases have
+different source versions, the marker names the version of the first database by name. The consumer of another database then
+downloads again, which is slow but correct.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def texts(states: Sequence[State]) -> dict[str, str]:
 
 
 def refresh(node_folder: NodeFolder) -> None:
-    """Make the markers say what is true; call it before anything changes, with the state incomplete, and after."""
+    """Update the markers to the states. Call it before a change, with the state saved as incomplete, and after it."""
     with node_folder.shared_lock():
         wanted = texts(node_folder.states())
         for name in (_COMPLETE, _SOURCE_VERSION):

@@ -1,11 +1,12 @@
-"""A file that is being downloaded: preallocated, filled in any order, hashed in order, renamed when it is right.
+"""A partial download: a file that is preallocated, filled in any order, hashed in order, and renamed once it is verified.
 
 MD5 cannot be computed out of order. So the thread that completes a part hashes all complete parts that follow the last hashed
 one, and reads them back from the page cache. The whole file is verified some milliseconds after its last byte came, without a
 second pass over the disk, and the process keeps none of it in memory.
 
-Beside the file lies a journal, one byte a part, written after the part. After a crash of the process the parts it names are
-kept and hashed again; should the machine have lost some of them, the MD5 of the whole comes out wrong and all is dropped.
+A journal beside the file has one byte for each part, written after the part. After a crash of the process, the parts in the
+journal are kept and hashed again. If a crash of the machine lost some of them, the MD5 of the whole file is wrong, and the
+file is dropped.
 """
 
 import os
@@ -23,15 +24,15 @@ from warmer.retrying import RequestFailed
 from warmer.storage import RANGE_MD5_LIMIT_BYTES
 
 _DONE = b"\x01"
-_BLOCK_BYTES = 512  # what st_blocks counts, whatever the file system
+_BLOCK_BYTES = 512  # the unit of st_blocks on every file system
 
 
 class Partial:
-    """One blob on its way. `write` and `finish` are called by many threads."""
+    """One blob's partial file. Many threads call `write` and `finish`."""
 
     def __init__(self, blob: ListedBlob, folder: Path, part_bytes: int) -> None:
         self.blob = blob
-        # A range's MD5 is the only check of a blob that has none of its own, and those are limited.
+        # A blob without an MD5 of its own can only be checked by the MD5s of ranges, and the service limits their length.
         self.part_bytes = part_bytes if blob.md5 else min(part_bytes, RANGE_MD5_LIMIT_BYTES)
         self.path, self._journal_path = paths(blob, folder, part_bytes)
         self._count = -(-blob.size_bytes // self.part_bytes)
@@ -44,10 +45,10 @@ class Partial:
         self._lock = Lock()
 
     def open(self) -> list[int]:
-        """Create or reopen the file; returns the parts that it lacks, in order.
+        """Create or reopen the file; returns the missing parts, in order.
 
         Raises:
-            OSError: there is no room for it.
+            OSError: the disk has no room for the file.
         """
         if not self.blob.md5:
             self._journal_path.unlink(missing_ok=True)
@@ -61,11 +62,11 @@ class Partial:
 
     @property
     def bytes_there(self) -> int:
-        """Bytes of the parts that are complete."""
+        """Bytes of the complete parts."""
         return sum(self.bounds(part)[1] - self.bounds(part)[0] for part in self._done)
 
     def bounds(self, part: int) -> tuple[int, int]:
-        """Where a part begins, and where the next one does."""
+        """The start of a part (included) and its end (excluded)."""
         start = part * self.part_bytes
         return start, min(start + self.part_bytes, self.blob.size_bytes)
 
@@ -80,7 +81,7 @@ class Partial:
             data, offset = data[written:], offset + written
 
     def finish(self, part: int | None, buffer: memoryview) -> str | None:
-        """Note that a part is complete (None: no new one) and hash what can be hashed.
+        """Note that a part is complete (None: no new part), and hash the parts that can be hashed in order.
 
         Returns:
             The MD5 of the whole file in hex, to exactly one of the callers; None to the others.
@@ -96,7 +97,7 @@ class Partial:
         while True:
             with self._lock:
                 if self._hashed == self._count:
-                    # `_is_hashing` stays set: no other thread comes to this point.
+                    # `_is_hashing` stays set, so no other thread reaches this point.
                     return self._hash.hexdigest()
                 if self._hashed not in self._done:
                     self._is_hashing = False
@@ -108,7 +109,7 @@ class Partial:
                 self._hashed += 1
 
     def install(self, target: Path, md5: str) -> FileRecord:
-        """Make the content durable and give it its name; the name itself is durable once the folder is synced."""
+        """Sync the content and give the file its name. The name itself is durable once the folder is synced."""
         os.fsync(self._descriptor)
         self.path.rename(target)
         status = os.fstat(self._descriptor)
@@ -123,7 +124,7 @@ class Partial:
         self._journal_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the files; what came is kept for another time. Safe to repeat."""
+        """Close the files and keep them on the disk for a later attempt. Safe to repeat."""
         for descriptor in (self._descriptor, self._journal):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -140,7 +141,7 @@ class Partial:
 
 
 class Segment:
-    """The rest of one part while its bytes come in; the `Range` that storage is asked for."""
+    """The missing bytes of one part, as the `Range` to download."""
 
     def __init__(self, partial: Partial, part: int, buffer: memoryview, received: Callable[[ListedBlob, int], None]) -> None:
         self.blob = partial.blob
@@ -152,16 +153,16 @@ class Segment:
         self._at = self._start
 
     def first_and_last(self) -> tuple[int, int]:
-        """The bytes that are missing; the whole part where only the MD5 of the whole range can prove it."""
+        """The missing bytes; the whole part if only the range's MD5 can verify it."""
         if self.wants_md5:
             self._at = self._start
         return self._at, self._stop - 1
 
     def receive(self, answer: HTTPResponse) -> None:
-        """Write the bytes of the answer where they belong.
+        """Write the bytes of the answer at their place in the file.
 
         Raises:
-            RequestFailed: the answer broke off, or the range's MD5 does not fit.
+            RequestFailed: the answer broke off, or the range's MD5 does not match.
         """
         check = md5(usedforsecurity=False) if self.wants_md5 else None
         while self._at < self._stop:
@@ -176,17 +177,17 @@ class Segment:
             self._received(self.blob, count)
         told = answer.headers.get("Content-MD5")
         if check is not None and told and told != b64encode(check.digest()).decode():
-            raise RequestFailed(0, "the range's MD5 does not fit")
+            raise RequestFailed(0, "the range's MD5 does not match")
 
 
 def paths(blob: ListedBlob, folder: Path, part_bytes: int) -> tuple[Path, Path]:
-    """The file and the journal: names that change with the content and with the parts, so that neither is ever mixed."""
+    """The paths of the file and its journal. They depend on content and part size, so that two downloads never mix."""
     key = sha256(f"{blob.fingerprint} {blob.size_bytes} {part_bytes}".encode()).hexdigest()[:12]
     return folder / f"{blob.leaf}.{key}.part", folder / f"{blob.leaf}.{key}.parts"
 
 
 def room_needed(blobs: Iterable[ListedBlob], folder: Path, part_bytes: int) -> int:
-    """Bytes of disk that a copy will take beyond what its unfinished files have taken already."""
+    """Bytes of disk that a copy still needs, beyond those that its unfinished files already take."""
     needed = 0
     for blob in blobs:
         file, _ = paths(blob, folder, part_bytes)

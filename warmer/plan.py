@@ -1,6 +1,6 @@
-"""Which files a node needs for its shards: each shard's volumes, and once the database-level files. Pure.
+"""The plan of files that a node needs for its shards: each shard's volumes, and the database-level files once. Pure.
 
-The closed table of `shared.blastdb.extensions` says which files are BLAST's. Anything else beside a database stays in storage.
+The closed table of `shared.blastdb.extensions` says which files are BLAST's. Any other file beside a database stays in storage.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from warmer.failures import WarmFailure
 
 
 class Wanted(NamedTuple):
-    """One file of the plan; `shard` is None for what all shards of the database share."""
+    """One file of the plan; `shard` is None for a file that all shards of the database share."""
 
     blob: ListedBlob
     shard: int | None
@@ -26,16 +26,16 @@ class Wanted(NamedTuple):
 
 
 def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]], blobs: Iterable[ListedBlob]) -> list[Wanted]:
-    """The database's own files that a node with these shards needs, shard by shard, the shared ones first.
+    """The database's own files that a node with these shards needs: the shared ones first, then shard by shard.
 
     Args:
         db: the database.
-        molecule: of it.
-        shards: index to volumes.
-        blobs: the listing; files of other databases in it are passed over.
+        molecule: its molecule type.
+        shards: for each shard's index, its volumes.
+        blobs: the listing; files of other databases in it are ignored.
 
     Raises:
-        WarmFailure: MissingFile: something without which a search fails or is wrong is not in storage.
+        WarmFailure: MissingFile: storage lacks a file without which a search fails or is wrong.
     """
     whole: dict[str, ListedBlob] = {}
     by_volume: dict[str, dict[str, ListedBlob]] = {}
@@ -56,14 +56,14 @@ def plan_files(db: str, molecule: Molecule, shards: Mapping[int, Sequence[str]],
 
 
 def plan_taxonomy(blobs: Iterable[ListedBlob], held: Mapping[str, datetime]) -> list[Wanted]:
-    """The taxonomy files to fetch: groups that are newer, by the listing's Last-Modified, than what the node holds.
+    """The taxonomy files to fetch: groups that are newer, by the listing's Last-Modified, than those on the node.
 
-    Databases bring different versions of them. The newest wins, from whichever database, so that two agents never replace each
-    other's in turns. A group counts as old as its oldest file, and is fetched whole.
+    Databases bring different versions of these files. The newest version wins, so that two agents never replace each other's
+    files in turns. A group is as old as its oldest file, and the agent fetches a whole group.
 
     Args:
         blobs: the taxonomy files in this database's folder.
-        held: file name to Last-Modified of the blob it came from, of what is on the node and intact.
+        held: for each intact file on the node, its name and the Last-Modified of the blob that it came from.
     """
     by_leaf = {blob.leaf: blob for blob in blobs}
     wanted: list[Wanted] = []
@@ -80,4 +80,4 @@ def plan_taxonomy(blobs: Iterable[ListedBlob], held: Mapping[str, datetime]) -> 
 def _require(stem: str, files: Mapping[str, ListedBlob], extensions: Iterable[str]) -> None:
     missing = [f"{stem}.{extension}" for extension in extensions if extension not in files]
     if missing:
-        raise WarmFailure(Reason.MISSING_FILE, f"{', '.join(missing)} is not in storage, and no search works without it.")
+        raise WarmFailure(Reason.MISSING_FILE, f"Storage lacks {', '.join(missing)}, without which no search works.")

@@ -1,4 +1,4 @@
-"""Runs another program, with a timeout, until the work is stopped."""
+"""Runs another program with a timeout, and kills it when the work is stopped."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.1
 
 
 class Ended(NamedTuple):
-    """How a program ended; a status of None says that its time was over, one of 127 that it is not installed."""
+    """How a program ended. Status None means that its time was over, status 127 that it could not be started."""
 
     status: int | None
     output: str
@@ -27,7 +27,7 @@ def run(command: Sequence[str], folder: Path, stop: Event, timeout_seconds: floa
     Raises:
         Stopped: the work is no longer wanted; the program has been killed.
     """
-    # BLAST+ reports each use to NCBI unless told otherwise; and our signature is not for other programs.
+    # BLAST+ reports each use to NCBI unless told otherwise. Other programs must not see the agent's SAS.
     ours = os.environ.items()  # noqa: TID251 - what a child inherits is not a setting
     environment = {name: value for name, value in ours if not name.startswith("SHARDWARM_")} | {"BLAST_USAGE_REPORT": "false"}
     try:

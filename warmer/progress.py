@@ -1,4 +1,4 @@
-"""Progress of this node's task: counts by many threads, put together as a report on demand."""
+"""Progress of this node's task: many threads count, and `report` makes a report of the counts."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,14 +14,14 @@ _MESSAGE_LIMIT = 200
 
 
 class Entry(NamedTuple):
-    """One file of the task; `shard` is None for what all shards share."""
+    """One file of the task; `shard` is None for a file that all shards share."""
 
     shard: int | None
     size_bytes: int
 
 
 class NodeProgress:
-    """Counts. Safe to share between threads; nothing here touches the disk."""
+    """The counts of the task. Safe to share between threads; it never touches the disk."""
 
     def __init__(self, node: str, pod: str) -> None:
         self._node = node
@@ -32,13 +32,13 @@ class NodeProgress:
         self.begin(None)
 
     def count_for(self, run: str) -> None:
-        """Count the bytes moved from now on for this warmup. Safe to repeat."""
+        """Count the bytes that are moved from now on for this warmup. Safe to repeat."""
         with self._lock:
             if run != self._run:
                 self._run, self._moved = run, 0
 
     def begin(self, task: Task | None) -> None:
-        """Forget everything but the bytes moved, and begin with another task."""
+        """Start another task: reset everything but the bytes moved."""
         with self._lock:
             self._task = task
             self._started_at = datetime.now(UTC)
@@ -52,25 +52,25 @@ class NodeProgress:
             self._resident: dict[str, int] = {}
 
     def expect(self, entries: Mapping[str, Entry]) -> None:
-        """Set the files of the task, by name; nothing of them is done yet."""
+        """Set the files of the task, by name. All of them start at zero bytes."""
         with self._lock:
             self._entries = dict(entries)
             self._done, self._resident = {}, {}
             self._verified = set()
 
     def set_bytes(self, blob: ListedBlob, count: int) -> None:
-        """See `download.Progress`."""
+        """See `download.CopyProgress`."""
         with self._lock:
             self._done[blob.leaf] = count
 
     def add_bytes(self, blob: ListedBlob, count: int) -> None:
-        """See `download.Progress`."""
+        """See `download.CopyProgress`."""
         with self._lock:
             self._moved += count
             self._done[blob.leaf] = self._done.get(blob.leaf, 0) + count
 
     def verified(self, leaf: str, size_bytes: int | None = None) -> None:
-        """Note that a file is on disk and right. `size_bytes` is given where a newer file of another size is there."""
+        """Note that a file on the disk is verified. `size_bytes` is given if it is a newer file of another size."""
         with self._lock:
             if size_bytes is not None:
                 self._entries[leaf] = self._entries[leaf]._replace(size_bytes=size_bytes)
@@ -78,31 +78,31 @@ class NodeProgress:
             self._verified.add(leaf)
 
     def measured(self, resident: Mapping[str, int]) -> None:
-        """Set how much of each file is in memory."""
+        """Set how many bytes of each file are in memory."""
         with self._lock:
             self._resident = dict(resident)
 
     def enter(self, phase: Phase) -> None:
-        """Go on to another phase. A failure before stays in the report until the files are verified."""
+        """Enter another phase. An earlier failure stays in the report until the files are verified."""
         with self._lock:
             self._phase, self._is_warm = phase, False
             if phase == "touching_memory":
                 self._reason = self._message = None
 
     def complete(self, *, is_warm: bool) -> None:
-        """Note that nothing is left to do for now."""
+        """Note that the task has nothing left to do for now."""
         with self._lock:
             self._phase, self._is_warm = "completed", is_warm
             self._reason = self._message = None
 
     def explain(self, phase: Phase, reason: Reason | None, message: str) -> None:
-        """Note that the work does not go on, and why."""
+        """Note that the work has stopped, and why."""
         with self._lock:
             self._phase, self._is_warm = phase, False
             self._reason, self._message = reason, message[:_MESSAGE_LIMIT]
 
     def report(self) -> AgentReport:
-        """The report as everything stands."""
+        """The report of the current counts."""
         with self._lock:
             task = self._task
             return AgentReport(
@@ -140,9 +140,9 @@ class NodeProgress:
         )
 
     def _sum(self, shard: int | None, counts: Mapping[str, int] | None) -> int:
-        """The files' sizes, or what is counted of them; of one shard, or of all."""
+        """The sum of the files' sizes, or of their counts; of one shard, or of all files."""
         entries = [(leaf, entry) for leaf, entry in self._entries.items() if shard is None or entry.shard == shard]
         if counts is None:
             return sum(entry.size_bytes for _, entry in entries)
-        # A range that came twice counts once here.
+        # A range that came twice counts only once.
         return sum(min(counts.get(leaf, 0), entry.size_bytes) for leaf, entry in entries)

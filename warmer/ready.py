@@ -1,7 +1,7 @@
 """The readiness probe: exit status 0 when this node's shards are warm now, else 1 and the reason.
 
-It believes a report only if it is recent, and only if it is about the assignment as it stands now: another N, another
-generation, another set of shards is not this one's warmth. Standard library only: a probe runs every few seconds.
+It believes a report only if it is recent and about the current assignment. A report about another N, another generation or
+other shards does not count. It uses only the standard library, because a probe runs every few seconds.
 """
 
 import json
@@ -41,7 +41,7 @@ def _look(environment: Mapping[str, str]) -> str:
     limit = _AGE_INTERVALS * float(environment.get("SHARDWARM_TOUCH_SECONDS") or 60)
     try:
         path = run_dir / "report.json"
-        # The file's time and not the text's: both clocks are this node's kernel's.
+        # The age comes from the file's time, not from the text: this node's kernel sets both clocks.
         age = time.time() - path.stat().st_mtime
         report = json.loads(path.read_bytes())
         assignment = json.loads((assignment_dir / "assignment.json").read_bytes())
@@ -51,7 +51,7 @@ def _look(environment: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    """Print the reason, if there is one; returns the exit status."""
+    """Print the reason if the node is not ready; returns the exit status."""
     reason = _look(os.environ)  # noqa: TID251 - pydantic's settings would cost the probe a quarter of a second
     if reason:
         print(reason)  # noqa: T201 - kubelet shows it in the pod's events

@@ -1,4 +1,4 @@
-"""Removal of files that this database no longer needs on the node, and of leftovers of crashes; never of another's files."""
+"""Removal of files on the node that this database no longer needs, and of leftovers of crashes; never of another database's."""
 
 import contextlib
 import logging
@@ -16,13 +16,13 @@ log = logging.getLogger("warmer")
 
 
 def remove_owned(node_folder: NodeFolder, leaves: Iterable[str]) -> int:
-    """Remove files that the state says are this database's; returns how many were there.
+    """Remove files that this database owns by its state; returns how many existed.
 
-    Their pages go first: a search that has a file open would keep the memory of one that is only unlinked.
+    It evicts a file's pages first: if a search has the file open, unlinking alone would not free the memory.
     """
     count = 0
     for leaf in leaves:
-        # A state file is text on a disk that others write to: no path in it leads out of the folder.
+        # Other programs can write to the state file, so a path in it must not lead out of the folder.
         if Path(leaf).name == leaf:
             with contextlib.suppress(FileNotFoundError):
                 evict(node_folder.path / leaf)
@@ -32,7 +32,7 @@ def remove_owned(node_folder: NodeFolder, leaves: Iterable[str]) -> int:
 
 
 def remove_unfinished(node_folder: NodeFolder, wanted: Iterable[ListedBlob], part_bytes: int) -> None:
-    """Remove unfinished files, except those with which a copy of these blobs goes on."""
+    """Remove unfinished files, except those that a copy of these blobs can continue."""
     kept = {path for blob in wanted for path in paths(blob, node_folder.incoming, part_bytes)}
     for path in node_folder.incoming.iterdir():
         if path not in kept:
@@ -40,7 +40,7 @@ def remove_unfinished(node_folder: NodeFolder, wanted: Iterable[ListedBlob], par
 
 
 def remove_leftovers(node_folder: NodeFolder) -> None:
-    """Remove the temporary files of an interrupted azcopy, with which the replaced system staged this database."""
+    """Remove temporary files of an interrupted azcopy, the tool by which the replaced system staged this database."""
     pattern = re.compile(rf"\.azDownload-.*-{re.escape(node_folder.db)}(\.\d+)?\.[a-z]{{2,4}}")
     for path in node_folder.path.glob(".azDownload-*"):
         if pattern.fullmatch(path.name):

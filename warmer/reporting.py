@@ -1,4 +1,4 @@
-"""Writes the report to the file that the probe reads, and hands it to the publisher."""
+"""Reporting: writes the report to the file that the probe reads, and passes it to the publisher."""
 
 import logging
 import time
@@ -12,15 +12,15 @@ from warmer.progress import NodeProgress
 
 _TICK_SECONDS = 1.0
 _REPEATED_SECONDS = 45.0
-"""An unchanged report is published again after this time, since the app believes only recent ones."""
+"""The agent publishes an unchanged report again after this time, because the app believes only recent reports."""
 
 log = logging.getLogger("warmer")
 
 
 class Reporter:
-    """Writes report.json at every change of phase, and each second until the work is done, also while it waits after a failure.
+    """Writes report.json when the phase changes, and each second until the work is done, also in the pause after a failure.
 
-    Once it is done it writes only when told to, after a measurement: the file's age is the measurement's age.
+    After that it writes only when asked to, after a measurement, so that the file is as old as the measurement.
     """
 
     def __init__(self, progress: NodeProgress, folder: Path, publisher: Publisher) -> None:
@@ -33,16 +33,16 @@ class Reporter:
         self._lock = Lock()
 
     def start(self) -> None:
-        """Replace the report of an earlier process, and begin to tick."""
+        """Replace the report of an earlier process, and start to write each second."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.write()
         self._publisher.start()
         Thread(target=self._tick, daemon=True, name="report").start()
 
     def write(self) -> None:
-        """Write the report as it stands now; it is on disk, whole, on return, and not there where the disk takes none.
+        """Write the report atomically, and publish it. If the disk refuses the file, the old file is removed.
 
-        The cluster is told in any case: a disk that is full must not keep the agent from saying so.
+        It publishes in any case, because the agent must be able to report that the disk is full.
         """
         with self._lock:
             if self._is_withheld:
@@ -50,22 +50,22 @@ class Reporter:
             report = self._progress.report()
             text = report.model_dump_json().encode()
             try:
-                # Not synced: it says nothing that outlives the machine.
+                # Without a sync: the report means nothing after a crash of the machine.
                 write_whole(self._path, text, sync=False)
             except OSError as error:
-                # The report before may claim what is no longer true.
+                # The previous report may no longer be true.
                 self._path.unlink(missing_ok=True)
                 log.warning("the report could not be written: %s", error.strerror)
             self._publish(report, text)
 
     def withhold(self) -> None:
-        """Take the report away, and with it readiness; nothing is written until `resume`."""
+        """Remove the report, which ends readiness, and write none until `resume`."""
         with self._lock:
             self._is_withheld = True
             self._path.unlink(missing_ok=True)
 
     def resume(self) -> None:
-        """Write now, and go on writing."""
+        """Write a report now, and continue to write reports."""
         with self._lock:
             self._is_withheld = False
         self.write()

@@ -1,9 +1,8 @@
-"""Residency of files in memory: measured, never inferred; and the reading that brings them there.
+"""Residency of files in memory: measure it (never infer it), read files into the page cache, and evict them.
 
-Measured by `fincore` (mincore(2) underneath). Touched by reading, not by `vmtouch -t`: reading stops between two pieces when
-it is no longer wanted, goes on in several threads, and reads only the files that are not whole in
-memory. It does to the page cache what vmtouch does. Locking pages would need a capability, and would take memory from
-searches that need it more.
+`fincore` measures it (by mincore(2)). The agent reads files instead of calling `vmtouch -t`, with the same effect on the page
+cache: reading can stop between two pieces, runs in several threads, and skips files that are already in memory as a whole.
+It does not lock pages: that would need a capability, and would take memory from searches that need it more.
 """
 
 import json
@@ -42,10 +41,10 @@ class _Table(BaseModel):
 
 
 def measure(folder: Path, leaves: Sequence[str], stop: Event) -> dict[str, int]:
-    """Resident bytes by file name; a file that is not there has none.
+    """Measure the resident bytes of each file; a missing file has 0.
 
     Raises:
-        WarmFailure: VerificationFailed: fincore cannot be run. What is not measured is not claimed.
+        WarmFailure: VerificationFailed: fincore cannot be run. The agent claims no residency that it has not measured.
         Stopped: the work is no longer wanted.
     """
     resident = dict.fromkeys(leaves, 0)
@@ -60,13 +59,13 @@ def measure(folder: Path, leaves: Sequence[str], stop: Event) -> dict[str, int]:
                 continue
             message = f"fincore does not measure (status {ended.status}): {ended.errors.strip()[:160]}"
             raise WarmFailure(Reason.VERIFICATION_FAILED, message) from error
-        # Whole pages are counted, also the last one that a file fills in part.
+        # fincore counts whole pages, even the last one, which a file may fill only in part.
         resident |= {row.file: min(row.res, row.size) for row in rows}
     return resident
 
 
 def touch(folder: Path, leaves: Iterable[str], stop: Event, threads: int) -> None:
-    """Read files, so that their pages are in memory.
+    """Read files into the page cache.
 
     Raises:
         Stopped: the work is no longer wanted.
@@ -74,7 +73,7 @@ def touch(folder: Path, leaves: Iterable[str], stop: Event, threads: int) -> Non
 
     def read(leaf: str) -> None:
         buffer = memoryview(bytearray(_PIECE_BYTES))
-        # A file that is gone is not in memory; the measurement says so.
+        # The next measurement reports a missing file as not in memory.
         try:
             stream = (folder / leaf).open("rb", buffering=0)
         except FileNotFoundError:
@@ -90,7 +89,7 @@ def touch(folder: Path, leaves: Iterable[str], stop: Event, threads: int) -> Non
 
 
 def evict(path: Path) -> None:
-    """Let the kernel drop a file's pages, as `vmtouch -e` does; one that a search has mapped keeps them."""
+    """Let the kernel drop a file's pages, as `vmtouch -e` does. Pages that a search has mapped stay."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -99,10 +98,10 @@ def evict(path: Path) -> None:
 
 
 def available_memory(limit_bytes: int) -> int:
-    """Bytes that shards can fill: the setting's, else what the kernel calls available, at most this cgroup's limit.
+    """Bytes of memory that shards can fill: the setting, else MemAvailable, but at most this cgroup's limit.
 
-    MemAvailable counts page cache, the shards' own included, since it can be reclaimed; so nothing is added to it. Page
-    cache is charged to the cgroup that touches it first, so a limit on this pod is a limit on the shards.
+    MemAvailable counts page cache, even that of the shards, because the kernel can reclaim it. So nothing is added to it. Page
+    cache counts for the cgroup that touches it first, so a limit on this pod is a limit on the shards.
     """
     if limit_bytes:
         return limit_bytes
@@ -118,17 +117,17 @@ def refuse_too_much(total_bytes: int, limit_bytes: int) -> None:
     """
     available = available_memory(limit_bytes)
     if total_bytes > available:
-        message = f"The shards are {total_bytes} bytes, {available} bytes of memory are available. Use more nodes or larger ones."
+        message = f"The shards need {total_bytes} bytes of memory; {available} bytes are available. Use more or larger nodes."
         raise WarmFailure(Reason.MEMORY_TOO_SMALL, message)
 
 
 def percent(resident: int, total: int) -> float:
-    """Cut, not rounded: 99.999 is not 100."""
+    """The percentage, rounded down: 99.999 must not become 100."""
     return 100.0 if resident >= total else int(resident * 10_000 / total) / 100
 
 
 def cold(resident: Mapping[str, int], sizes: Mapping[str, int]) -> list[str]:
-    """The files of which something is not in memory."""
+    """The files that are not completely in memory."""
     return [leaf for leaf, size in sizes.items() if resident[leaf] < size]
 
 

@@ -13,7 +13,7 @@ PASSING = (408, 429, 500, 502, 503, 504)
 
 
 class RequestFailed(Exception):  # noqa: N818 - an answer, not an error of ours
-    """A request got no usable answer; `status` is 0 when it got none at all."""
+    """A request got no usable answer; `status` is 0 when it got no answer at all."""
 
     def __init__(self, status: int, said: str, *, retry_after_seconds: float = 0.0) -> None:
         super().__init__(said)
@@ -23,15 +23,15 @@ class RequestFailed(Exception):  # noqa: N818 - an answer, not an error of ours
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same request can succeed later by itself."""
+        """Whether the same request may succeed later."""
         return self.status == 0 or self.status in PASSING or self.status in FORBIDDEN
 
 
 class RetryBudget:
     """One retry budget for all requests of a staging; any success resets it.
 
-    So the agent outwaits a storm that lets some requests through, and all threads together notice a missing role once. The next
-    attempt at a staging has a new budget, but it takes over the time for which a role has been missing.
+    The agent therefore waits through an outage that lets some requests pass, and all threads together report a missing role
+    once. The next attempt has a new budget, but takes over the time for which a role has been missing.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class RetryBudget:
 
     @property
     def forbidden_since(self) -> float | None:
-        """When storage began to answer 401 or 403 to everything, by the monotonic clock; None while it does not."""
+        """When storage began to answer 401 or 403 to every request, by the monotonic clock; None if it does not."""
         return self._since.get(True)
 
     def attempt[T](self, call: Callable[[], T], what: str) -> T:
-        """Call, and repeat the call, until there is an answer.
+        """Repeat a call until it succeeds or the budget is spent.
 
         Raises:
             WarmFailure: StorageForbidden or StorageUnavailable, once the budget is spent.
-            RequestFailed: a failure that no repetition mends, such as a 404.
+            RequestFailed: a failure that no retry cures, such as a 404.
             Stopped: the work is no longer wanted.
         """
         tries = 0
@@ -96,7 +96,7 @@ class RetryBudget:
 
     def _pause(self, tries: int, least_seconds: float) -> None:
         longest = min(self._longest_seconds, self._first_seconds * 2 ** min(tries - 1, 16))
-        # Full jitter: a hundred nodes that failed at one moment must not come back at one moment.
+        # Full jitter: a hundred nodes that failed at the same moment must not retry at the same moment.
         seconds = max(random.uniform(0, longest), min(least_seconds, self._longest_seconds))  # noqa: S311 - not a secret
         if self._stop.wait(seconds):
             raise Stopped

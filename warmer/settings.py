@@ -1,4 +1,4 @@
-"""Every setting of the agent, read from the environment once. Paths are settings so that a node can be a folder."""
+"""All settings of the agent, read from the environment once. Paths are settings, so that a folder can stand in for a node."""
 
 import os
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _NAMED_BY_KUBERNETES = ("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "KUBERNETES_SE
 
 
 class Settings(BaseModel):
-    """Each field is the environment variable `SHARDWARM_` and its name in capitals, but for those Kubernetes names."""
+    """The agent's settings. A field's variable is `SHARDWARM_` and its name in capitals, except for names from Kubernetes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,7 +37,7 @@ class Settings(BaseModel):
     download_bytes_per_second: int = Field(default=0, ge=0, description="Bandwidth that a copy may take; 0 takes all.")
     part_bytes: int = Field(default=8 * 1024**2, ge=64 * 1024, description="Bytes that one ranged GET asks for.")
     start_spread_seconds: float = Field(
-        default=10.0, ge=0, description="Nodes begin to copy at moments spread over this many seconds, each always at its own."
+        default=10.0, ge=0, description="Nodes start to copy at times spread over this many seconds; a node's time never changes."
     )
     disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="Bytes of the disk that a copy leaves free.")
     request_timeout_seconds: float = Field(default=30.0, gt=0, description="Silence of storage that ends a request.")
@@ -58,7 +58,7 @@ class Settings(BaseModel):
         default=60.0,
         gt=0,
         le=60,
-        description="Interval at which files and residency are looked at; reports more than three old are not believed.",
+        description="Interval between two checks of files and residency; a report older than three of them does not count.",
     )
     touch_threads: int = Field(default=4, ge=1, description="Files read into memory at once.")
     resident_percent: float = Field(default=99.9, gt=0, le=100, description="How much of all bytes must be in memory.")
@@ -66,15 +66,15 @@ class Settings(BaseModel):
         default=0, ge=0, description="Memory that shards may fill; 0 measures what is available. For nodes that share a machine."
     )
     verify_seconds: float = Field(default=120.0, gt=0, description="How long blastdbcmd may take to open one shard.")
-    publish_seconds: float = Field(default=5.0, ge=1.0, description="Least time between two published notes of progress.")
+    publish_seconds: float = Field(default=5.0, ge=1.0, description="Shortest time between two published reports of progress.")
     poll_seconds: float = Field(default=1.0, gt=0, description="Interval at which the assignment is read.")
 
 
 def parse(environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment; empty values count as absent, other programs' variables are passed over.
+    """Parse the settings in an environment. Empty values count as absent; variables of other programs are ignored.
 
     Raises:
-        pydantic.ValidationError: a value is of the wrong kind. The entry point shows which, without its value.
+        pydantic.ValidationError: a value is wrong. The entry point logs the setting's name, without its value.
     """
     given = {
         name.removeprefix(_PREFIX).lower(): value

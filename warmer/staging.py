@@ -1,6 +1,6 @@
-"""One task onto the disk: survey, compare, remove stale files, copy those that differ, verify.
+"""Staging of one task on the disk: survey, compare, remove stale files, copy those that differ, verify.
 
-Safe to repeat, and to begin again after any crash: right files stay, and no file gets its name before it is right.
+Safe to repeat, also after a crash: correct files stay, and no file gets its name before it is verified.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger("warmer")
 
 
 class StagedFiles:
-    """A task's files on the disk, as they were verified."""
+    """A task's verified files on the disk."""
 
     def __init__(self, node_folder: NodeFolder, records: dict[str, FileRecord], shared: tuple[str, ...]) -> None:
         self._node_folder = node_folder
@@ -34,7 +34,7 @@ class StagedFiles:
         self._shared = shared
 
     def changed(self) -> str | None:
-        """A file that was touched since, except by an agent that brought newer taxonomy; None when there is none."""
+        """A file that was touched after its verification, or None. Newer taxonomy from another agent does not count."""
         shared = taxonomy.records(self._node_folder, self._shared)
         unknown = (leaf for leaf in self._shared if leaf not in shared)
         records = {**self._records, **shared}
@@ -48,10 +48,10 @@ class StagedFiles:
 
 
 def stage(task: Task, context: Context) -> StagedFiles:
-    """Bring a task's files onto the disk, verified.
+    """Bring a task's files onto the disk and verify them.
 
     Raises:
-        WarmFailure: why that fails.
+        WarmFailure: the reason why that fails.
         Stopped: the work is no longer wanted.
     """
     context.progress.enter("starting")
@@ -75,7 +75,7 @@ def stage(task: Task, context: Context) -> StagedFiles:
 
 def _change(task: Task, context: Context, found: Survey, compared: Comparison, before: State) -> None:
     node_folder, records = context.node_folder, compared.records
-    # Named before they appear, so that files which a crash leaves have an owner.
+    # The state names the files before they exist, so that files left by a crash have an owner.
     incomplete = _state(task, found, records, is_complete=False)
     stale = sorted({*before.owned} - {*incomplete.owned})
     node_folder.save(incomplete.model_copy(update={"owned": (*incomplete.owned, *stale)}))
@@ -98,7 +98,7 @@ def _change(task: Task, context: Context, found: Survey, compared: Comparison, b
 
 
 class _VerifiedFiles:
-    """Stores the records of verified files while others are still being copied, so that a crash costs little hashing."""
+    """Saves the records of verified files while others are still being copied, so that a crash costs little hashing."""
 
     def __init__(self, node_folder: NodeFolder, state: State, records: dict[str, FileRecord]) -> None:
         self._node_folder = node_folder
@@ -118,7 +118,7 @@ class _VerifiedFiles:
             self._save()
 
     def _save(self) -> None:
-        # The names first: what the state calls verified has to be there after a power cut too.
+        # Sync the names first: files that the state calls verified must exist after a power cut too.
         sync_folder(self._node_folder.path)
         self._node_folder.save(self._state.model_copy(update={"verified": dict(sorted(self._records.items()))}))
         self._saved = time.monotonic()

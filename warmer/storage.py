@@ -31,20 +31,20 @@ class Range(Protocol):
     """Whether to ask the service for the MD5 of the range, for a blob that has none of its own."""
 
     def first_and_last(self) -> tuple[int, int]:
-        """The bytes to ask for. Called before each repetition, so that no byte is asked for twice."""
+        """The bytes to ask for. It is called before each try, so that no byte is asked for twice."""
         ...
 
     def receive(self, answer: HTTPResponse) -> None:
         """Read the answer.
 
         Raises:
-            RequestFailed: the answer broke off, or its MD5 does not fit.
+            RequestFailed: the answer broke off, or its MD5 does not match.
         """
         ...
 
 
 class Storage:
-    """Reads blobs of one container, each request repeated while the retry budget lasts. Safe to share between threads."""
+    """Reads blobs of one container. Repeats each request while the retry budget lasts. Safe to share between threads."""
 
     def __init__(self, container_url: str, credential: Credential, budget: RetryBudget, timeout_seconds: float) -> None:
         self._path = urlsplit(container_url).path.rstrip("/")
@@ -57,10 +57,10 @@ class Storage:
         self._http.close()
 
     def list(self, prefix: str) -> list[ListedBlob]:
-        """All blobs below a prefix, however many pages that takes.
+        """List all blobs below a prefix, page by page.
 
         Raises:
-            WarmFailure: the container is not there, or storage stayed out of reach.
+            WarmFailure: the container does not exist, or storage stayed out of reach.
         """
         blobs: list[ListedBlob] = []
         marker = ""
@@ -72,7 +72,7 @@ class Storage:
                 return blobs
 
     def read(self, name: str) -> bytes:
-        """A small blob whole.
+        """Read the whole of a small blob.
 
         Raises:
             WarmFailure: MissingFile, or storage stayed out of reach.
@@ -80,7 +80,7 @@ class Storage:
         return self._text(name, "", bytes)
 
     def read_span(self, name: str, span: Span) -> bytes:
-        """Some bytes of a blob, fewer where it ends.
+        """Read a span of a blob; fewer bytes where the blob ends.
 
         Raises:
             WarmFailure: MissingFile, or storage stayed out of reach.
@@ -88,10 +88,10 @@ class Storage:
         return self._text(name, "", bytes, {"x-ms-range": f"bytes={span.offset}-{span.offset + span.size_bytes - 1}"})
 
     def stream(self, wanted: Range) -> None:
-        """Download a range; a repetition goes on where the answer broke off.
+        """Download a range; a retry continues where the answer broke off.
 
         Raises:
-            WarmFailure: GenerationMismatch when the blob was replaced after the listing; MissingFile; out of reach.
+            WarmFailure: GenerationMismatch if the blob was replaced after the listing, MissingFile, or StorageUnavailable.
         """
         blob = wanted.blob
         more = {"x-ms-range-get-content-md5": "true"} if wanted.wants_md5 else {}
@@ -108,11 +108,11 @@ class Storage:
         def once() -> T:
             with self._http.ask("GET", self._target(name, query), self._headers(headers or {})) as answer:
                 if (answer.length or 0) > _TEXT_LIMIT_BYTES:
-                    raise RequestFailed(answer.status, f"{answer.length} bytes are no text")
+                    raise RequestFailed(answer.status, f"{answer.length} bytes are too many for a text")
                 text = answer.read()
                 told = answer.headers.get("Content-MD5")
                 if told and not headers and told != b64encode(md5(text, usedforsecurity=False).digest()).decode():
-                    raise RequestFailed(0, "an answer that its MD5 does not fit")
+                    raise RequestFailed(0, "the answer's MD5 does not match")
                 return parse(text)
 
         return self._ask(once, name or "the listing")
@@ -136,7 +136,7 @@ def read_page(text: bytes) -> tuple[list[ListedBlob], str]:
     """The blobs of one page of a listing, and the marker of the next page; empty after the last one.
 
     Raises:
-        RequestFailed: the text is not such a page, or half of one.
+        RequestFailed: the text is not a page of a listing, or only half of one.
     """
     try:
         page = fromstring(text)  # noqa: S314 - from our own storage account; expat refuses entity bombs by itself

@@ -1,4 +1,4 @@
-"""Survey of a task: what storage holds for it, checked before anything on the node changes, and what the node holds already."""
+"""Survey of a task: check the files that storage holds for it before the node changes, and compare them with the node's."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ _INCOMPLETE = frozenset({Code.DATABASE_NOT_FOUND, Code.NO_VOLUMES, Code.VOLUME_G
 
 
 class Survey(NamedTuple):
-    """The files that a task needs, which agree with each other. `taxonomy` has the database's own copies of shared files."""
+    """The files that a task needs. They agree with each other. `taxonomy` has the database's copies of shared files."""
 
     wanted: tuple[Wanted, ...]
     aliases: tuple[Wanted, ...]
@@ -41,7 +41,7 @@ class Survey(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """`records` are of the files that are right; `missing` must be copied, `aliases` must be written."""
+    """The outcome of `compare`: records of the correct files, blobs to copy (`missing`), and aliases to write."""
 
     records: dict[str, FileRecord]
     missing: list[ListedBlob]
@@ -49,15 +49,15 @@ class Comparison(NamedTuple):
 
 
 def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
-    """Read the database's listing, and manifests and aliases of the task's shards, and check them.
+    """Survey storage: read and check the database's listing, and the manifests and aliases of the task's shards.
 
     Args:
         storage: the container.
-        task: with at least one shard.
-        known_totals: of the task's generation, if an earlier survey read them.
+        task: has at least one shard.
+        known_totals: the totals of the task's generation, if an earlier survey read them.
 
     Raises:
-        WarmFailure: something is missing, or does not agree with the assignment.
+        WarmFailure: a file is missing or does not agree with the assignment, or storage stayed out of reach.
     """
     blobs = storage.list(files_prefix(task.db))
     inventory = _inventory(task, blobs)
@@ -114,7 +114,7 @@ def compare(found: Survey, state: State, context: Context) -> Comparison:
     missing_leaves = {blob.leaf for blob in missing_taxonomy}
     for leaf, record in taxonomy.records(node_folder, (blob.leaf for blob in found.taxonomy)).items():
         if leaf not in missing_leaves:
-            # Another database's may be the newer one, and of another size.
+            # The file may come from another database: newer, and of another size.
             progress.verified(leaf, record.size_bytes)
     aliases = {wanted.leaf for wanted in found.aliases}
     return Comparison(
@@ -137,13 +137,13 @@ def _inventory(task: Task, blobs: list[ListedBlob]) -> Inventory:
         raise WarmFailure(reason, error.problem.message) from error
     digest = digest_of(inventory.files)
     if digest != task.digest or inventory.volumes.molecule != task.molecule:
-        message = f"'{task.db}' in storage is of generation {digest}, the assignment of {task.digest}. Warm it up again."
+        message = f"'{task.db}' in storage has generation {digest}, the assignment has {task.digest}. Warm it up again."
         raise WarmFailure(Reason.GENERATION_MISMATCH, message)
     return inventory
 
 
 def _totals(storage: Storage, volumes: VolumeSet, blobs: list[ListedBlob]) -> Totals | None:
-    """The database's totals, read as the app read them for the aliases: from the statistics file, else from the volumes."""
+    """The database's totals, read as the app reads them for aliases: from the statistics file, else from the volumes."""
     name = statistics_file(volumes.db, volumes.molecule)
     if any(blob.name == name for blob in blobs):
         try:
@@ -156,7 +156,7 @@ def _totals(storage: Storage, volumes: VolumeSet, blobs: list[ListedBlob]) -> To
 
     def count(volume: str) -> VolumeTotals | None:
         name = f"{volumes.db}/{volume}.{INDEX_EXTENSION[volumes.molecule]}"
-        # An index that is not listed is asked for all the same: storage then says that it is missing.
+        # The agent asks even for an index that is not listed: storage then reports it as missing.
         reading = index_head(sizes.get(name, INDEX_HEAD_BYTES))
         head = read_with(reading, lambda span: storage.read_span(name, span))
         return head.totals if head is not None and head.molecule == volumes.molecule else None

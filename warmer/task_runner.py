@@ -1,4 +1,4 @@
-"""Runs this node's task: stages its files, reads them into memory, measures again and again, and retries after a failure."""
+"""Runs this node's task: stages its files, reads them into memory, measures residency at intervals, and retries failures."""
 
 import logging
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ log = logging.getLogger("warmer")
 
 
 class TaskRunner:
-    """`run` in one thread, `halt` from another."""
+    """The work on one task: call `run` in one thread, and `halt` from another."""
 
     def __init__(self, task: Task, settings: Settings, progress: NodeProgress, reporter: Reporter) -> None:
         self._task = task
@@ -41,7 +41,7 @@ class TaskRunner:
         self._node_folder = NodeFolder(settings.blastdb_dir, task.db)
 
     def halt(self) -> None:
-        """End the work soon, wherever it is; whole files stay."""
+        """Stop the work soon, at any point. Complete files stay."""
         with self._lock:
             self._over.set()
             if self._context is not None:
@@ -61,13 +61,13 @@ class TaskRunner:
                 except (WarmFailure, OSError) as error:
                     failures += 1
                     failure = disk_failure(error) if isinstance(error, OSError) else error
-                    # To ask whether the role is there costs one request.
+                    # A try that finds the role still missing costs only one request, so the pause does not grow.
                     longer = 1 if failure.reason is Reason.STORAGE_FORBIDDEN else min(failures, _LONGEST_AGAIN)
                     self._fail(failure, self._settings.again_seconds * longer)
         except Stopped:
             pass
         except Exception:
-            # A defect of ours. The report must claim nothing any more; the container is restarted.
+            # A defect in the agent. Its report must claim nothing from now on. Kubernetes restarts the container.
             log.exception("the work ended")
             self._progress.explain("failed", Reason.VERIFICATION_FAILED, "The agent failed; its log says how.")
             self._reporter.write()
@@ -85,7 +85,7 @@ class TaskRunner:
             while self._look(staged, context):
                 if self._over.wait(self._settings.touch_seconds):
                     raise Stopped
-            log.warning("somebody else changed files of %s: looking at all of them", self._task.db)
+            log.warning("another program changed files of %s: checking all of them", self._task.db)
         finally:
             self._end()
 
@@ -100,7 +100,7 @@ class TaskRunner:
         while self._task.mode == "hot" and not self._is_enough(resident, sizes):
             refuse_too_much(sum(sizes.values()), self._settings.memory_bytes)
             if lost_rounds == _LOST_ROUNDS:
-                # A file that became smaller since is not in memory as it was, either.
+                # A file that has become smaller also leaves less in memory.
                 if self._has_changed(staged):
                     return False
                 raise self._losing(resident, sizes)
@@ -121,7 +121,7 @@ class TaskRunner:
         changed = staged.changed()
         if changed is None:
             return False
-        message = f"Somebody else changed or removed {changed} on this node: the agent checks all files again."
+        message = f"Another program changed or removed {changed} on this node: the agent checks all files again."
         self._progress.explain("verifying_db", Reason.VERIFICATION_FAILED, message)
         self._reporter.write()
         return True
@@ -131,7 +131,7 @@ class TaskRunner:
 
     def _losing(self, resident: Mapping[str, int], sizes: Mapping[str, int]) -> WarmFailure:
         there, total = sum(resident.values()), sum(sizes.values())
-        message = f"After {_LOST_ROUNDS} rounds {there} of {total} bytes are in memory: others take it as fast as it is filled."
+        message = f"After {_LOST_ROUNDS} rounds {there} of {total} bytes are in memory: other programs keep taking the memory."
         return WarmFailure(Reason.MEMORY_TOO_SMALL, message)
 
     def _evict(self) -> None:
@@ -144,7 +144,7 @@ class TaskRunner:
         raise Stopped
 
     def _stand_by(self) -> None:
-        """Wait while nothing is assigned to this node. Whole files stay, for running searches and for its return."""
+        """Wait while this node has no shards. Complete files stay, for running searches and for the node's return."""
         remove_unfinished(self._node_folder, (), 0)
         node = self._settings.node_name
         log.info("nothing is assigned to %s", node)

@@ -1,4 +1,4 @@
-"""Taxonomy files, which several databases bring under one name: agents take turns, the newest files stay (`plan_taxonomy`)."""
+"""Taxonomy files, which several databases bring under one name. Agents take turns; the newest files stay (`plan_taxonomy`)."""
 
 from collections.abc import Iterable
 from threading import Event
@@ -11,9 +11,9 @@ from warmer.plan import plan_taxonomy
 
 
 def compare(node_folder: NodeFolder, brought: Iterable[ListedBlob], stop: Event) -> list[ListedBlob]:
-    """Those of the files that this database brings which are newer than what the node holds, or which it does not hold.
+    """The taxonomy files of this database that the node lacks, or that are newer than the node's.
 
-    A file with the same content on the node is only recorded.
+    It only records a file whose content is already on the node.
     """
     brought = list(brought)
     with node_folder.shared_lock():
@@ -33,7 +33,7 @@ def compare(node_folder: NodeFolder, brought: Iterable[ListedBlob], stop: Event)
 
 
 def install(node_folder: NodeFolder, partial: Partial, md5: str) -> None:
-    """Give a downloaded file its name, unless the agent of another database has brought a newer one meanwhile."""
+    """Give a downloaded file its name, unless another database's agent has installed a newer one in the meantime."""
     blob = partial.blob
     with node_folder.shared_lock():
         known = node_folder.taxonomy()
@@ -46,13 +46,13 @@ def install(node_folder: NodeFolder, partial: Partial, md5: str) -> None:
 
 
 def records(node_folder: NodeFolder, leaves: Iterable[str]) -> dict[str, FileRecord]:
-    """The records of these files, of whichever database they come; a file without a record is left out."""
+    """The records of these files, from any database. Files without a record are left out."""
     files = node_folder.taxonomy().files
     return {leaf: files[leaf].file for leaf in leaves if leaf in files}
 
 
 def release(node_folder: NodeFolder, leaves: Iterable[str]) -> int:
-    """Remove those of these files that no database of this node uses; returns how many."""
+    """Remove the files among these that no database of this node uses; returns how many."""
     with node_folder.shared_lock():
         known = node_folder.taxonomy()
         used = {leaf for state in node_folder.states() for leaf in state.shared}

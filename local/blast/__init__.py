@@ -1,4 +1,4 @@
-"""BLAST+ in another version than the machine's own, where a test has to say something of both."""
+"""BLAST+ 2.16 beside the machine's own version, for tests that check both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def newer_programs() -> Path:
 
     Raises:
         BlastUnavailable: this machine has no Debian archive to fetch from.
-        RuntimeError: it has one, and the fetch failed; the message is what the script said last.
+        RuntimeError: the fetch failed; the message is the last line of the script's output.
     """
     status, output, said = await _fetch("--check")
     if status:

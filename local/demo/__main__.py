@@ -22,7 +22,7 @@ _EXPECTED = (Untrue, ApiError, ProgramError, ProcessFailed, OSError)
 
 
 def main() -> int:
-    """Run the main job; 0 when everything it promises holds."""
+    """Run the main job; returns 0 when everything that it promises holds."""
     parser = argparse.ArgumentParser(prog="local.demo", description="Shards and warms two real BLAST databases and proves it.")
     parser.add_argument("--root", type=Path, default=_LOCAL / "demo", help="folder for logs (default: .local/demo)")
     parser.add_argument(

@@ -23,7 +23,7 @@ class ApiError(Exception):
 
 
 class Scope(NamedTuple):
-    """Where the databases are, as every request says it."""
+    """The subscription, resource group and account of the databases, which every request names."""
 
     subscription_id: str
     resource_group: str
@@ -42,7 +42,7 @@ class Api:
         await self._http.aclose()
 
     async def ready(self) -> Json:
-        """What the app says of its own readiness; raises ApiError when it is not ready."""
+        """Read the app's readiness; raises ApiError when it is not ready."""
         return await self._call("GET", "/health/ready")
 
     async def databases(self) -> list[Json]:
@@ -62,7 +62,7 @@ class Api:
         return await self._call("GET", f"/blast/databases/{db}/shard-sets/{shard_count}", params=query)
 
     async def shard(self, db: str, on_progress: Callable[[Json], None]) -> Json:
-        """Shard a database and wait for the end; returns the operation.
+        """Shard a database and wait until the run ends; returns the operation.
 
         Raises:
             ApiError: the run was refused or has failed.
@@ -71,7 +71,7 @@ class Api:
         return await self._follow(db, accepted, on_progress)
 
     async def warm(self, cluster: Mapping[str, str], db: str, shard_count: int | None) -> Json:
-        """Warm a database and wait for the end; returns the operation.
+        """Warm a database and wait until the run ends; returns the operation.
 
         Raises:
             ApiError: the run was refused or has failed.
@@ -83,7 +83,7 @@ class Api:
         return await self._follow(db, accepted, wait_milliseconds=_SHORT_WAIT_MILLISECONDS)
 
     async def warm_statuses(self, cluster: Mapping[str, str]) -> dict[str, Json]:
-        """What the cluster's status says of each database that is warmed there.
+        """The cluster's warm status of each warmed database.
 
         Raises:
             ApiError: the cluster cannot be read.

@@ -1,4 +1,4 @@
-"""A database that is only uploaded: events tell of it, and it is sharded with no request; then one of its volumes is replaced."""
+"""Shard by upload alone: storage events start the run, without a request. Then replace one volume and expect another run."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _ENDED = {"Succeeded", "Failed", "Canceled"}
 
 
 class ArrivalJob:
-    """The part of the main job in which nothing is asked for."""
+    """The part of the main job that sends no request to shard."""
 
     def __init__(self, stack: Stack, api: Api, store: BlobStore, report: Report, work: Path) -> None:
-        """Prepare it; `work` is an empty folder."""
+        """Prepare the job; `work` is an empty folder."""
         self._stack = stack
         self._api = api
         self._store = store
@@ -38,7 +38,7 @@ class ArrivalJob:
         self._work = work
 
     async def run(self, database: Database) -> dict[str, Any]:
-        """Upload, be told, prove; replace, be told, prove again; returns the facts for the summary.
+        """Upload, wait for the run, prove; replace a volume, wait, prove again. Returns the facts for the summary.
 
         Raises:
             Untrue: a promise does not hold.
@@ -63,7 +63,7 @@ class ArrivalJob:
                 first["shard_generation"] != second["shard_generation"],
                 f"{name}: the generation is {second['shard_generation']} as before",
             )
-            self._report.fact(f"sharded anew {second_seconds:.1f} s later, as another generation")
+            self._report.fact(f"sharded again {second_seconds:.1f} s later, as another generation")
             after = await self._prove(replaced, "second")
             require(before.hits_compared != after.hits_compared, f"{name}: the replaced volume changed no search")
 
@@ -83,7 +83,7 @@ class ArrivalJob:
         }
 
     async def _becomes_sharded(self, name: str, number: int) -> float:
-        """Wait for the end of the settle of that number; how long that took."""
+        """Wait until the settle of that number has ended; returns how long that took."""
         began = time.monotonic()
         settles: list[Json] = []
         while len(settles) < number or settles[0]["status"] not in _ENDED:
@@ -104,7 +104,7 @@ class ArrivalJob:
 
 
 def _with_another_volume(database: Database, folder: Path) -> Database:
-    """A copy in whose second volume every sequence is turned around; nothing but its sequence file differs."""
+    """A copy of the database whose second volume has every sequence reversed; only its sequence file differs."""
     shutil.copytree(database.folder, folder)
     file = folder / f"{database.volumes[1]}.psq"
     # One byte a residue, with a zero before, between and after sequences.

@@ -1,4 +1,4 @@
-"""BLAST+ programs: run a search, read its hits, and merge the hits of shards into the order of the whole search."""
+"""BLAST+ searches: run a program, read its hits, and merge the hits of shards into the order of the whole search."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PROTEIN_QUERIES = {"blastp", "tblastn", "psiblast"}
 
 
 class ProgramError(Exception):
-    """A BLAST+ program ended with an error; the message carries what it printed."""
+    """A BLAST+ program ended with an error; the message carries its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One way to search a database: a program, its task where it has some, and more options."""
+    """One way to search a database: a program, its task if it has one, and more options."""
 
     program: str
     task: str = ""
@@ -31,7 +31,7 @@ class Search:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The search's name in messages."""
         return f"{self.task or self.program}{' ungapped' if '-ungapped' in self.options else ''}"
 
     @property
@@ -42,7 +42,7 @@ class Search:
 
     @property
     def query_molecule(self) -> str:
-        """What its queries are: `nucl` or `prot`."""
+        """The molecule type of its queries: `nucl` or `prot`."""
         return "prot" if self.program in _PROTEIN_QUERIES else "nucl"
 
 
@@ -71,7 +71,7 @@ async def run_program(command: Sequence[str], folder: Path, programs: Path | Non
     Args:
         command: a program's name and its arguments.
         folder: where it runs.
-        programs: folder of another BLAST+ than the machine's own.
+        programs: folder of a BLAST+ other than the machine's own.
 
     Raises:
         ProgramError: its exit status is not 0.
@@ -114,8 +114,8 @@ async def ordinals(db: str, folder: Path) -> dict[str, int]:
 def merge(shards: Iterable[Sequence[Hit]], oids: Mapping[str, int], queries: Sequence[str]) -> list[Hit]:
     """The hits of all shards in the order in which the whole search prints them.
 
-    Subject by subject, since BLAST prints all segments of one subject together: by the subject's best e-value, then by
-    its best score, highest first, then by its ordinal in the whole database, highest first.
+    BLAST prints all segments of one subject together. It sorts subjects by their best e-value, then by their best score
+    (highest first), then by their ordinal in the whole database (highest first).
     """
     subjects: dict[str, list[list[Hit]]] = {query: [] for query in queries}
     for hits in shards:
@@ -130,7 +130,7 @@ def merge(shards: Iterable[Sequence[Hit]], oids: Mapping[str, int], queries: Seq
 
 
 def in_order_of(hits: Sequence[Hit]) -> list[tuple[str, str]]:
-    """Query and best e-value of each subject, in the order given: what printed lines say about their order."""
+    """The query and best e-value of each subject, in the order given. Two outputs agree in order if these are equal."""
     subjects = [list(segments) for _, segments in groupby(hits, key=lambda hit: (hit.query, hit.subject))]
     return [(one[0].query, min(one, key=lambda hit: float(hit.evalue)).evalue) for one in subjects]
 

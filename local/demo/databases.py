@@ -1,4 +1,4 @@
-"""Real BLAST databases of several volumes, made once by makeblastdb and kept in a cache folder; their specimens are apart."""
+"""Real BLAST databases of several volumes, made once by makeblastdb and kept in a cache folder. `specimens` describes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MASKERS = {"nucl": "dustmasker", "prot": "segmasker"}
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
-    """A database to make, and what to prove with it."""
+    """A database to make, and the searches to prove with it."""
 
     recipe: Recipe | SkewedRecipe
     volume_size: str
@@ -32,7 +32,7 @@ class Specimen:
     shard_counts: tuple[int, ...]
     searches: tuple[Search, ...]
     masked_from_letters: int | None = None
-    """Sequences of so many letters and more get the masks that BLAST+'s masking program finds in them; None for no masks."""
+    """Sequences with at least this many letters get the masks that BLAST+'s masking program finds; None for no masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Database:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Everything that belongs to the database, by name."""
+        """All files of the database, sorted by name."""
         return tuple(sorted(self.folder.glob(f"{self.name}.*")))
 
     @property
@@ -65,7 +65,7 @@ class Database:
 
     @property
     def total_bytes(self) -> int:
-        """All files together."""
+        """The bytes of all files together."""
         return sum(file.stat().st_size for file in self.files)
 
 

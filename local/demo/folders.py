@@ -1,4 +1,4 @@
-"""What lies on the local cluster's nodes, as a search that runs there finds it."""
+"""Shards on the local cluster's nodes, as a search that runs there finds them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SEQUENCES = {"nsq", "psq"}
 
 
 def shards_on(nodes: Nodes, status: dict[str, Any]) -> list[Shard]:
-    """Every shard of a warmed database in the folder of the node that the status names for it."""
+    """The shards of a warmed database, each in the folder of the node that the warm status names for it."""
     db: str = status["name"]
     return [
         _shard(nodes.folder(node), f"{db}_shard_{label}") for label, node in sorted(dict[str, str](status["shard_nodes"]).items())
@@ -30,7 +30,7 @@ def shards_on(nodes: Nodes, status: dict[str, Any]) -> list[Shard]:
 def volumes_sent(records: Iterable[Record], db: str) -> set[str]:
     """The volumes whose sequences an agent has read: their requests, unlike the app's, are signed by a SAS.
 
-    Of index files an agent reads the heads, for all volumes: a few hundred bytes, to check the alias by.
+    An agent also reads the heads of all volumes' index files: a few hundred bytes each, to check the alias.
     """
     paths = (unquote(record.path) for record in records if record.method == "GET" and "sig=" in record.query)
     leaves = (path.rpartition("/")[2] for path in paths if f"/{db}/" in path)
@@ -38,7 +38,7 @@ def volumes_sent(records: Iterable[Record], db: str) -> set[str]:
 
 
 def _shard(node: Path, name: str) -> Shard:
-    """The alias as the agent has left it, but for its folder: a pod sees it as /blast/blastdb, this process elsewhere."""
+    """A shard with the agent's alias, except for its folder: a pod sees it as /blast/blastdb, this process elsewhere."""
     alias = next((node / _HOST_PATH).glob(f"{name}.[np]al"))
     searches = node / _SEARCHES
     searches.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the main job runs on: the local stack, with a cluster where there can be one."""
+"""The ground of the main job: the local stack, with a cluster if this machine can run one."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _GIVEN = "KUBECONFIG names a cluster of yours, whose nodes cannot be looked into
 
 
 class Ground:
-    """A stack under one folder; `start` finds out whether it has a cluster."""
+    """A stack under one folder; `start` finds out whether it can have a cluster."""
 
     def __init__(self, root: Path) -> None:
-        """Describe it; nothing runs before `start`."""
+        """Describe the ground; nothing runs before `start`."""
         self.logs = root / "stack" / "logs"
         self.missing: str | None = None
         """Why there is no cluster; None when there is one."""
@@ -47,11 +47,11 @@ class Ground:
 
     @property
     def warm(self) -> WarmStack | None:
-        """The same with its cluster, if there is one."""
+        """The stack with its cluster; None without a cluster."""
         return self._warm
 
     async def start(self) -> None:
-        """Start everything; without a cluster when there can be none, and then `missing` says why.
+        """Start everything. If this machine cannot run a cluster, starts without one, and `missing` says why.
 
         Raises:
             ProcessFailed: a part could not be started; nothing is left running.
@@ -72,7 +72,7 @@ class Ground:
 
 @contextlib.contextmanager
 def only_one(root: Path) -> Generator[None]:
-    """Hold the folder's lock, and remove what a killed job has left; Untrue when another job holds it."""
+    """Hold the folder's lock, and remove the leftovers of a killed job; Untrue when another job holds the lock."""
     with (root / "demo.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The main job, step by step: make, upload, shard, prove, shard again; only upload; warm, where there is a cluster; skew."""
+"""The main job, step by step: make, upload, shard, prove, shard again; shard by upload; warm on a cluster; prove skewed ones."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MainJob:
         self._report = report
 
     async def run(self) -> Summary:
-        """Do it all; returns the facts, which hold.
+        """Run the whole job; returns the facts that it has proved.
 
         Raises:
             Untrue: a promise does not hold.
@@ -136,7 +136,7 @@ class MainJob:
         )
 
     async def _shard(self, database: Database, api: Api) -> tuple[dict[str, Any], list[Record]]:
-        """Run it; returns the run's result and the requests that it sent to storage."""
+        """Run a shard run; returns its result and the requests that it sent to storage."""
         self.ground.stack.proxy.clear()
         operation = await api.shard(database.name, lambda state: self._report.progress(_progress(state)))
         return operation["result"], list(self.ground.stack.proxy.records)

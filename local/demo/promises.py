@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class Untrue(Exception):  # noqa: N818 - named for what happened, as the house style asks
-    """Something that the main job promises did not hold."""
+    """A promise of the main job does not hold; the message says which."""
 
 
 def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads like assert
-    """Raise Untrue unless it holds."""
+    """Raise Untrue unless a promise holds."""
     if not holds:
         raise Untrue(otherwise)
 
@@ -22,7 +22,7 @@ def told(comparison: Comparison, where: str) -> str:
     """A comparison in one line.
 
     Raises:
-        Untrue: something differs; the line is its message.
+        Untrue: the comparison found a difference; the line is the error's message.
     """
     counted = f"{comparison.hits_equal} of {comparison.hits_compared} hits equal, {comparison.hits_added} added"
     line = f"{comparison.search.name} on {where}: {counted}, e-values "

@@ -48,7 +48,7 @@ class Comparison(NamedTuple):
 def compare(
     database: Database, search: Search, shards: Sequence[Shard], whole: Sequence[Hit], merged: Sequence[Hit]
 ) -> Comparison:
-    """Count what is equal."""
+    """Compare two outputs, and count the equal lines."""
     expected, found = (Counter(hit.line for hit in hits) for hits in (whole, merged))
     evalues = {(hit.query, hit.subject, hit.place): hit.evalue for hit in whole}
     return Comparison(
@@ -65,7 +65,7 @@ def compare(
 
 
 class Whole:
-    """The searches of a database as it was made, and whatever shards are to be compared with them."""
+    """The searches of a database as it was made, to compare shards with."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -73,7 +73,7 @@ class Whole:
         self._oids: dict[str, int] = {}
 
     async def against(self, shards: Sequence[Shard]) -> list[Comparison]:
-        """Every search of the specimen, of these shards and of the whole."""
+        """Compare these shards with the whole database, by every search of the specimen."""
         database, searches = self._database, self._database.specimen.searches
         if not self._found:
             self._oids = await blast.ordinals(database.name, database.folder)
@@ -100,7 +100,7 @@ class Whole:
 
 
 class Proof:
-    """Compares the shard sets of one database, as they lie in storage, with the database as it was made."""
+    """Compares the shard sets of one database in storage with the database as it was made."""
 
     def __init__(self, database: Database, store: BlobStore, nodes: Path) -> None:
         self._database = database
@@ -108,7 +108,7 @@ class Proof:
         self._nodes = nodes
 
     async def comparisons(self) -> list[Comparison]:
-        """Every search of the specimen, for every shard count of the specimen."""
+        """Compare every shard count of the specimen, by every search of the specimen."""
         whole = Whole(self._database)
         counts = self._database.specimen.shard_counts
         return [comparison for count in counts for comparison in await whole.against(await self._download(count))]

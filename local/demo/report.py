@@ -1,4 +1,4 @@
-"""What the main job says on the terminal, and the file that it leaves for other programs."""
+"""Output of the main job: lines on the terminal, and a summary file for other programs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Summary:
     hits_equal: int = 0
     """Of those, the lines that the merged shards have too, byte for byte."""
     evalues_equal: bool = False
-    """In every comparison, of which there was at least one."""
+    """Whether every comparison found equal e-values; False without a comparison."""
     order_equal: bool = False
-    """The same of the order of the lines."""
+    """Whether every comparison found the same order of lines; False without a comparison."""
     storage_calls: int = 0
     """Requests that the app sent to storage, second runs included."""
     arrived: dict[str, Any] | None = None
@@ -44,7 +44,7 @@ class Summary:
     seconds: float = 0.0
 
     def add(self, comparison: Comparison) -> None:
-        """Count one comparison in."""
+        """Add one comparison to the totals."""
         is_first = not self.hits_compared
         self.hits_compared += comparison.hits_compared
         self.hits_equal += comparison.hits_equal
@@ -52,35 +52,35 @@ class Summary:
         self.order_equal = comparison.order_equal and (is_first or self.order_equal)
 
     def write(self, file: Path) -> None:
-        """Leave the facts for other programs."""
+        """Write the facts to a file for other programs."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
 
 class Report:
-    """One line a fact; on a terminal, progress overwrites itself, elsewhere each change is a line."""
+    """Prints one line for each fact. On a terminal, progress overwrites its line; elsewhere each change is a new line."""
 
     def __init__(self) -> None:
         self._is_live = sys.stdout.isatty()
         self._shown = ""
 
     def step(self, text: str) -> None:
-        """Say what begins."""
+        """Print the name of the step that starts."""
         self._end_progress()
         print(text, flush=True)
 
     def fact(self, text: str) -> None:
-        """Say what has been found true."""
+        """Print a proved fact."""
         self._end_progress()
         print(f"  ✓ {text}", flush=True)
 
     def missing(self, text: str) -> None:
-        """Say what is left out, and why."""
+        """Print what the job leaves out, and why."""
         self._end_progress()
         print(f"  - {text}", flush=True)
 
     def progress(self, text: str) -> None:
-        """Say how far something is."""
+        """Print the progress of a step."""
         if text == self._shown:
             return
         self._shown = text

@@ -1,4 +1,4 @@
-"""Made-up sequences with made-up relatives, the same in every run: what a proof about e-values needs.
+"""Random sequences with hidden relatives, the same in every run, for proofs about e-values.
 
 Random sequence has no hits. So ancestors are drawn first, and altered copies of them are hidden in many subjects, spread
 over the whole database: near copies and far ones, pieces, several in one subject, on either strand, and exact copies,
@@ -18,7 +18,7 @@ VERSION = 2
 """Rises when the generated sequences change; part of the cache's key."""
 
 NUCLEOTIDES = b"ACGT"
-# Amino acids about as often as in nature, in parts of a hundred.
+# Amino acids about as frequent as in nature, in percent.
 _SHARES = (8, 5, 4, 6, 2, 4, 6, 7, 2, 6, 10, 6, 2, 4, 5, 7, 5, 1, 3, 7)
 RESIDUES = b"".join(bytes([residue]) * share for residue, share in zip(b"ARNDCQEGHILKMFPSTWYV", _SHARES, strict=True))
 COMPLEMENT = bytes.maketrans(b"ACGT", b"TGCA")
@@ -41,15 +41,15 @@ class Recipe:
     subjects: int
     subject_letters: tuple[int, int]
     long_subjects: int
-    """So many subjects are of `long_letters`: they end volumes early, which makes volumes unequal."""
+    """The number of subjects of `long_letters`. They end volumes early, which makes volumes unequal."""
     long_letters: tuple[int, int]
     ancestor_letters: tuple[int, ...]
     """One family for each; the ancestors are the queries."""
     copies: int
-    """So many altered copies of each ancestor are hidden."""
+    """The number of hidden, altered copies of each ancestor."""
 
     def generator(self) -> Generator:
-        """What draws it."""
+        """A new generator for this recipe."""
         return Generator(self)
 
 
@@ -58,7 +58,7 @@ class Generator:
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
-        self._random = random.Random(recipe.seed)  # a repeatable draw, nothing secret
+        self._random = random.Random(recipe.seed)  # a repeatable draw, not a secret
         self._letters = NUCLEOTIDES if recipe.molecule == "nucl" else RESIDUES
         # Every letter of a random byte string stands for one of ours.
         self._table = bytes(self._letters[value * len(self._letters) // 256] for value in range(256))

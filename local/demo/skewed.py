@@ -1,4 +1,4 @@
-"""Made-up skewed databases: from thousands of short sequences to a few very long ones, which is what exactness is hard on.
+"""Skewed databases: from thousands of short sequences to a few very long ones, the hardest case for exact results.
 
 Shards of such a database have average sequence lengths that differ a thousandfold, and BLAST's cutoffs depend on the
 average. The same families are hidden in nucleotides and in proteins, so that translated searches find them too: relatives
@@ -60,7 +60,7 @@ class Part(NamedTuple):
     subjects: int
     letters: tuple[int, int]
     relatives: int
-    """So many copies of family members are hidden in this part."""
+    """The number of copies of family members hidden in this part."""
     maskable: bool
     """Whether there are stretches of few kinds of letters in it."""
 
@@ -79,7 +79,7 @@ class SkewedRecipe:
     parts: tuple[Part, ...]
 
     def generator(self) -> SkewedGenerator:
-        """What draws it."""
+        """A new generator for this recipe."""
         return SkewedGenerator(self)
 
 
@@ -124,7 +124,7 @@ class SkewedGenerator:
             inserts.append(bytes(self._random.choices(_SIMPLE[self._recipe.molecule], k=_SIMPLE_LETTERS)))
         for insert in inserts:
             at = self._random.randint(0, max(0, len(sequence) - len(insert)))
-            # In place of what is there, so that lengths stay within the part's range.
+            # It replaces letters, so that lengths stay within the part's range.
             sequence = sequence[:at] + insert + sequence[at + len(insert) :]
         return _unsure(sequence[: part.letters[1]], self._recipe.molecule, self._random)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SkewedJob:
-    """The part of the main job that is about exactness only."""
+    """The part of the main job that proves exactness on skewed databases."""
 
     def __init__(self, api: Api, store: BlobStore, report: Report, work: Path) -> None:
         self._api = api

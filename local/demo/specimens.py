@@ -1,4 +1,4 @@
-"""The databases that the main job and the tests make, and what each is to prove."""
+"""The databases that the main job and the tests make, and what each proves."""
 
 from __future__ import annotations
 

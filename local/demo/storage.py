@@ -1,4 +1,4 @@
-"""The demo's own dealings with storage: what an uploader does before a run, and what a node does after it."""
+"""The demo's own access to storage: upload a database as an uploader does, and fetch shards as a node does."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ class BlobStore:
         await self.put(f"{database.name}-metadata.json", json.dumps(metadata, sort_keys=True).encode())
 
     async def upload_files(self, database: Database) -> None:
-        """Put a database's files into the container, as somebody does who knows of no metadata."""
+        """Put a database's files into the container, without any metadata."""
         async with asyncio.TaskGroup() as uploads:
             for file in database.files:
                 uploads.create_task(self.put(f"{database.name}/{file.name}", file.read_bytes()))
 
     async def put(self, blob: str, content: bytes) -> None:
-        """Write one blob, over what may be there."""
+        """Write one blob, and overwrite an existing one."""
         async with self._turns:
             await self._container.upload_blob(blob, content, overwrite=True)
 
@@ -81,8 +81,8 @@ class BlobStore:
     async def download_shard(self, database: Database, shard_count: int, index: int, folder: Path) -> Shard:
         """Fetch one shard as a node does: manifest, alias, the manifest's volumes, the database-level files.
 
-        The alias is changed in one thing: a node sees its folder as /blast/blastdb, and here it is somewhere else, so
-        that prefix is taken out of the paths, which makes them relative to the alias.
+        It changes the alias in one way. A node sees its folder as /blast/blastdb, but here the folder is elsewhere. So it
+        removes that prefix from the paths, which makes them relative to the alias.
         """
         db, molecule = database.name, database.specimen.recipe.molecule
         name = f"{db}_shard_{index:02d}"

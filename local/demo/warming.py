@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from local.stack.warm import WarmStack
 
 _SHARD_COUNTS = {"demo_nt": 3}
-"""What is asked for; for the others the app chooses."""
+"""The shard counts that requests ask for; the app chooses those of the other databases."""
 _LOST_SHARD = "01"
 _LOOK_SECONDS = 0.3
 
@@ -51,7 +51,7 @@ class WarmFacts:
 
 
 class WarmJob:
-    """Warms databases that are sharded already, all at once."""
+    """Warms sharded databases, all at once."""
 
     def __init__(self, warm: WarmStack, api: Api, report: Report, databases: Sequence[Database]) -> None:
         self._warm = warm
@@ -61,7 +61,7 @@ class WarmJob:
         self._wholes = {database.name: Whole(database) for database in databases}
 
     async def run(self) -> dict[str, Any]:
-        """Do it all; returns the facts, which hold.
+        """Run this half of the job; returns the facts that it has proved.
 
         Raises:
             Untrue: a promise does not hold.
@@ -81,7 +81,7 @@ class WarmJob:
         return asdict(self._facts)
 
     async def _warm_up(self, names: Sequence[str]) -> list[Json]:
-        """Warm databases until all are; returns the operations."""
+        """Warm databases and wait until all are warm; returns the operations."""
         showing = asyncio.create_task(self._show_progress())
         try:
             async with asyncio.TaskGroup() as group:

@@ -1,1 +1,1 @@
-"""Clients of Azure's control side: credentials and the durable task hub. Cluster facts join them with the warmup."""
+"""Clients of Azure's control plane: credentials, the durable task hub, and AKS clusters through ARM."""

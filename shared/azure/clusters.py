@@ -1,7 +1,7 @@
-"""Managed clusters through ARM: power state, pools, and where the API server is.
+"""AKS clusters through ARM: power state, node pools, and the address of the API server.
 
-Never admin credentials (local accounts may be disabled) and never Run Command (slow, throttled). From the user credentials
-only the server and its certificate are taken; the `exec` section for kubelogin is ignored, the app brings its own token.
+The app uses neither admin credentials (local accounts may be disabled) nor Run Command (slow, throttled). It takes only the
+server and its certificate from the user credentials. It ignores their `exec` section for kubelogin and brings its own token.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _TIMEOUT_SECONDS = 20
 
 
 class Clusters:
-    """ARM's view of the clusters of one subscription after the other. Reads only."""
+    """ARM's view of clusters, through one client for each subscription. Reads only."""
 
     def __init__(self, settings: Settings) -> None:
         """Follow these settings; nothing connects before the first call."""
@@ -35,12 +35,13 @@ class Clusters:
         self._by_subscription: dict[str, tuple[asyncio.AbstractEventLoop, ContainerServiceClient]] = {}
 
     async def facts(self, cluster: ClusterRef) -> ClusterFacts:
-        """Power, provisioning and pools.
+        """Read a cluster's power state, provisioning state and pools.
 
         Raises:
-            NotFound: there is no such cluster.
+            Forbidden: the settings do not allow the cluster.
+            NotFound: ARM knows no such cluster.
             Misconfigured: the app's identity may not read it.
-            TransientFailure: ARM is busy or out of reach, or there is no token for it.
+            TransientFailure: ARM is busy or out of reach, or the app gets no token for it; a retry helps.
         """
         async with _translated(cluster):
             found: Any = await self._client(cluster).managed_clusters.get(
@@ -54,10 +55,10 @@ class Clusters:
         )
 
     async def access(self, cluster: ClusterRef) -> Access:
-        """Where the API server is.
+        """Read the API server's address and certificate.
 
         Raises:
-            NotFound, Misconfigured, TransientFailure: as `facts`.
+            Forbidden, NotFound, Misconfigured, TransientFailure: as `facts`.
         """
         async with _translated(cluster):
             credentials: Any = await self._client(cluster).managed_clusters.list_cluster_user_credentials(
@@ -81,7 +82,7 @@ class Clusters:
         loop = asyncio.get_running_loop()
         found = self._by_subscription.get(cluster.subscription_id)
         if found is None or found[0] is not loop:
-            # Slow to import, and needed only where there is a cluster: here, a start is sooner done.
+            # The import is slow, and only clusters need it. Importing it here keeps the app's start short.
             from azure.mgmt.containerservice.aio import ContainerServiceClient  # noqa: PLC0415
 
             client = ContainerServiceClient(
@@ -97,7 +98,7 @@ class Clusters:
 
 
 def _word(value: Any) -> str:
-    # The SDK gives its own enumerations where it knows the word, and the word where it does not.
+    # The SDK gives an enumeration member for a word that it knows, and plain text for one that it does not.
     return str(getattr(value, "value", value) or "")
 
 
@@ -118,7 +119,7 @@ def _access(cluster: ClusterRef, kubeconfig: bytes) -> Access:
         entry: Any = yaml.safe_load(kubeconfig)["clusters"][0]["cluster"]
         return Access(str(entry["server"]), base64.b64decode(entry["certificate-authority-data"]))
     except (yaml.YAMLError, KeyError, IndexError, TypeError, ValueError) as error:
-        message = f"The user credentials of cluster '{cluster.name}' are not a kubeconfig that can be read."
+        message = f"The user credentials of cluster '{cluster.name}' are not a readable kubeconfig."
         raise Misconfigured(Code.CLUSTER_REFUSED, message, target=cluster.name) from error
 
 

@@ -1,4 +1,4 @@
-"""Who the app is to Azure: its managed identity, a workload identity, or the developer who runs it."""
+"""The app's Azure credential: its managed identity, a workload identity, or the developer who runs it."""
 
 import importlib
 from functools import cache
@@ -12,27 +12,27 @@ from shared.sanitise import sanitised_line
 from shared.settings import Settings
 
 AKS_SCOPE = "6dae42f8-4368-4678-94ff-3960e28e3630/.default"
-"""The AKS server application of Microsoft Entra, whose tokens every AKS cluster with Entra accepts."""
+"""Token scope of the AKS server application in Microsoft Entra. Every AKS cluster with Entra accepts its tokens."""
 
 
 def credential(settings: Settings) -> AsyncTokenCredential:
-    """The process's one credential, which caches its tokens."""
+    """The credential of this process. It caches its tokens."""
     return _made_by(settings.credential) if settings.credential else _default(settings.client_id)
 
 
 def no_token(cluster: str, audience: str, error: AzureError) -> TransientFailure:
-    """Our error for a credential's: there is no token for what has to do with a cluster.
+    """The error for a credential that gets no token for a cluster's API server or for ARM.
 
-    Always a passing one: the SDK says the same of an identity that the app lacks and of one whose endpoint is away.
+    It is always transient: the SDK reports a missing identity and an identity endpoint that is out of reach in the same way.
     """
     reason = sanitised_line(str(error).split("\n", 1)[0], 160)
-    message = f"The app gets no token for {audience} of '{cluster}': {reason} Try again; if that lasts, see the app's identity."
+    message = f"The app gets no token for {audience} of '{cluster}': {reason} Try again; if it lasts, check the app's identity."
     return TransientFailure(Code.CLUSTER_UNAVAILABLE, message, target=cluster, retry_after_seconds=10)
 
 
 @cache
 def _default(client_id: str | None) -> AsyncTokenCredential:
-    # Slow to import, and needed only where there is no connection string: here, a start is sooner done.
+    # The import is slow, and an app with a connection string does not need it. Importing it here keeps the start short.
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415
 
     return DefaultAzureCredential(managed_identity_client_id=client_id, exclude_interactive_browser_credential=True)

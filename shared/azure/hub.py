@@ -1,6 +1,6 @@
-"""The durable task hub as the rest of the app sees it: start a run, read a lease, read, list and cancel operations.
+"""The durable task hub: start a run, read leases and uploads, find, list, cancel and purge runs.
 
-The SDK's management URLs never leave this module: their key opens every instance of the hub.
+The SDK's management URLs never leave this module, because their key opens every instance of the hub.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -25,7 +25,7 @@ from shared.sanitise import sanitised_line
 
 _FIRST_MOMENT = datetime(2020, 1, 1, tzinfo=UTC)
 _PAGE = 100
-"""Entities or runs in one answer of the hub: an entity with all that it may remember has 20 KB, and an answer 4 MB."""
+"""Entities or runs in one reply of the hub. The largest entity has 20 KB, and a reply may have 4 MB."""
 _MISSING = frozenset({grpc.StatusCode.NOT_FOUND})
 
 
@@ -33,7 +33,7 @@ class Hub:
     """One invocation's view of the task hub."""
 
     def __init__(self, client: DurableFunctionsClient) -> None:
-        """Check that the host is new enough to be spoken to.
+        """Check that the host's extension bundle is new enough.
 
         Raises:
             Misconfigured: the client binding carries no gRPC address.
@@ -44,9 +44,9 @@ class Hub:
         self._client = client
 
     async def start(self, orchestrator: str, run: str, request: BaseModel) -> bool:
-        """Start a run under its own id; False when there is one of that id already, in whatever state.
+        """Start a run under its own id; False when the hub already has a run of that id, in any state.
 
-        Safe to repeat: of many who start the same id, one is told True.
+        Safe to repeat: of several calls with the same id exactly one returns True.
         """
         try:
             async with _translated():
@@ -58,7 +58,7 @@ class Hub:
         return True
 
     async def lease(self, account: str, db: str) -> Lease:
-        """The lease as it was a moment ago: a hint, because the hub reads entities from storage. `acquire` answers the truth."""
+        """The lease as it was a moment ago: a hint, because the hub reads entities from storage. `acquire` knows the truth."""
         return Lease.model_validate(await self._entity(LEASE_ENTITY, lease_key(account, db)))
 
     async def upload(self, account: str, db: str) -> UploadState:
@@ -71,7 +71,7 @@ class Hub:
         return (found.get_typed_state() if found is not None else None) or {}
 
     async def find(self, run: str) -> RunState | None:
-        """One run, or None when the hub knows none of that id."""
+        """One run; None when the hub has no run of that id."""
         try:
             async with _translated():
                 state = await self._client.get_orchestration_state(run)
@@ -80,7 +80,7 @@ class Hub:
         return _run_state(state) if state is not None else None
 
     async def list(self, statuses: Sequence[str] | None, *, created_from: datetime | None = None) -> list[RunState]:
-        """The hub's runs, newest first, read page by page; `statuses` are the engine's words."""
+        """The hub's runs, newest first, read page by page. `statuses` are names of the engine's statuses; None means all."""
         wanted = [OrchestrationStatus[name] for name in statuses] if statuses is not None else None
         query = OrchestrationQuery(
             runtime_status=wanted, created_time_from=created_from, max_instance_count=_PAGE, fetch_inputs_and_outputs=True
@@ -90,25 +90,25 @@ class Hub:
         return sorted(map(_run_state, states), key=lambda state: state.created_at, reverse=True)
 
     async def note_arrival(self, arrival: Arrive) -> None:
-        """Have it noted that a file of a database was uploaded or deleted; nothing is waited for."""
+        """Signal the upload entity that a file of a database was uploaded or deleted. Does not wait for the entity."""
         request = arrival.model_dump(mode="json", exclude_defaults=True)
         async with _translated():
             await self._client.signal_entity(EntityInstanceId(UPLOAD_ENTITY, arrival.settle.key), "arrive", request)
 
     async def is_over(self, run: str) -> bool:
-        """Whether a run has ended, or is not known (any more)."""
+        """Whether a run has ended or the hub does not know it (any more)."""
         state = await self.find(run)
         return state is None or operation_of(state).has_ended
 
     async def tidy_upload(self, key: str, request: Tidy) -> None:
-        """Have an upload forget what it may; nothing is waited for."""
+        """Signal an upload entity to drop what it no longer needs. Does not wait for the entity."""
         async with _translated():
             await self._client.signal_entity(EntityInstanceId(UPLOAD_ENTITY, key), "tidy", request.model_dump(mode="json"))
 
     async def entities(self, name: str, *, untouched_since: datetime | None = None) -> dict[str, dict[str, Any]]:
-        """The states of all entities of a name, by key, page by page; those without a state are left out.
+        """The states of all entities of a name, by key, read page by page. Entities without a state are left out.
 
-        With `untouched_since` only those to which nothing has happened since then.
+        `untouched_since` restricts the result to entities that did not change since then.
         """
         query = EntityQuery(instance_id_starts_with=f"@{name}@", last_modified_to=untouched_since, page_size=_PAGE)
         async with _translated():
@@ -117,19 +117,19 @@ class Hub:
         return {key: state for key, value in states.items() if (state := _object(value))}
 
     async def purge(self, before: datetime, seconds: float) -> tuple[int, bool]:
-        """Forget the runs that were created before that and have ended, as many as the time allows; how many, and if all."""
+        """Purge ended runs that were created before a moment, until the time is up. Returns how many, and if those were all."""
         ended = [OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED]
         async with _translated():
             purged = await self._client.purge_orchestrations_by(_FIRST_MOMENT, before, ended, timeout=timedelta(seconds=seconds))
         return purged.deleted_instance_count, purged.is_complete is not False
 
     async def sweep_entities(self) -> int:
-        """Forget entities without a state; how many."""
+        """Purge entities without a state. Returns how many."""
         async with _translated():
             return (await self._client.clean_entity_storage()).empty_entities_removed
 
     async def cancel(self, state: RunState) -> None:
-        """Ask a run to stop: an event for the run, and a flag in its lease that survives a restart of the run."""
+        """Ask a run to stop: raise an event for the run, and set a flag in its lease that survives a restart of the run."""
         claim = claim_of(state)
         async with _translated():
             if claim is not None:
@@ -151,7 +151,7 @@ async def _translated() -> AsyncGenerator[None]:
     try:
         yield
     except grpc.RpcError as error:
-        # Errors of the asynchronous channel are no `grpc.Call`.
+        # Errors of the asynchronous channel are not a `grpc.Call`.
         code: Any = error.code() if isinstance(error, (grpc.Call, AioRpcError)) else None
         if code is grpc.StatusCode.ALREADY_EXISTS:
             raise _AlreadyExistsError from error
@@ -181,5 +181,5 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 
 def _utc(moment: datetime) -> datetime:
-    # The SDK drops the zone of what it received as UTC.
+    # The SDK receives moments in UTC and drops their zone.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,1 +1,1 @@
-"""BLAST databases as values: names, volumes, layouts, the texts of a shard. Pure: no IO, no clock, no SDK."""
+"""BLAST databases as values: names, volumes, layouts, and a shard's manifest and alias. Pure: no IO, no clock, no SDK."""

@@ -1,6 +1,6 @@
-"""Where things lie in the container `blast-db`: names that the replaced system and its consumers read too.
+"""Blob names in the container `blast-db`. The replaced system and its consumers read the same names.
 
-Format: contract 1.6. A shard's number has two digits; a preset's has none to spare (`8shards`, `10shards`).
+Format: contract 1.6. A shard's number has two digits; a preset's has no leading zero (`8shards`, `10shards`).
 """
 
 import re
@@ -11,7 +11,7 @@ from shared.blastdb.volumes import ALIAS_EXTENSION, Molecule
 MAX_SHARDS = 32
 PRESETS = (1, 2, 3, 4, 5, 6, 8, 10)
 STAGING = ".staging"
-"""A folder within a database's own, of what is not in place yet."""
+"""The folder inside a database's folder for files that are not in place yet."""
 
 type Part = Literal["manifest", "alias"]
 
@@ -30,17 +30,17 @@ def folder(db: str) -> str:
 
 
 def files_prefix(db: str) -> str:
-    """What every file of the database itself begins with; taxonomy files and staging folders beside them do not."""
+    """The prefix of the database's own files. Taxonomy files and staging folders beside them do not have it."""
     return f"{db}/{db}."
 
 
 def staging_folder(db: str) -> str:
-    """Where prepare-db keeps files until a generation is complete; nothing else looks there."""
+    """The folder where prepare-db keeps files until a generation is complete. Nothing else reads it."""
     return f"{db}/{STAGING}/"
 
 
 def plan_blob(db: str, source_version: str) -> str:
-    """The list of files that prepare-db copies of one snapshot."""
+    """The blob that lists the files that prepare-db copies from one snapshot."""
     return f"{staging_folder(db)}{source_version}/plan.json"
 
 
@@ -50,30 +50,30 @@ def statistics_file(db: str, molecule: Molecule) -> str:
 
 
 def published_metadata_file(db: str, molecule: Molecule) -> str:
-    """The leaf of the JSON file that NCBI publishes beside a database's files."""
+    """The name, without its folder, of the JSON file that NCBI publishes beside a database's files."""
     return f"{db}-{molecule}-metadata.json"
 
 
 def metadata_blob(db: str) -> str:
-    """The control blob at the container's root."""
+    """The database's metadata blob, at the container's root."""
     return f"{db}-metadata.json"
 
 
 def database_of_metadata(blob: str) -> str | None:
-    """The database whose control blob this is, or None."""
+    """The database that a metadata blob belongs to; None for any other blob."""
     db, _, rest = blob.rpartition("-metadata.json")
     return db if db and not rest and "/" not in db else None
 
 
 def shard_name(db: str, index: int) -> str:
-    """A shard's name, which is also its alias' title and its database name for BLAST."""
+    """A shard's name. It is also its alias' title and its database name for BLAST."""
     return f"{db}_shard_{index:02d}"
 
 
 def layout_prefix(db: str, shard_count: int) -> str:
-    """What every blob of one shard set begins with.
+    """The prefix of all blobs of one shard set.
 
-    The blobs of a database called `{db}_shard_x` begin with it too: tell them apart with `parse_layout_blob`.
+    The blobs of a database called `{db}_shard_x` have it too: tell them apart with `parse_layout_blob`.
     """
     return f"{shard_count}shards/{db}_shard_"
 
@@ -89,17 +89,17 @@ def alias_blob(db: str, shard_count: int, index: int, molecule: Molecule) -> str
 
 
 def parse_layout_blob(db: str, blob: str) -> LayoutBlob | None:
-    """What a blob is to this database's layouts, or None when it belongs to another database or is none of ours."""
+    """Parse a layout blob's name; None when it belongs to another database or is not a layout blob."""
     name = re.escape(db)
     match = re.fullmatch(rf"([1-9][0-9]?)shards/{name}_shard_([0-9]{{2}})/{name}_shard_\2\.(manifest|nal|pal)", blob)
     return LayoutBlob(int(match[1]), int(match[2]), match[3]) if match else None
 
 
 def is_layout_folder(name: str) -> bool:
-    """Whether a top-level folder holds layouts and not a database."""
+    """Whether a top-level folder holds layouts, not a database."""
     return re.fullmatch(r"[0-9]+shards", name) is not None
 
 
 def partition_prefix(container_url: str, db: str, shard_count: int) -> str:
-    """The URL that consumers complete with a shard's two digits and '/'; no trailing slash of its own."""
+    """The partition prefix: a URL without a trailing slash, to which consumers add a shard's two digits and '/'."""
     return f"{container_url}/{layout_prefix(db, shard_count)}"

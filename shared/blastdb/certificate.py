@@ -1,7 +1,7 @@
-"""What a look at a database proves: every volume in exactly one shard of every set, texts as they must be, metadata in agreement.
+"""The certificate of a database: each volume in exactly one shard of each set, correct manifests and aliases, true metadata.
 
-From values to values. Coverage is read from the stored texts themselves and not inferred from their being equal to ours, so
-that a defect of the layout cannot vouch for itself.
+Pure. The check of coverage parses the stored texts; it does not infer coverage from their equality with ours. A defect of the
+layout therefore cannot vouch for itself.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ _SHOWN = 50
 
 
 class Finding(BaseModel):
-    """One thing that is wrong: of which kind, about what (a blob, a volume, a field of the metadata), in words."""
+    """One fault: its kind, its target (a blob, a volume, a field of the metadata), and a message that continues the target."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +44,7 @@ class Finding(BaseModel):
 
 
 class Certificate(BaseModel):
-    """The outcome. `drift` is the worst of the findings, `current` when there is none; of many findings the first are named."""
+    """The outcome. `drift` is the worst finding's, or `current` without findings. `findings` has the first 50 of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ class Certificate(BaseModel):
 
 
 class Facts(NamedTuple):
-    """What storage holds. `expected` has the bytes that every blob of every set must have, `stored` those that it has.
+    """The facts to judge. By blob name, `expected` has the bytes that each blob must have, and `stored` the bytes in storage.
 
     `shard_generation` is the digest that the metadata names.
     """
@@ -74,11 +74,11 @@ class Facts(NamedTuple):
 
 
 def certify(facts: Facts, about_metadata: Iterable[Finding]) -> Certificate:
-    """Compare every text with what it must be and count every volume; nothing that is wrong hides something else that is wrong.
+    """Certify a database: compare every text with its expected bytes, and count every volume. No fault hides another.
 
     Args:
         facts: what storage holds.
-        about_metadata: what is wrong with the metadata, by the judge that runs and passes ask too.
+        about_metadata: the faults of the metadata, found by the same judge that shard runs and reconcile passes ask.
     """
     db = facts.volumes.db
     findings = [*_blobs(facts), *_coverage(facts), *about_metadata]
@@ -108,9 +108,9 @@ def _blobs(facts: Facts) -> Iterable[Finding]:
     for name, text in facts.expected.items():
         stored = facts.stored.get(name)
         if stored is None:
-            yield Finding(fault="absent", target=name, message="is not there")
+            yield Finding(fault="absent", target=name, message="is missing")
         elif stored != text:
-            yield Finding(fault="text", target=name, message="has other bytes than it must have")
+            yield Finding(fault="text", target=name, message="does not have the bytes that it must have")
     for name in sorted(facts.stored.keys() - facts.expected.keys()):
         yield Finding(fault="orphan", target=name, message="belongs to no shard set of this generation")
 
@@ -125,7 +125,7 @@ def _coverage(facts: Facts) -> Iterable[Finding]:
             for name in sorted(wanted - listed.keys()):
                 yield Finding(fault="coverage", target=name, message=f"is in none of {where}")
             for name in sorted(listed.keys() - wanted):
-                yield Finding(fault="coverage", target=name, message=f"is no volume, but is in {where}")
+                yield Finding(fault="coverage", target=name, message=f"is not a volume, but is in {where}")
             for name in sorted(name for name, times in listed.items() if times > 1 and name in wanted):
                 yield Finding(fault="coverage", target=name, message=f"is in {where} {listed[name]} times")
 

@@ -1,6 +1,6 @@
-"""Whether every file of an upload is there: what BLAST requires of each volume, and what the database's own papers list.
+"""Completeness of an upload: whether it has the files that BLAST requires of each volume and those that its papers list.
 
-What one volume has another need not have: makeblastdb writes masks and GIs only for volumes that have some. The papers are
+Volumes may differ in their files: makeblastdb writes masks and GIs only for volumes that have some. The papers are
 `.njs`/`.pjs`, as makeblastdb and NCBI write them, or else the JSON file that NCBI publishes beside the files. Both count the
 volumes; newer ones list every file.
 """
@@ -15,13 +15,13 @@ from shared.errors import Code, Unusable
 
 _SHOWN = 5
 PAPERS_LIMIT_BYTES = 4 * 1024 * 1024
-"""How much of papers is read, far more than any database has."""
+"""The most bytes that are read of a papers file; every database's papers are far shorter."""
 
 type _Counted = Annotated[int | None, BeforeValidator(lambda value: value or None)]
 
 
 class Papers(BaseModel):
-    """What a database says of itself. `files` are names or URLs; NCBI's own list archives there, which say nothing."""
+    """A database's papers. `files` are names or URLs; in NCBI's own papers they name archives and so prove nothing."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,16 +33,16 @@ def parse_papers(name: str, text: bytes) -> Papers:
     """Read a database's papers.
 
     Raises:
-        Unusable: they are damaged, or not yet whole.
+        Unusable: they are damaged or not yet complete.
     """
     try:
         return Papers.model_validate_json(text)
     except ValidationError as error:
-        raise Unusable(Code.UNREADABLE_STATISTICS, f"'{name}' cannot be read. Upload it anew.", target=name) from error
+        raise Unusable(Code.UNREADABLE_STATISTICS, f"'{name}' cannot be read. Upload it again.", target=name) from error
 
 
 def refuse_incomplete(inventory: Inventory, papers: Papers | None) -> None:
-    """Refuse a database of which a file is still missing.
+    """Refuse a database that still lacks a file.
 
     Raises:
         Unusable: a volume lacks a file, or the database has other volumes than its papers count or lacks a file they list.

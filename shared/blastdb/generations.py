@@ -1,4 +1,4 @@
-"""One version of a database's content: what prepare-db called it, and a digest of its listing."""
+"""Generations: one version of a database's content, named by its NCBI snapshot and by a digest of its listing."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from shared.blastdb.volumes import ListedFile, VolumeSet
 
 
 class Generation(BaseModel):
-    """Two generations are equal when nothing of the database changed between two listings.
+    """One version of a database's content. Two are equal when no file changed between their listings.
 
-    `source_version` is the NCBI snapshot's name when one is recorded; `digest` is 32 hex digits over every file's name,
-    size and fingerprint, so that a volume replaced under the same name is seen.
+    `source_version` is the NCBI snapshot's name, if the metadata records one. `digest` is 32 hex digits over every file's
+    name, size and fingerprint, so that it changes when a volume is replaced under the same name.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -23,13 +23,13 @@ class Generation(BaseModel):
 
 
 def digest_of(files: Iterable[ListedFile]) -> str:
-    """The digest of a listing, in whatever order it came."""
+    """The digest of a listing. The order of the files does not matter."""
     lines = sorted(f"{file.leaf}\t{file.size_bytes}\t{file.fingerprint}\n" for file in files)
     return sha256("".join(lines).encode()).hexdigest()[:32]
 
 
 def volume_marks(volumes: VolumeSet, files: Iterable[ListedFile]) -> tuple[str, ...]:
-    """Four hex digits for the files of each volume, enough to name the volumes that changed; empty where there is no file."""
+    """Four hex digits over the files of each volume, enough to tell which volumes changed; empty for a volume without files."""
     by_volume: defaultdict[str, list[ListedFile]] = defaultdict(list)
     for file in files:
         by_volume[file.leaf.rpartition(".")[0]].append(file)

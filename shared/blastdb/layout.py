@@ -1,7 +1,7 @@
-"""Which volumes belong to which of N shards: contiguous, balanced by bytes, never an empty shard.
+"""Layouts: the assignment of volumes to N shards; contiguous, balanced by bytes, without an empty shard.
 
-The replaced system cut blocks of ceil(n/N) volumes, which left trailing shards empty, and so lost the preset, for 47 of
-the first 100 volume counts (contract 1.5). The split is not part of the wire form: consumers read what a manifest lists.
+The replaced system cut blocks of ceil(n/N) volumes. For 47 of the first 100 volume counts that left the last shards empty, and
+so lost the preset (contract 1.5). Consumers read what a manifest lists, so the split is not part of the wire format.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Layout(BaseModel):
         return self.cuts[index], self.cuts[index + 1]
 
     def shard_bytes(self, volume_bytes: Sequence[int]) -> tuple[int, ...]:
-        """The bytes of each shard's volumes; database-level files, which every node needs once, not counted."""
+        """The bytes of each shard's volumes, without the database-level files, which every node needs once."""
         return tuple(sum(volume_bytes[start:stop]) for start, stop in zip(self.cuts, self.cuts[1:], strict=False))
 
 
@@ -40,18 +40,18 @@ class _Weights(NamedTuple):
 
 
 def split(volume_bytes: Sequence[int], shard_count: int) -> Layout:
-    """The layout whose largest shard is the smallest that any contiguous split can have.
+    """The contiguous split into N shards whose largest shard is as small as possible.
 
-    Among those, each shard takes volumes until it has its even share of what is left, so that equal volumes give counts
-    that differ by at most one, the larger ones first.
+    Several splits may have that largest shard. Of these, it takes the one where each shard in turn takes volumes until it has
+    an even share of the rest. Volumes of equal size therefore give counts that differ by at most one, the larger ones first.
 
     Raises:
-        ValueError: fewer volumes than shards, or no shard.
+        ValueError: there are fewer volumes than shards, or no shard is asked for.
     """
     count = len(volume_bytes)
     if not 1 <= shard_count <= count:
         raise ValueError(f"{count} volumes cannot make {shard_count} shards")
-    # Volumes without a byte would make every split equally good; counting them keeps it even.
+    # If no volume has a byte, every split is equally good. Weighing each volume as 1 keeps the split even.
     weights = _Weights([0, *accumulate(volume_bytes if any(volume_bytes) else [1] * count)])
     limit = _smallest_limit(weights, count, shard_count)
     needed = _shards_needed(weights, count, limit)
@@ -74,7 +74,7 @@ def _smallest_limit(weights: _Weights, count: int, shard_count: int) -> int:
 
 
 def _shards_needed(weights: _Weights, count: int, limit: int) -> list[int]:
-    """For each volume i, the fewest shards of at most `limit` that hold the volumes i..count-1."""
+    """For each volume i, the fewest shards of at most `limit` bytes that hold the volumes i..count-1."""
     needed = [0] * (count + 1)
     stop = count
     for start in range(count - 1, -1, -1):
@@ -85,7 +85,7 @@ def _shards_needed(weights: _Weights, count: int, limit: int) -> list[int]:
 
 
 def _next_cut(weights: _Weights, count: int, start: int, left: int, limit: int, needed: Sequence[int]) -> int:
-    """Where the shard that begins at `start` ends, `left` shards (this one included) being to be filled."""
+    """The end of the shard that begins at `start`, when `left` shards (this one included) are still to fill."""
     rest = weights.between(start, count)
     cut = start
     for stop in range(start + 1, count - left + 2):

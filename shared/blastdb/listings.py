@@ -1,4 +1,4 @@
-"""Listed blobs as values: what a listing of storage says of a database's files."""
+"""Listed blobs as values, and the files of a database among them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,9 +10,9 @@ from shared.blastdb.volumes import Inventory, ListedFile, take_inventory
 
 
 class ListedBlob(NamedTuple):
-    """One blob as a listing gives it; `md5` is hex, None where the service keeps none; `modified` is to the second.
+    """One blob as a listing gives it. `md5` is hex, None if the service keeps none; `modified` is accurate to the second.
 
-    `copying` says that a copy onto it has not ended; only listings that ask for copies know.
+    `copying` says that a copy onto the blob has not ended. Only a listing that asks for copies sets it.
     """
 
     name: str
@@ -30,16 +30,16 @@ class ListedBlob(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Tells this content from another one of the same name."""
+        """The MD5 or, without one, the ETag: differs between two contents of the same name."""
         return self.md5 or self.etag
 
     def as_file(self, prefix: str) -> ListedFile:
-        """The same, as a file of the database whose folder is `prefix`."""
+        """This blob as a file of the database whose folder is `prefix`."""
         return ListedFile(self.name.removeprefix(prefix), self.size_bytes, self.fingerprint)
 
 
 def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:
-    """The inventory of a database's folder; what lies in folders below it is staging and not the database.
+    """The inventory of a database's folder. Folders below it hold staged files, which do not count.
 
     Raises:
         NotFound, Unusable: as `take_inventory`.
@@ -48,11 +48,11 @@ def inventory_of(db: str, listing: Iterable[ListedBlob]) -> Inventory:
 
 
 def listed_files(db: str, listing: Iterable[ListedBlob]) -> list[ListedFile]:
-    """The files in a listing that are the database's own, whether or not they make a database."""
+    """The files in a listing that are the database's own, even if they do not make a complete database."""
     files = (blob.as_file(folder(db)) for blob in listing if blob.name.startswith(files_prefix(db)))
     return [file for file in files if "/" not in file.leaf]
 
 
 def md5_hex(data: bytes) -> str:
-    """The MD5 by which storage tells contents apart; not a matter of security."""
+    """The MD5 in hex, by which storage tells contents apart. It is not used for security."""
     return md5(data, usedforsecurity=False).hexdigest()

@@ -1,8 +1,9 @@
-"""LMDB's file format, as far as a small table in a large file needs it: read by pages, never opened.
+"""A reader of LMDB files: finds a small table in a large file by reading single pages, without opening the file in LMDB.
 
-Layout of version 1, as 64-bit little-endian machines write it (`mdb.c` of LMDB 0.9): pages of one size, 0 and 1 are meta
-pages of which the one with the higher transaction counts. A page begins with its number, flags and the ends of its free
-space; the offsets of its nodes follow. A database is a B+ tree; named ones are records of 48 bytes in the main one.
+It reads format version 1, as 64-bit little-endian machines write it (`mdb.c` of LMDB 0.9). All pages have one size. Pages 0
+and 1 are meta pages; the one with the higher transaction is valid. A page begins with its number, its flags and the ends of
+its free space; the offsets of its nodes follow. A database is a B+ tree. Named databases are records of 48 bytes in the main
+database.
 """
 
 from collections.abc import Generator
@@ -12,10 +13,10 @@ from typing import NamedTuple
 from shared.blastdb.reading import Reading, Span
 
 FIRST_READ_BYTES = 64 * 1024
-"""Both meta pages at every page size, and in a file of 4 KiB pages the first fourteen others, among which small tables are."""
+"""Covers both meta pages at any page size. In a file of 4 KiB pages it covers 14 more pages, which hold the small tables."""
 
 _READS = 64
-"""No small table needs so many reads; a file that leads on and on is damaged."""
+"""No small table needs this many reads; a file that asks for more is damaged."""
 
 _MAGIC, _FORMAT = 0xBEEFC0DE, 1
 _PAGE_SIZES = frozenset(2**power for power in range(9, 16))
@@ -30,11 +31,11 @@ _NO_PAGE = 2**64 - 1
 
 
 class LmdbError(ValueError):
-    """The bytes are no such file, or it is damaged; the message says how, as a clause."""
+    """The bytes are not a readable LMDB file, or the file is damaged. The message is a clause that says how."""
 
 
 class Tree(NamedTuple):
-    """Where one database's tree begins."""
+    """One database's tree. `root` is the number of its root page."""
 
     depth: int
     entries: int
@@ -42,7 +43,7 @@ class Tree(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One record; `tree` is set where it stands for a named database."""
+    """One record; `tree` is set when the record describes a named database."""
 
     key: bytes
     value: bytes
@@ -50,7 +51,7 @@ class Entry(NamedTuple):
 
 
 class LmdbFile:
-    """One file of a known size, and what was read of it. Its methods are readers, to be driven one after the other."""
+    """One file of a known size, with its pages read so far. Its methods are readers; drive them one after the other."""
 
     def __init__(self, size_bytes: int) -> None:
         self._size = size_bytes
@@ -63,7 +64,7 @@ class LmdbFile:
         """The main database of the latest transaction.
 
         Raises:
-            LmdbError: this is no LMDB file that is read here.
+            LmdbError: the file is not an LMDB file that this module can read.
         """
         content = yield from self._read(0, min(self._size, FIRST_READ_BYTES))
         first = _meta(content)
@@ -103,7 +104,7 @@ class LmdbFile:
             yield from self._descend(low | middle << 16 | high << 32, depth - 1, found, limit)
 
     def _page(self, number: int) -> Reading[bytes]:
-        # A page is of one tree, at one place in it.
+        # A page belongs to one place of one tree, so it can come up only once.
         if number in self._seen:
             raise LmdbError("its pages go round in circles")
         self._seen.add(number)
@@ -111,11 +112,11 @@ class LmdbFile:
             yield from self._read_around(number)
         page = self._pages[number]
         if _PAGE_HEAD.unpack_from(page)[0] != number:
-            raise LmdbError(f"page {number} is another one")
+            raise LmdbError(f"page {number} has another page's number")
         return page
 
     def _read_around(self, number: int) -> Generator[Span, bytes]:
-        # What is written together lies together: leaves before their root.
+        # LMDB writes the pages of one transaction side by side, leaves before their root.
         if (number + 1) * self._page_size > self._size:
             raise LmdbError(f"it ends before its page {number}")
         first = max(number - FIRST_READ_BYTES // self._page_size // 2, 0)
@@ -130,7 +131,7 @@ class LmdbFile:
     def _read(self, offset: int, size_bytes: int) -> Reading[bytes]:
         self._reads += 1
         if self._reads > _READS:
-            raise LmdbError("its pages lead on and on")
+            raise LmdbError("it takes too many reads")
         content = yield Span(offset, size_bytes)
         if len(content) != size_bytes:
             raise LmdbError(f"it ends at {offset + len(content)} bytes of {self._size}")
@@ -149,9 +150,9 @@ def _meta(page: bytes) -> _Meta:
     magic, version, free, main, _, transaction = _META.unpack_from(page, _PAGE_HEAD.size)
     page_size = _TREE.unpack(free)[0]
     if magic != _MAGIC or not _PAGE_HEAD.unpack_from(page)[1] & _META_PAGE:
-        raise LmdbError("it is no LMDB file of a 64-bit little-endian machine")
+        raise LmdbError("it is not an LMDB file of a 64-bit little-endian machine")
     if version != _FORMAT:
-        raise LmdbError(f"its format is {version}, not {_FORMAT}")
+        raise LmdbError(f"its format version is {version}, not {_FORMAT}")
     if page_size not in _PAGE_SIZES:
         raise LmdbError("its page size makes no sense")
     return _Meta(page_size, _tree(main), transaction)
@@ -163,7 +164,7 @@ def _tree(record: bytes) -> Tree:
 
 
 def _nodes(page: bytes, kind: int) -> list[int]:
-    """Where the nodes of a page begin. Each has room for its own head."""
+    """The offsets of a page's nodes. Each leaves room for the node's own head."""
     _, flags, lower, upper = _PAGE_HEAD.unpack_from(page)
     if not flags & kind or not _PAGE_HEAD.size <= lower <= upper <= len(page):
         raise LmdbError("a page is of another kind than its place in the table")

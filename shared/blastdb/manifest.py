@@ -1,11 +1,11 @@
-"""The text that names a shard's volumes. Format: contract 1.7; its consumer is a shell script, so bytes matter."""
+"""The manifest of a shard: the text that lists its volumes. Format: contract 1.7; a shell script reads it, so bytes matter."""
 
 from shared.blastdb.layout import Layout
 from shared.blastdb.volumes import VolumeSet
 
 
 def render_manifest(volumes: VolumeSet, layout: Layout, index: int) -> bytes:
-    r"""One volume base name a line, `\n` after each, the last included."""
+    r"""Render one volume base name to a line, each ended by `\n`, the last included."""
     return "".join(f"{name}\n" for name in volumes.names(*layout.shard(index))).encode()
 
 

@@ -1,6 +1,6 @@
-"""Reading a little of a large file: a reader asks for spans of bytes, and a caller with a connection fetches them.
+"""Readers of large files without IO: a reader yields the spans of bytes that it needs, and its caller fetches them.
 
-Readers are generators and know nothing of storage. One that gets fewer bytes than it asked for takes the file for damaged.
+Readers are generators and know nothing of storage. A reader that gets fewer bytes than it asked for calls the file damaged.
 """
 
 from collections.abc import Awaitable, Callable, Generator
@@ -18,7 +18,7 @@ type Reading[T] = Generator[Span, bytes, T]
 
 
 def read_with[T](reading: Reading[T], fetch: Callable[[Span], bytes]) -> T:
-    """Drive a reader; `fetch` gives the bytes of a span, fewer where the file ends."""
+    """Drive a reader to its result; `fetch` returns the bytes of a span, fewer where the file ends."""
     try:
         span = next(reading)
         while True:
@@ -28,7 +28,7 @@ def read_with[T](reading: Reading[T], fetch: Callable[[Span], bytes]) -> T:
 
 
 async def read_with_async[T](reading: Reading[T], fetch: Callable[[Span], Awaitable[bytes]]) -> T:
-    """As `read_with`, with a `fetch` to wait for."""
+    """As `read_with`, with an asynchronous `fetch`."""
     try:
         span = next(reading)
         while True:

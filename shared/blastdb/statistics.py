@@ -1,4 +1,4 @@
-"""A database's totals: from its `.njs`/`.pjs`, else from the heads of its volumes' index files (`index_heads`)."""
+"""Statistics: a database's totals, from its `.njs`/`.pjs`, else from the heads of its volumes' index files (`index_heads`)."""
 
 from collections.abc import Iterable
 from typing import Annotated, Literal
@@ -12,12 +12,12 @@ from shared.errors import Code, Unusable
 __all__ = ["INDEX_HEAD_BYTES", "VolumeTotals"]
 
 type Positive = Annotated[int, Field(gt=0)]
-# In a statistics file a zero says "not counted", and is as good as absent.
+# In a statistics file zero means "not counted", the same as an absent number.
 type Counted = Annotated[Positive | None, BeforeValidator(lambda value: value or None)]
 
 
 class Statistics(BaseModel):
-    """Totals of a whole database, of one generation; never of a shard."""
+    """Totals of a whole database in one generation, never of a shard."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,7 +29,7 @@ class Statistics(BaseModel):
 
 
 class StatisticsFile(BaseModel):
-    """What `.njs`/`.pjs` says. Any number may be missing: older writers knew fewer."""
+    """The numbers in a `.njs`/`.pjs` file. Any may be missing, because older writers wrote fewer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,7 +40,7 @@ class StatisticsFile(BaseModel):
     bytes_total: Counted = Field(None, alias="bytes-total")
 
     def statistics(self) -> Statistics | None:
-        """The totals, when both that decide e-values are there."""
+        """The totals; None unless the file has both numbers that decide e-values."""
         if self.sequences is None or self.letters is None:
             return None
         return Statistics(
@@ -56,27 +56,27 @@ def parse_statistics_file(db: str, text: bytes) -> StatisticsFile:
     """Read a `.njs`/`.pjs`.
 
     Raises:
-        Unusable: it is damaged. A damaged statistics file is never taken for a missing one: it could hide ghosts.
+        Unusable: the file is damaged. A damaged file never counts as a missing one, because it could hide ghosts.
     """
     try:
         return StatisticsFile.model_validate_json(text)
     except ValidationError as error:
         raise Unusable(
             Code.UNREADABLE_STATISTICS,
-            f"The statistics file (.njs or .pjs) of '{db}' cannot be read. Upload it anew, or remove it: the totals are then "
-            "read from the volumes.",
+            f"The statistics file (.njs or .pjs) of '{db}' cannot be read. Upload it again, or remove it: the app then reads "
+            "the totals from the volumes.",
             target=db,
         ) from error
 
 
 def parse_index_head(head: bytes, molecule: Molecule) -> VolumeTotals | None:
-    """One volume's totals from the first bytes of its index file; None when they are not such a header, or not all of it."""
+    """One volume's totals from the first bytes of its index file; None when these are not a whole header of this molecule."""
     found = read_index_head(head)
     return found.totals if isinstance(found, IndexHead) and found.molecule == molecule else None
 
 
 def add_up(volumes: Iterable[VolumeTotals | None]) -> Statistics | None:
-    """The database's totals from all of its volumes; None when one is unknown or nothing was counted."""
+    """The database's totals from all of its volumes; None when a volume's are unknown or a sum is zero."""
     sequences = letters = 0
     for volume in volumes:
         if volume is None:

@@ -1,6 +1,6 @@
-"""Which volumes a database has, read from one listing of its folder; refuses what would lose sequences.
+"""Volumes of a database, found in one listing of its folder. Refuses a listing that would lose sequences.
 
-A volume is found by its sequence file (`.nsq`, `.psq`); an alias (`.nal`, `.pal`) never is one. Rules: contract 1.3, 12.4.
+A volume's sequence file (`.nsq`, `.psq`) marks it; an alias (`.nal`, `.pal`) is never a volume. Rules: contract 1.3, 12.4.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,14 +19,14 @@ MAX_VOLUMES = 1024
 ALIAS_EXTENSION: dict[Molecule, str] = {"nucl": "nal", "prot": "pal"}
 INDEX_EXTENSION: dict[Molecule, str] = {"nucl": "nin", "prot": "pin"}
 _SEQUENCE_FILES: dict[str, Molecule] = {"nsq": "nucl", "psq": "prot"}
-# A volume that has one of these but no sequence file was uploaded half.
+# A volume that has one of these but no sequence file is half uploaded.
 _VOLUME_FILES = frozenset({"nin", "nhr", "pin", "phr"})
 _OF_VOLUMES = _VOLUME_FILES | _SEQUENCE_FILES.keys()
 _SHOWN = 5
 
 
 class ListedFile(NamedTuple):
-    """One file of a database as a listing gives it. `fingerprint` is its MD5 in hex, or its ETag where it has none."""
+    """One file of a database as a listing gives it. `fingerprint` is its MD5 in hex, or its ETag if it has no MD5."""
 
     leaf: str
     size_bytes: int
@@ -34,10 +34,10 @@ class ListedFile(NamedTuple):
 
 
 class VolumeSet(BaseModel):
-    """The volumes 0..count-1 of a database, small enough to travel: their names follow from it.
+    """The volumes 0..count-1 of a database. It is small enough for a payload, because the names follow from it.
 
     `digits` is the width of the shortest number (`core_nt.00` has 2, `nt.0` has 1); None when the database is a single
-    volume that bears the database's own name. Numbers are never padded anew: `.99` is followed by `.100`.
+    volume that bears the database's own name. The padding does not change when numbers grow: `.100` follows `.99`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,7 +57,7 @@ class VolumeSet(BaseModel):
 
 
 class Inventory(NamedTuple):
-    """What a listing says of a database. `volume_bytes` has one entry a volume, in order: all its files together."""
+    """The volumes and files in a listing of a database. `volume_bytes` has, for each volume, the bytes of all its files."""
 
     volumes: VolumeSet
     volume_bytes: tuple[int, ...]
@@ -65,7 +65,7 @@ class Inventory(NamedTuple):
 
     @property
     def total_bytes(self) -> int:
-        """All files of the database, database-level ones included."""
+        """The bytes of all files of the database, database-level files included."""
         return sum(file.size_bytes for file in self.files)
 
 
@@ -77,13 +77,13 @@ class _Found(NamedTuple):
 
 
 def take_inventory(db: str, listed: Iterable[ListedFile]) -> Inventory:
-    """The database's volumes, when every sequence is accounted for.
+    """The database's volumes and files, if no sequence is missing.
 
     Raises:
         NotFound: the folder holds no file of this database.
         Unusable: a gap, more than one molecule type, names that contradict each other, a half-uploaded volume, no
-            `.ndb`/`.pdb`, an empty file, too many volumes, or an alias over other databases. The message says which and what
-            to do.
+            `.ndb`/`.pdb`, an empty file, too many volumes, or an alias over other databases. The message says which of these,
+            and what to do.
     """
     found = _files_of(db, listed)
     if not found:
@@ -98,15 +98,15 @@ def take_inventory(db: str, listed: Iterable[ListedFile]) -> Inventory:
 
 
 def files_of(db: str, listed: Iterable[ListedFile]) -> tuple[ListedFile, ...]:
-    """Those files that are the database's own; nothing is refused."""
+    """The files in a listing that are the database's own. Refuses nothing."""
     return tuple(sorted(item.file for item in _files_of(db, listed)))
 
 
 def molecule_of(db: str, leaves: Iterable[str]) -> Molecule:
-    """The molecule type, from the names in (the first page of) a listing; the cheap look that precedes a run.
+    """The molecule type, from the names in (the first page of) a listing. A cheap check before a run starts.
 
     Raises:
-        NotFound, Unusable: there is no volume; as `take_inventory`.
+        NotFound, Unusable: the listing has no volume; as `take_inventory`.
     """
     found = _files_of(db, (ListedFile(leaf, 0, "") for leaf in leaves))
     if not found:
@@ -115,10 +115,10 @@ def molecule_of(db: str, leaves: Iterable[str]) -> Molecule:
 
 
 def refuse_other_count(volumes: VolumeSet, expected: int) -> None:
-    """Refuse a database whose volumes are not as many as its own `.njs`/`.pjs` says.
+    """Refuse a database whose number of volumes differs from the one in its own `.njs`/`.pjs`.
 
     Raises:
-        Unusable: there are ghosts of an older generation, or volumes are missing.
+        Unusable: storage has ghosts of an older generation, or volumes are missing.
     """
     if volumes.count > expected:
         ghosts = volumes.names(expected, min(volumes.count, expected + _SHOWN))
@@ -152,10 +152,10 @@ def _markers(db: str, found: Sequence[_Found]) -> tuple[Molecule, list[str | Non
         if extensions & set(ALIAS_EXTENSION.values()) and not extensions & _VOLUME_FILES:
             raise Unusable(
                 Code.ALIAS_ONLY,
-                f"'{db}' is an alias over other databases and has no volumes of its own. Shard the databases it names.",
+                f"'{db}' is an alias over other databases and has no volumes of its own. Shard the databases that it names.",
                 target=db,
             )
-        raise Unusable(Code.NO_VOLUMES, f"'{db}' has no volume: no .nsq and no .psq file. Upload it completely.", target=db)
+        raise Unusable(Code.NO_VOLUMES, f"'{db}' has no volume: no .nsq or .psq file. Upload all of it.", target=db)
     if len({molecule for _, molecule in markers}) > 1:
         raise Unusable(
             Code.MIXED_MOLECULE_TYPES,
@@ -177,7 +177,7 @@ def _volume_set(db: str, molecule: Molecule, numbers: Sequence[str | None]) -> V
         return VolumeSet(db=db, molecule=molecule, count=1, digits=None)
     if len(numbered) > MAX_VOLUMES:
         raise Unusable(
-            Code.TOO_MANY_VOLUMES, f"'{db}' has {len(numbered)} volumes; at most {MAX_VOLUMES} are handled.", target=db
+            Code.TOO_MANY_VOLUMES, f"'{db}' has {len(numbered)} volumes; the app handles at most {MAX_VOLUMES}.", target=db
         )
     volumes = VolumeSet(db=db, molecule=molecule, count=len(numbered), digits=min(len(text) for _, text in numbered))
     indices = {index for index, _ in numbered}
@@ -203,10 +203,10 @@ def _refuse_halves(found: Sequence[_Found], volumes: VolumeSet) -> None:
 
 
 def _refuse_empty(db: str, found: Sequence[_Found]) -> None:
-    """No file of a volume is ever empty; one that is was never filled, and BLAST may search on without its sequences."""
+    """Refuse empty volume files. No complete volume has one, and BLAST may go on searching without its sequences."""
     empty = sorted(item.file.leaf for item in found if item.extension in _OF_VOLUMES and not item.file.size_bytes)
     if empty:
-        message = f"'{db}' has files of no bytes: {_some(empty, len(empty))}. Upload them, or wait until the upload is complete."
+        message = f"'{db}' has empty files: {_some(empty, len(empty))}. Upload them, or wait until the upload is complete."
         raise Unusable(Code.VOLUME_GAP, message, target=db)
 
 

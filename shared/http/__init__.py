@@ -1,1 +1,1 @@
-"""HTTP: request to model, outcome to response. Only `adapter` knows Azure Functions; the rest is values and ports."""
+"""HTTP routes: requests become models, and outcomes become replies. Only `adapter` knows Azure Functions."""

@@ -1,4 +1,4 @@
-"""Authorization: the role of a caller. With `SHARDWARM_AUTH=entra` the platform signs callers in and names their roles."""
+"""Authorization by app role. With `SHARDWARM_AUTH=entra` the platform signs callers in and passes their roles on."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ _ROLE_CLAIMS = frozenset({"roles", "http://schemas.microsoft.com/ws/2008/06/iden
 
 
 class Role(StrEnum):
-    """What a caller may be allowed. `Admin` includes the others; a writer may read."""
+    """App roles of callers. `Admin` includes all others, and each of the others includes `Shards.Read`."""
 
     READ = "Shards.Read"
     WRITE = "Shards.Write"
@@ -32,13 +32,13 @@ _INCLUDED_IN: dict[Role, frozenset[Role]] = {
 
 
 def require(call: Call, settings: Settings, role: Role) -> None:
-    """Let the caller pass, or say which role is missing.
+    """Check that the caller has a role.
 
-    The header can be trusted only behind the platform's authentication, which removes it from outside requests; therefore
-    it is read in that mode alone.
+    The role header can be trusted only behind the platform's authentication, which removes it from outside requests. The app
+    therefore reads it in that mode alone.
 
     Raises:
-        Forbidden: not signed in, or without the role.
+        Forbidden: the caller is not signed in, or lacks the role; the message names it.
     """
     if settings.auth == "function":
         return

@@ -1,6 +1,6 @@
-"""Between Azure Functions and what answers requests and events; the only module of this package that knows `azure.functions`.
+"""Adapter to Azure Functions: binds routes, and turns its requests and events into ours. Only this module of HTTP imports it.
 
-Correlation: `x-ms-client-request-id` is echoed, `x-ms-request-id` is set and stands in the log.
+Correlation: each reply echoes `x-ms-client-request-id` and has an own `x-ms-request-id`, which the log lines carry too.
 """
 
 import json
@@ -29,7 +29,7 @@ _LONGEST_ID = 128
 
 
 def bind_routes(app: DFApp, routes: Iterable[Route], make_backing: Callable[[DurableFunctionsClient], Backing]) -> None:
-    """Bind every route of the table to the Functions app, under the name that operators see."""
+    """Bind every route of the table to the Functions app, under the function name that operators see."""
     with_hub = app.durable_client_input(client_name="client")
     for route in routes:
         level = func.AuthLevel.ANONYMOUS if route.is_open else func.AuthLevel.FUNCTION
@@ -64,7 +64,7 @@ def _named[Function: Callable[..., object]](function: Function, name: str, route
 
 
 async def _answer(route_name: str, request: func.HttpRequest, route: LoneHandler) -> func.HttpResponse:
-    """Answer a request, whatever happens; errors become bodies with codes."""
+    """Answer a request in every case; errors become bodies with codes."""
     request_id = uuid.uuid4().hex
     headers = _headers(request)
     with telemetry.context(route=route_name, request=request_id):
@@ -73,7 +73,7 @@ async def _answer(route_name: str, request: func.HttpRequest, route: LoneHandler
         except ShardwarmError as error:
             reply = answer_to(error)
             _LOG.info(f"{reply.status} {error.problem.code.value}: {error.problem.message}")
-        except Exception:  # noqa: BLE001 - the last gate: a defect becomes a 500 with its request id
+        except Exception:  # noqa: BLE001 - the outermost handler: a defect becomes a 500 with its request id
             _LOG.exception("The request ended in a defect.")
             reply = internal_error()
     return _response(reply, request_id, headers.get("x-ms-client-request-id"))
@@ -87,9 +87,9 @@ async def _reply(call: Call, route: LoneHandler) -> Answer:
 
 
 async def take(event: func.EventGridEvent, make_backing: Callable[[], Backing]) -> None:
-    """Hand an event on. What the worker passes in is a `CloudEvent` when the delivery was one, whatever the map says.
+    """Take one storage event. The worker passes a `CloudEvent` if the delivery was one, whatever type the binding declares.
 
-    A fault is raised, so that the event is delivered again.
+    Raises every error, so that Event Grid delivers the event again.
     """
     with telemetry.context(event=str(event.id)):
         try:

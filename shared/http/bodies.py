@@ -38,7 +38,7 @@ class StartBody(_Body):
 
 
 class _OfStored(_Body):
-    """A body that names the storage account of a database."""
+    """A body that names the storage account of a stored database."""
 
     subscription_id: Subscription = Field(description="The subscription of the storage account.")
     resource_group: ResourceGroup = Field(description="The resource group of the storage account.")
@@ -51,22 +51,22 @@ class ShardRequest(StartBody, _OfStored):
     presets: Annotated[tuple[ShardCount, ...], Field(min_length=1, max_length=_MAX_PRESETS), AfterValidator(_bounded)] | None = (
         Field(default=None, description="Shard counts to prepare. Default: the presets of the settings.")
     )
-    force: StrictBool = Field(default=False, description="Write every layout blob again, also those that are already right.")
+    force: StrictBool = Field(default=False, description="Write every layout blob again, even those that are already right.")
 
 
 class RestoreRequest(StartBody, _OfStored):
     """The body of `POST /api/blast/databases/{db}/restore`."""
 
     digest: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")] | None = Field(
-        default=None, description="The generation whose layout to restore. Default: the one that was replaced last."
+        default=None, description="The digest of the generation whose layout to restore. Default: the last one replaced."
     )
 
 
 class VerifyRequest(_Body):
     """The body of `POST /api/blast/databases/{db}/verify`."""
 
-    subscription_id: Subscription | None = Field(default=None, description="Accepted as by other routes; not used here.")
-    resource_group: ResourceGroup | None = Field(default=None, description="Accepted as by other routes; not used here.")
+    subscription_id: Subscription | None = Field(default=None, description="Accepted as on other routes, but not used here.")
+    resource_group: ResourceGroup | None = Field(default=None, description="Accepted as on other routes, but not used here.")
     account_name: Account = Field(description="The storage account that holds the database.")
 
 

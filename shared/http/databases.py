@@ -1,4 +1,4 @@
-"""Routes under `/api/blast/databases`."""
+"""Routes under `/api/blast/databases` that read: list, show, show a shard set, verify."""
 
 import asyncio
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _PAGE = 1000
 
 
 async def list_databases(call: Call, backing: Backing) -> Answer:
-    """`GET /api/blast/databases`: every database of an account, by name."""
+    """`GET /api/blast/databases`: all databases of an account, sorted by name."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query, "account_name", "top", "after")
     account = requests.account(call, backing.settings)
@@ -68,14 +68,14 @@ async def show_shard_set(call: Call, backing: Backing) -> Answer:
 
 
 async def verify_database(call: Call, backing: Backing) -> Answer:
-    """`POST /api/blast/databases/{db}/verify`: the certificate of what is stored; 409 while a run holds the database."""
+    """`POST /api/blast/databases/{db}/verify`: compare the stored database with what it must be; 409 while a run holds it."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query)
     db = requests.database(call)
     account = requests.parse_body(call, VerifyRequest).account_name
     before = await _unheld(backing, account, db)
     certificate = await backing.catalogue.verify(account, db)
-    # What was read while a run came or went is no evidence of anything.
+    # If a run started or ended during the reads, they may mix two states and prove nothing.
     after = await _unheld(backing, account, db)
     if after.epoch != before.epoch:
         message = f"A run changed '{db}' while it was being verified. Verify again."
@@ -92,7 +92,7 @@ async def _unheld(backing: Backing, account: str, db: str) -> Lease:
 
 
 async def _warm(hub: HubPort, account: str) -> _Warm | None:
-    """Where the account's databases are warm; None when the hub does not answer, which a reader can do without."""
+    """The places where the account's databases are warm; None when the hub does not answer. The reply is useful without them."""
     try:
         states = await hub.entities(EXPIRY_ENTITY)
     except TransientFailure:
@@ -101,13 +101,13 @@ async def _warm(hub: HubPort, account: str) -> _Warm | None:
 
 
 def _known(row: DatabaseRow, latest: str | None, warm: _Warm | None) -> dict[str, object]:
-    """What others than storage tell of a database."""
+    """The fields of a database that do not come from storage: updates from NCBI, and warm places from the hub."""
     found = warm.get(row.name, ()) if warm is not None else None
     return {"updates_available": updates_available(row, latest), "warm": found}
 
 
 def updates_available(row: DatabaseRow, latest: str | None) -> bool | Literal["unknown"]:
-    """Whether NCBI has a newer snapshot; unknown where the database names none, or while NCBI does not answer."""
+    """Whether NCBI has a newer snapshot; unknown when the database names no snapshot, or while NCBI does not answer."""
     if row.source_version is None or latest is None:
         return "unknown"
     return row.source_version != latest

@@ -1,4 +1,4 @@
-"""Liveness and readiness."""
+"""Health routes: liveness and readiness."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ _PACKAGES = ("azure-functions", "azure-functions-durable", "durabletask", "azure
 
 
 class _Remembered:
-    """The last readiness of this process, so that frequent callers do not become storage's load."""
+    """The last readiness of this process. It is kept so that frequent callers put no load on storage."""
 
     def __init__(self) -> None:
         self.answer: Answer | None = None
@@ -33,18 +33,18 @@ _LAST = _Remembered()
 
 
 async def live(call: Call) -> Answer:
-    """`GET /api/health`: the process answers, whatever its settings. Touches nothing."""
+    """`GET /api/health`: the process answers, even when its settings are wrong. Reads nothing outside the process."""
     requests.only(call.query)
     return Answer(Health(version=VERSION))
 
 
 async def ready(call: Call, backing: Backing) -> Answer:
-    """`GET /api/health/ready`: storage and the task hub answer; 503 names what does not. Kept for ten seconds."""
+    """`GET /api/health/ready`: storage and the task hub answer; a 503 names those that do not. Keeps a 200 for ten seconds."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query)
     if _LAST.answer is None or monotonic() >= _LAST.until:
         _LAST.answer = await _probe_all(backing)
-        # Trouble is looked at anew each time: who mends it wants to see it.
+        # A failure is never kept: the operator who repairs it must see the effect at once.
         _LAST.until = monotonic() + (_KEPT_SECONDS if _LAST.answer.status == 200 else 0)  # noqa: PLR2004 - HTTP's own number
     return _LAST.answer
 

@@ -1,4 +1,4 @@
-"""A request and a reply as values, whatever carries them."""
+"""HTTP requests and replies as values, independent of Azure Functions; the reply to each error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """One reply: a model or plain JSON, and headers besides the usual ones."""
+    """One reply: a model or plain JSON, its status, and headers in addition to those that every reply has."""
 
     body: BaseModel | Mapping[str, Any]
     status: int = 200
@@ -45,19 +45,19 @@ class Answer:
 
 
 def operation_url(call: Call, run: str) -> str:
-    """Where a client asks for a run's progress."""
+    """The URL where a client follows a run."""
     return f"{call.base_url}/operations/{run}"
 
 
 def accepted(call: Call, run: str, body: BaseModel, *, retry_after_seconds: int) -> Answer:
-    """The 202 for a run that goes on: where to follow it, and when to look first."""
+    """The 202 for a run that has started or goes on: where to follow it, and when to look first."""
     url = operation_url(call, run)
     return Answer(body, 202, {"Operation-Location": url, "Location": url, "Retry-After": str(retry_after_seconds)})
 
 
 _RETRY_SECONDS = 5
 _MENDED_SECONDS = 60
-"""Somebody has to change something first."""
+"""For an error that an operator must repair first."""
 _STATUS: tuple[tuple[type[ShardwarmError], int], ...] = (
     (InvalidRequest, 400),
     (Forbidden, 403),
@@ -83,7 +83,7 @@ def answer_to(error: ShardwarmError) -> Answer:
 
 
 def shown(problem: Problem) -> dict[str, object]:
-    """A problem as JSON, sanitised: the last gate before it leaves."""
+    """A problem as JSON. Sanitises it once more before it leaves the app."""
     return {
         "code": problem.code.value,
         "message": sanitise(problem.message),
@@ -93,7 +93,7 @@ def shown(problem: Problem) -> dict[str, object]:
 
 
 def internal_error() -> Answer:
-    """The reply to a defect of ours: nothing of it is shown, the log has it under the request id."""
+    """The 500 for a defect in the app. It shows no details; the log has them under the request id."""
     problem = Problem(
         code=Code.INTERNAL_ERROR,
         message="Something went wrong inside the app. Its log has the details under this x-ms-request-id.",

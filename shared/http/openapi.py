@@ -1,6 +1,6 @@
-"""The API's description, OpenAPI 3.1, generated from the models that parse requests and make replies.
+"""The API's description (OpenAPI 3.1), generated from the models that parse requests and make replies.
 
-Served at `/api/openapi.json` and kept in docs/openapi.json, which a test compares.
+The app serves it at `/api/openapi.json`. A test keeps docs/openapi.json equal to it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,22 +23,22 @@ type LoneHandler = Callable[[Call], Awaitable[Answer]]
 
 
 class ErrorDocument(BaseModel):
-    """Every error's body; the header `x-ms-error-code` repeats the code."""
+    """The body of every error. The header `x-ms-error-code` repeats its code."""
 
     error: Problem
 
 
 class HeldDocument(ErrorDocument):
-    """The body of a 409; with the code `LeaseHeld` it names the run that goes first."""
+    """The body of a 409. With the code `LeaseHeld` it names the run that holds the database."""
 
     operation_id: str | None = None
     holder: Holder | None = None
 
 
 class Route(NamedTuple):
-    """One route: its function's name, what answers it, where, what it takes and gives, and the errors that only it has.
+    """One route: function name, handler, method, path, parameters, body, reply, and the errors that not every route has.
 
-    An open route (`is_open`) asks for no key, reaches nothing outside the process, and has no errors but its own.
+    An open route (`is_open`) needs no key, reaches nothing outside the process, and has only the errors in `errors`.
     """
 
     name: str
@@ -58,21 +58,21 @@ _REFS = "#/components/schemas/{model}"
 _ACCEPTED, _UNAVAILABLE = 202, 503
 _OF_A_RUN = ("Operation-Location", "Location", "Retry-After")
 _HEADERS = {
-    "Operation-Location": ("string", "Where the run can be followed"),
-    "Location": ("string", "The same"),
-    "Retry-After": ("integer", "Seconds after which to look, or try, again"),
+    "Operation-Location": ("string", "The URL where to follow the run"),
+    "Location": ("string", "The same URL"),
+    "Retry-After": ("integer", "Seconds to wait before the next look or try"),
     "x-ms-error-code": ("string", "The code in the body"),
 }
 _ERRORS: dict[int, tuple[Any, ...]] = {
     400: ("The request is wrong; `target` names the field", ErrorDocument),
-    401: ("Not signed in; without a function key the platform answers, with no body", ErrorDocument),
+    401: ("Not signed in; without a function key the platform itself answers, without a body", ErrorDocument),
     403: ("Not allowed: a role, an account, a cluster or a callback; `target` says which", ErrorDocument),
-    404: ("There is no such thing", ErrorDocument),
-    409: ("Its state forbids it now; headers when a run holds it", HeldDocument, "Operation-Location", "Retry-After"),
+    404: ("It does not exist", ErrorDocument),
+    409: ("Its state forbids this now; headers when a run holds it", HeldDocument, "Operation-Location", "Retry-After"),
     502: ("An operator must change a setting or grant a role", ErrorDocument, "Retry-After"),
     503: ("Busy or out of reach; try again", ErrorDocument, "Retry-After"),
 }
-"""What each means, its body, and headers."""
+"""By status: its description, its body, and its headers besides `x-ms-error-code`."""
 _ERRORS_OF_ALL = (400, 401, 403, 502, 503)
 _PARAMETERS = {
     **{name: {"type": "integer"} for name in ("n", "top", "wait_ms")},
@@ -82,7 +82,7 @@ _PARAMETERS = {
 
 @cache
 def document(routes: tuple[Route, ...]) -> dict[str, Any]:
-    """The whole description."""
+    """The whole description of a table of routes."""
     models = {model for route in routes for model in (route.reply, route.body) if model is not None}
     models |= {ErrorDocument, HeldDocument}
     ordered = sorted(models, key=lambda model: model.__name__)
@@ -113,7 +113,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": parameters,
         "responses": {
             str(route.status): {
-                "description": "As asked",
+                "description": "Success",
                 "content": _json(route.reply),
                 "headers": _headers(*_told(route)),
             },

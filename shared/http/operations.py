@@ -29,7 +29,7 @@ _LOOK_SECONDS = 1.0
 
 
 async def show_operation(call: Call, backing: Backing) -> Answer:
-    """`GET /api/operations/{id}?wait_ms=`: one operation; with `wait_ms` as soon as it changes, else after that time."""
+    """`GET /api/operations/{id}?wait_ms=`: one operation. With `wait_ms` it replies on a change, or after that time."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query, "wait_ms")
     wait_seconds = requests.wait_ms(call) / 1000
@@ -42,9 +42,9 @@ async def show_operation(call: Call, backing: Backing) -> Answer:
 
 
 async def list_operations(call: Call, backing: Backing) -> Answer:
-    """`GET /api/operations`: those created since `created_from`, newest first; `nextLink` leads to older ones.
+    """`GET /api/operations`: operations created since `created_from`, newest first; `nextLink` leads to older ones.
 
-    Each page costs the hub's pages of the runs since then, so it is best not to look further back than one wants to see.
+    Each page reads all of the hub's runs since then, so a caller should not look further back than needed.
     """
     require(call, backing.settings, Role.READ)
     requests.only(call.query, "status", "kind", "created_from", "top", "after")
@@ -69,34 +69,34 @@ async def list_operations(call: Call, backing: Backing) -> Answer:
 
 
 def _mark(operation: Operation) -> str:
-    """An operation's place in the order of creation, in which texts compare as moments do."""
+    """A sort key by creation. Two keys compare as text in the same order as their moments."""
     return f"{operation.created_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{operation.id}"
 
 
 async def cancel_operation(call: Call, backing: Backing) -> Answer:
-    """`POST /api/operations/{id}/cancel`: ask a run to stop; it does so between two steps and cleans up."""
+    """`POST /api/operations/{id}/cancel`: ask a run to stop. It stops between two steps and cleans up."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query)
     state = await find_run(call, backing.hub)
     require(call, backing.settings, Role.WARM if state.kind in WARMING else Role.WRITE)
     operation = operation_of(state)
     if operation.has_ended:
-        message = f"The operation has ended already: {operation.status}."
+        message = f"The operation has already ended: {operation.status}."
         raise Conflict(Code.OPERATION_ENDED, message, target=operation.id)
     await backing.hub.cancel(state)
     return accepted(call, operation.id, operation, retry_after_seconds=1)
 
 
 async def find_run(call: Call, hub: HubPort, kinds: frozenset[str] = KINDS, called: str = "operation") -> RunState:
-    """The run in the path.
+    """The run whose id is in the path.
 
     Raises:
-        NotFound: there is none of these kinds.
+        NotFound: the hub has no run of this id and one of these kinds.
     """
     run = call.path.get("id", "")
     state = await hub.find(run) if can_be_run_id(run) else None
     if state is None or state.kind not in kinds:
-        raise NotFound(Code.OPERATION_NOT_FOUND, f"There is no {called} of this id.", target="id")
+        raise NotFound(Code.OPERATION_NOT_FOUND, f"There is no {called} with this id.", target="id")
     return state
 
 

@@ -1,4 +1,4 @@
-"""What the routes need from outside, as small protocols; `shared.clients` fills them, tests may too."""
+"""Ports of the routes: small protocols of what they need from outside. `shared.clients` implements them; tests may too."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ class HubPort(Protocol):
         ...
 
     async def list(self, statuses: Sequence[str] | None, *, created_from: datetime | None = None) -> list[RunState]:
-        """Runs since then, newest first."""
+        """Runs created since a moment, newest first."""
         ...
 
     async def entities(self, name: str) -> dict[str, dict[str, Any]]:
@@ -54,11 +54,11 @@ class CataloguePort(Protocol):
     """The databases in storage; `shared.storage.catalogue.Catalogue` says what each method promises."""
 
     async def probe(self, account: str, db: str) -> Molecule:
-        """That there is something to shard, by one call."""
+        """Check by one call that the database has a volume; returns its molecule type."""
         ...
 
     async def rows(self, account: str) -> list[DatabaseRow]:
-        """All databases of an account, by name."""
+        """All databases of an account, sorted by name."""
         ...
 
     async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, tuple[str, ...]]:
@@ -70,19 +70,19 @@ class CataloguePort(Protocol):
         ...
 
     async def restorable(self, account: str, db: str, digest: str | None) -> LayoutRecord:
-        """The kept layout that is to be put back, if its volumes are there."""
+        """The kept layout to restore, if its volumes are still there."""
         ...
 
     async def promoting(self, account: str, db: str) -> str | None:
-        """The snapshot that the next prepare-db run finishes putting in place, whatever it is asked for."""
+        """The snapshot whose promotion has started; the next prepare-db run finishes it, whichever snapshot it is asked for."""
         ...
 
     async def verify(self, account: str, db: str) -> Certificate:
-        """Everything that is stored of a database, compared with what it must be."""
+        """Compare everything that storage has of a database with what it must be."""
         ...
 
     async def ping(self, account: str) -> None:
-        """That the account answers and lets the app in."""
+        """Check that the account answers and lets the app in."""
         ...
 
 
@@ -90,11 +90,11 @@ class WarmthPort(Protocol):
     """The warmed databases of clusters."""
 
     async def require(self, cluster: ClusterRef) -> None:
-        """That the cluster is one that the app may touch and that is there."""
+        """Check that the cluster exists and that the settings allow it."""
         ...
 
     async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
-        """Every database that is warmed there."""
+        """The status of every warmed database of the cluster."""
         ...
 
 
@@ -106,16 +106,16 @@ class SourcePort(Protocol):
         ...
 
     async def latest_hint(self) -> str | None:
-        """The same as it was some minutes ago; None when it is not known."""
+        """The newest snapshot as it was at most ten minutes ago; None when it is unknown."""
         ...
 
     async def probe(self, version: str, db: str) -> None:
-        """That a snapshot has files of a database."""
+        """Check that a snapshot has files of a database."""
         ...
 
 
 class Backing(NamedTuple):
-    """Everything behind the routes, for one request."""
+    """The settings and clients behind the routes, for one request."""
 
     settings: Settings
     hub: HubPort

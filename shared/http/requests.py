@@ -1,4 +1,4 @@
-"""Requests, parsed once: bodies into their models, and what stands in path and query. What is wrong is refused by name."""
+"""Parsing of requests: bodies, path and query become checked values. A refusal names the field that is wrong."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -19,10 +19,10 @@ _MAX_WAIT_MS = 25_000
 
 
 def cluster(call: Call) -> ClusterRef:
-    """The cluster in the query.
+    """The cluster that the query names.
 
     Raises:
-        InvalidRequest: a part of its address is missing or wrong.
+        InvalidRequest: subscription, resource group or name is missing or wrong.
     """
     return ClusterRef(
         subscription_id=_checked(names.subscription_id, call.query.get("subscription_id", ""), "subscription_id"),
@@ -44,10 +44,10 @@ def parse_body[Body: BaseModel](call: Call, body_type: type[Body]) -> Body:
 
 
 def callback(url: str | None, settings: Settings) -> Callback | None:
-    """What a run is told of its callback; None when none was asked for.
+    """The callback for a run's input; None when the request has no callback URL.
 
     Raises:
-        InvalidRequest: the settings do not let anything be posted there.
+        InvalidRequest: the settings do not allow posts to this URL.
     """
     if url is None:
         return None
@@ -61,16 +61,16 @@ def database(call: Call) -> str:
     """The database in the path.
 
     Raises:
-        InvalidRequest: it is not a name that a database can have.
+        InvalidRequest: a database cannot have this name.
     """
     return _checked(names.database_name, call.path.get("db", ""), "db")
 
 
 def account(call: Call, settings: Settings) -> str:
-    """The account in the query; the settings' only account when none is given.
+    """The account in the query; without one, the only account that the settings name.
 
     Raises:
-        InvalidRequest: there is none, or it is not an account's name.
+        InvalidRequest: the query names no account and the settings name none or several, or an account cannot have this name.
     """
     given = call.query.get("account_name")
     if given is not None:
@@ -82,7 +82,7 @@ def account(call: Call, settings: Settings) -> str:
 
 
 def whole_number(text: str | None, target: str, *, default: int, lowest: int, highest: int) -> int:
-    """A number in the path or query.
+    """A whole number in the path or query; both ends of the range are allowed.
 
     Raises:
         InvalidRequest: it is not a whole number in the range.
@@ -98,7 +98,7 @@ def moment(text: str | None, target: str, *, default: datetime) -> datetime:
     """A moment in the query.
 
     Raises:
-        InvalidRequest: it is none, or names no zone.
+        InvalidRequest: it is not a moment in ISO 8601, or it has no time zone.
     """
     if text is None:
         return default
@@ -108,11 +108,12 @@ def moment(text: str | None, target: str, *, default: datetime) -> datetime:
             return found.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise InvalidRequest(Code.INVALID_FIELD, f"'{target}' is a moment with a zone, as 2026-03-01T00:00:00Z.", target=target)
+    message = f"'{target}' is a moment with a time zone, such as 2026-03-01T00:00:00Z."
+    raise InvalidRequest(Code.INVALID_FIELD, message, target=target)
 
 
 def wait_ms(call: Call) -> int:
-    """How long a reader is willing to wait for a change."""
+    """How long the caller is willing to wait for a change, in milliseconds."""
     return whole_number(call.query.get("wait_ms"), "wait_ms", default=0, lowest=0, highest=_MAX_WAIT_MS)
 
 
@@ -120,7 +121,7 @@ def only(query: Mapping[str, str], *known: str) -> None:
     """Refuse query parameters that a route does not know.
 
     Raises:
-        InvalidRequest: there is one; it is named.
+        InvalidRequest: the query has one; the error's `target` names it.
     """
     for name in query:
         if name not in known and name not in {"code", "clientId", "api-version"}:

@@ -1,6 +1,6 @@
-"""Events of storage: what was uploaded or deleted is noted, and everything else is dropped and counted.
+"""Blob events of storage: notes uploads and deletions of database files, and drops and counts all other events.
 
-Counted are log lines: each begins with `Event dropped` and carries its reason, which is what a query groups by.
+A log line counts each dropped event. It begins with `Event dropped` and carries the reason, by which a query can group.
 """
 
 from datetime import datetime
@@ -14,14 +14,14 @@ from shared.runs.upload.transitions import arrival
 
 _LOG = telemetry.logger(__name__)
 _SURPRISING = frozenset({Drop.MALFORMED, Drop.UNKNOWN_TYPE, Drop.ACCOUNT_NOT_ALLOWED})
-"""What a subscription that is set up right never delivers."""
+"""Reasons that a correct event subscription never causes; they are logged as warnings."""
 
 
 async def take_event(body: Any, received: datetime, backing: Backing) -> None:
-    """Note one event for its database; costs one signal and waits for nothing.
+    """Note one event for its database. Sends one signal and does not wait for its effect.
 
     Raises:
-        TransientFailure: the task hub does not answer; the event is to be delivered again.
+        TransientFailure: the task hub does not answer; a second delivery of the event helps.
     """
     settings = backing.settings
     changed = read_event(body, accounts=settings.accounts, container=settings.container)

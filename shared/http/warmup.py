@@ -21,7 +21,7 @@ from shared.runs.warmup.payloads import WarmRun
 from shared.sanitise import sanitised_line
 
 _CLUSTER = {"subscription_id": "subscription_id", "resource_group": "resource_group", "cluster_name": "name"}
-"""The parts of a cluster's address: as a query has them, and as a run's input does."""
+"""Fields that identify a cluster: their names in a query, and their names in a run's input."""
 _DURABLE: dict[str, Literal["Pending", "Running", "Completed", "Failed", "Terminated"]] = {
     "PENDING": "Pending",
     "COMPLETED": "Completed",
@@ -36,19 +36,19 @@ async def start_warmup(call: Call, backing: Backing) -> Answer:
 
 
 async def release_warmup(call: Call, backing: Backing) -> Answer:
-    """`POST /api/warmup/release`: remove what warms a database from a cluster."""
+    """`POST /api/warmup/release`: remove a database's node agents, memory and files from a cluster."""
     return await _start(call, backing, "release_warmup")
 
 
 async def show_warmup(call: Call, backing: Backing) -> Answer:
-    """`GET /api/warmup/{id}/status`: the durable-style document of the replaced system."""
+    """`GET /api/warmup/{id}/status`: one warmup, in the durable-style document of the replaced system."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query)
     return Answer(_status(await find_run(call, backing.hub, WARMING, "warmup")))
 
 
 async def list_active(call: Call, backing: Backing) -> Answer:
-    """`GET /api/warmup/active`: warmups under way, of all clusters or of those that have every part that is given."""
+    """`GET /api/warmup/active`: warmups under way, of all clusters or of those that match every given part of the address."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query, *_CLUSTER)
     states = await backing.hub.list(("PENDING", "RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"))
@@ -65,7 +65,7 @@ async def list_active(call: Call, backing: Backing) -> Answer:
 
 
 async def show_warm_status(call: Call, backing: Backing) -> Answer:
-    """`GET /api/monitor/aks/warmup-status`: every warmed database, by measured reports; trouble is `Unknown`, not cold."""
+    """`GET /api/monitor/aks/warmup-status`: every warmed database, by measured reports. An error is reported, never "cold"."""
     require(call, backing.settings, Role.READ)
     requests.only(call.query, *_CLUSTER)
     cluster = requests.cluster(call)
@@ -132,7 +132,7 @@ def _status(state: RunState) -> WarmupStatus:
 
 
 def _is_of_cluster(state: RunState, query: Mapping[str, str]) -> bool:
-    """Whether a warmup's cluster is the one in the query, of which any part may be left open; case never counts there."""
+    """Whether a warmup's cluster matches the query. The query may leave out any part of the address; case does not matter."""
     cluster: dict[str, Any] = (state.input or {}).get("cluster") or {}
     asked = {field: query[name].lower() for name, field in _CLUSTER.items() if query.get(name)}
     return all(str(cluster.get(field)).lower() == wanted for field, wanted in asked.items())

@@ -1,1 +1,1 @@
-"""The only modules that speak to Kubernetes. Every call has a timeout; errors come out as ours."""
+"""Kubernetes clients. No other module speaks to Kubernetes. Every call has a timeout, and errors come out as ours."""

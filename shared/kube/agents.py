@@ -1,7 +1,7 @@
 """The node agents of one cluster: reads and writes the ConfigMap, DaemonSet and node labels of each warmed database.
 
-The ConfigMap tells the agents their shards, and the next assignment starts from it. The DaemonSet carries a copy, so that a
-reading needs no second object.
+The ConfigMap tells the agents their shards, and the next assignment starts from it. The DaemonSet carries a copy of it, so
+that a reading needs only one object.
 """
 
 from __future__ import annotations
@@ -53,19 +53,20 @@ class Agents:
         self._apps = f"/apis/apps/v1/namespaces/{namespace}"
 
     async def nodes(self) -> tuple[WorkloadNode, ...]:
-        """The nodes of the workload pool, by name."""
+        """The nodes of the workload pool, sorted by name."""
         items = await self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR)
         return tuple(sorted(map(parsing.workload_node, items), key=lambda node: node.facts.name))
 
     async def assignment(self, db: str) -> AssignmentDocument | None:
-        """What the ConfigMap says; None when it is absent or unreadable, and then a warmup writes it again."""
+        """The assignment in the ConfigMap; None when it is absent or unreadable. A warmup then writes it again."""
         document, _ = await self._assignment(db)
         return document
 
     async def read(self, db: str) -> ClusterReading | None:
-        """Read one database in three calls, however many nodes (up to a page of each); None when nothing is assigned.
+        """Read one warmed database in three calls; None when the cluster has no assignment for it.
 
-        A fourth call asks for the ConfigMap where the DaemonSet is gone.
+        The number of calls grows only with the pages of pods and nodes. If the DaemonSet is gone, a fourth call reads the
+        ConfigMap.
         """
         daemon, pods, nodes = await asyncio.gather(
             self._daemon_set(db),
@@ -76,7 +77,7 @@ class Agents:
         return ClusterReading(document, _readings(daemon, pods, nodes)) if document is not None else None
 
     async def read_all(self) -> tuple[ClusterReading, ...]:
-        """Read every database that is warmed here, in four calls, however many there are (up to a page of each)."""
+        """Read all warmed databases in four calls. The number of calls grows only with the pages of objects."""
         maps, daemons, pods, nodes = await asyncio.gather(
             self._api.list(f"{self._core}/configmaps", labelSelector=_OURS),
             self._api.list(f"{self._apps}/daemonsets", labelSelector=_OURS),
@@ -91,10 +92,10 @@ class Agents:
         )
 
     async def mark_nodes(self, db: str, wanted: Mapping[str, Mapping[str, str]], *, may_add: bool = True) -> bool:
-        """Set the labels that tell where a database's shards are to `wanted`, by node; False when the app lacks the right.
+        """Set the node labels that say where a database's shards are, by node; False when the app may not label nodes.
 
-        Safe to repeat: only nodes that differ are written, and a node that is gone is passed over. Without `may_add`
-        labels are only removed.
+        Safe to repeat: it writes only nodes that differ, and skips nodes that are gone. Without `may_add` it only removes
+        labels.
         """
         changes: dict[str, dict[str, str | None]] = {}
         for node in await self.nodes():
@@ -111,9 +112,9 @@ class Agents:
         return True
 
     async def write_assignment(self, document: AssignmentDocument) -> bool:
-        """Bring the ConfigMap to a document, over the version that was read; whether anything had to be written.
+        """Write the assignment to the ConfigMap, on condition that it has not changed since it was read.
 
-        A document that gives the agents the same work stays, with the run that wrote it.
+        Returns whether it wrote. A stored assignment that gives the agents the same work stays, with the run that wrote it.
 
         Raises:
             TransientFailure: another run wrote at the same time; read and decide again.
@@ -130,16 +131,16 @@ class Agents:
         return True
 
     async def apply(self, spec: WarmerSpec) -> bool:
-        """Bring the DaemonSet to a spec and to what the ConfigMap says; whether that rolls its pods. Safe to repeat."""
+        """Apply the DaemonSet with the ConfigMap's assignment. Returns whether that rolls its pods. Safe to repeat."""
         before, document = await asyncio.gather(self._daemon_set(spec.db), self.assignment(spec.db))
         body = daemon_set(spec, document.render() if document is not None else "")
         after = await self._api.apply(f"{self._apps}/daemonsets/{object_name(spec.db)}", body)
         return before is None or before["metadata"].get("generation") != after["metadata"].get("generation")
 
     async def evict(self, db: str) -> bool:
-        """Tell the agents of a database to give up its memory and its files; whether anything had to be written.
+        """Tell the agents of a database to free its memory and delete its files. Returns whether it wrote the assignment.
 
-        Safe to repeat. Where nothing is assigned, nothing changes.
+        Safe to repeat. Without an assignment it changes nothing.
 
         Raises:
             TransientFailure: another run wrote at the same time; read and decide again.
@@ -208,7 +209,7 @@ def _of(db: str, pods: Sequence[Json]) -> list[Json]:
 
 
 class WarmStatuses:
-    """Warm statuses of all databases in a cluster. Reads only."""
+    """Warm statuses of a cluster's databases. Reads only."""
 
     def __init__(self, servers: ApiServers, arm: ArmPort, namespace: str) -> None:
         self._servers = servers
@@ -216,11 +217,11 @@ class WarmStatuses:
         self._namespace = namespace
 
     async def require(self, cluster: ClusterRef) -> None:
-        """Refuse a cluster that the app may not touch, that is stopped or has no pool for searches; raises what ARM says."""
+        """Refuse a cluster that is not allowed, is stopped, or has no pool for searches. Raises as `Clusters.facts`."""
         refuse_unfit(cluster, await self._arm.facts(cluster))
 
     async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
-        """Every database that is warmed there, by name; raises what ARM or Kubernetes say."""
+        """The status of every warmed database, sorted by name. Raises as `Clusters.access` and `ApiServer`."""
         agents = Agents(await self._servers.of(cluster, self._arm), self._namespace)
         readings = await agents.read_all()
         now = datetime.now(UTC)

@@ -1,7 +1,7 @@
-"""One cluster's API server: JSON in, JSON out, a fresh token on every call, everything bounded in time.
+"""Client of one cluster's API server: JSON in, JSON out. Every call has a valid token and a timeout.
 
-The official client carries TLS, pooling and authentication; its models are left aside, as they know one Kubernetes version
-and the cluster has another. It is synchronous, so calls run on threads.
+It uses the official client for TLS, connection pooling and authentication. It does not use that client's models: they know one
+Kubernetes version, and the cluster may have another. The official client is synchronous, so calls run on threads.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ FIELD_MANAGER = "shardwarm"
 _TIMEOUT_SECONDS = (5, 20)
 _PAGE = 500
 _READY = "/readyz"
-"""Open to everybody who has a token, by a role that every cluster has."""
+"""Every caller with a token may read it, by a role that every cluster has."""
 
 type Json = dict[str, Any]
 type Token = Callable[[], Awaitable[str]]
@@ -34,9 +34,9 @@ class ApiServer:
     """Calls to one API server. Safe to share between tasks of one event loop.
 
     Every method raises:
-        GoneError: there is no such object; a TransientFailure to those who do not expect it.
-        Misconfigured: the app lacks a right, or its namespace is not there.
-        TransientFailure: the server is busy or out of reach, there is no token for it, or another wrote first; a retry helps.
+        GoneError: there is no such object. It is a TransientFailure to callers that do not expect it.
+        Misconfigured: the app lacks a right, or the cluster lacks the app's namespace.
+        TransientFailure: the server is busy or out of reach, the app gets no token, or another writer was first; a retry helps.
     """
 
     def __init__(self, cluster: str, access: Access, token: Token) -> None:
@@ -67,28 +67,28 @@ class ApiServer:
             more = {"continue": str(token)}
 
     async def apply(self, path: str, body: Json) -> Json:
-        """Server-side apply: creates or brings to this state, and owns these fields from then on. Safe to repeat."""
+        """Server-side apply: create the object, or set these fields of it and own them from then on. Safe to repeat."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return await self._call("PATCH", path, query, body, "application/apply-patch+yaml")
 
     async def merge(self, path: str, body: Json) -> Json:
-        """Merge patch: null removes a field. With a resourceVersion in the body, only over that version."""
+        """Merge patch; null removes a field. With a resourceVersion in the body it changes only that version."""
         return await self._call("PATCH", path, {}, body, "application/merge-patch+json")
 
     async def create(self, path: str, body: Json) -> Json:
-        """Create; a TransientFailure when it exists."""
+        """Create an object; a TransientFailure when it exists already."""
         return await self._call("POST", path, {}, body, "application/json")
 
     async def replace(self, path: str, body: Json) -> Json:
-        """Replace; with a resourceVersion in the body, only over that version."""
+        """Replace an object; with a resourceVersion in the body, only that version of it."""
         return await self._call("PUT", path, {}, body, "application/json")
 
     async def delete(self, path: str) -> Json:
-        """Delete; what the object owns goes after it."""
+        """Delete an object. Kubernetes removes the objects that it owns afterwards."""
         return await self._call("DELETE", path, {"propagationPolicy": "Background"})
 
     def close(self) -> None:
-        """Close the pool and forget the certificate's file."""
+        """Close the connection pool and remove the certificate's file."""
         self._client.close()
         self._certificate.unlink(missing_ok=True)
 
@@ -118,7 +118,7 @@ class ApiServer:
             raise translate(self.cluster, error) from error
 
     async def _is_ready(self) -> bool:
-        """Whether the server knows its roles yet; until then it forbids everything to everybody."""
+        """Whether the server is ready and has loaded its roles. Until then it forbids every request of every caller."""
         try:
             await self.get(_READY)
         except ShardwarmError:

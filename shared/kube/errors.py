@@ -1,7 +1,7 @@
-"""Kubernetes' errors, and those of getting a token for it, translated at the edge.
+"""Errors of Kubernetes, and of getting a token for it, translated into ours.
 
-404 is an answer; callers handle it where it means something. Anywhere else, and with every conflict, another writer removed or
-wrote an object between two calls, and a repetition sees the new state.
+Callers handle a 404 where they expect one. Any other 404, and every conflict, means that another writer removed or wrote an
+object between two calls; a retry sees the new state.
 """
 
 from typing import Any, cast
@@ -26,19 +26,19 @@ class _Details(BaseModel):
 
 
 class _Status(BaseModel):
-    """What Kubernetes answers instead of an object; `kind` is of the object that it is about."""
+    """The Status document that Kubernetes sends instead of an object; `details.kind` is the kind of the object at fault."""
 
     message: str = ""
     details: _Details = _Details()
 
 
 def translate(cluster: str, error: Exception) -> Exception:
-    """Our error for one that the client or the app's credential raised."""
+    """Translate an error of the client or of the app's credential into ours."""
     if isinstance(error, AzureError):
         return no_token(cluster, "Kubernetes", error)
     if isinstance(error, HTTPError):
         return _unavailable(cluster, type(error).__name__)
-    # Slow to import, and needed only where there is a cluster: see `shared.kube.servers`.
+    # The import is slow, and only clusters need it: see `shared.kube.servers`.
     from kubernetes.client.exceptions import ApiException  # noqa: PLC0415
 
     if not isinstance(error, ApiException):
@@ -51,9 +51,11 @@ def translate(cluster: str, error: Exception) -> Exception:
             message = f"Kubernetes in '{cluster}' lacks the app's namespace: {reason}; apply infra/kubernetes/rbac.yaml."
             return Misconfigured(Code.CLUSTER_REFUSED, message, target=cluster)
         case 404:
-            return GoneError(Code.WRITTEN_BY_ANOTHER, f"Somebody removed an object in '{cluster}': {reason}", target=cluster)
+            message = f"Another writer removed an object in '{cluster}': {reason}"
+            return GoneError(Code.WRITTEN_BY_ANOTHER, message, target=cluster)
         case 409:
-            return TransientFailure(Code.WRITTEN_BY_ANOTHER, f"Somebody else writes in '{cluster}': {reason}", target=cluster)
+            message = f"Another writer changed an object in '{cluster}': {reason}"
+            return TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=cluster)
         case 401 | 403:
             message = f"Kubernetes in '{cluster}' refuses the app: {reason}; apply infra/kubernetes/rbac.yaml."
             return Misconfigured(Code.CLUSTER_REFUSED, message, target=cluster)
@@ -64,8 +66,8 @@ def translate(cluster: str, error: Exception) -> Exception:
 
 
 def starting(cluster: str) -> ShardwarmError:
-    """The error of a refusal by a server that is not ready."""
-    return _unavailable(cluster, "it refuses the app and does not say that it is ready")
+    """The error for a refusal by an API server that is not ready."""
+    return _unavailable(cluster, "it refuses the app and is not ready yet")
 
 
 def _unavailable(cluster: str, reason: str) -> ShardwarmError:

@@ -1,7 +1,7 @@
 """Manifests of one warmed database: ConfigMap and DaemonSet.
 
-N, generation and digest stand in the pod template, so that a change of any rolls the pods; the ConfigMap tells each node its
-shards.
+The pod template carries database, N and digest, so that a change of any of them rolls the pods. The ConfigMap tells each node
+its shards.
 """
 
 from typing import Any
@@ -14,16 +14,19 @@ from shared.runs.warmup.labels import DATABASE_LABEL, PREFIX, database_hash, obj
 
 NAME_LABEL = "shardwarm-warmer"
 ASSIGNMENT_ANNOTATION = f"{PREFIX}assignment"
-"""On the DaemonSet, not in its template: a reading needs no second object, and a change of it alone rolls no pods."""
+"""The annotation of the DaemonSet that holds a copy of the assignment. A reading so needs only one object.
+
+It is not in the pod template, so a change of the assignment alone rolls no pods.
+"""
 
 type Json = dict[str, Any]
 
 
 class WarmerSpec(BaseModel):
-    """What the DaemonSet of a database is made of; `memory_request_bytes` is a node's largest load.
+    """The parameters of a database's DaemonSet. `memory_request_bytes` is the largest load of any node.
 
-    There is no memory limit: page cache is charged to the pod that touches it, and a limit below the shards would evict what
-    was just warmed.
+    The pods have no memory limit: page cache counts for the pod that touches it, and a limit smaller than the shards would
+    evict pages that were just warmed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,7 +64,7 @@ def config_map(namespace: str, db: str, assignment: str) -> Json:
 
 
 def daemon_set(spec: WarmerSpec, assignment: str = "") -> Json:
-    """The DaemonSet that runs the agent on every node of the workload pool, with the assignment as the ConfigMap has it."""
+    """The DaemonSet that runs the agent on every node of the workload pool, with a copy of the ConfigMap's assignment."""
     label, value = WORKLOAD_LABEL
     marks = {
         f"{PREFIX}db": spec.db,
@@ -119,7 +122,7 @@ def _container(spec: WarmerSpec) -> Json:
             "timeoutSeconds": 5,
             "failureThreshold": 1,
         },
-        # hostPath folders belong to root on AKS nodes; everything else is dropped.
+        # Root, because hostPath folders belong to root on AKS nodes. The pod drops all capabilities.
         "securityContext": {
             "runAsUser": 0,
             "allowPrivilegeEscalation": False,

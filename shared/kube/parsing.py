@@ -1,4 +1,4 @@
-"""Facts from Kubernetes' JSON. Pure: a missing or odd field counts as the least that it can mean."""
+"""Parsing of Kubernetes' JSON into facts. Pure. A missing or odd field counts as the least that it can mean (0, not ready)."""
 
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -15,7 +15,7 @@ _TYPE_LABEL = "node.kubernetes.io/instance-type"
 
 
 class WorkloadNode(NamedTuple):
-    """A node of the workload pool with its own memory, None where the node does not say, and the labels that we gave it."""
+    """A node of the workload pool. `memory_bytes` is None when the node does not report it; `marks` are the labels from us."""
 
     facts: NodeFacts
     memory_bytes: int | None
@@ -24,7 +24,7 @@ class WorkloadNode(NamedTuple):
 
 
 def rollout(daemon_set: Json) -> RolloutFacts:
-    """The DaemonSet's counts."""
+    """The counts in a DaemonSet's status."""
     status = part(daemon_set, "status")
     return RolloutFacts(
         generation=int(daemon_set["metadata"].get("generation", 0)),
@@ -78,8 +78,8 @@ def workload_node(item: Json) -> WorkloadNode:
 
 
 def quantity(text: str) -> int | None:
-    """A Kubernetes quantity in whole bytes; None when the text is none, or less than nothing."""
-    # Slow to import, and needed only where there is a cluster: see `shared.kube.servers`.
+    """A Kubernetes quantity in whole bytes; None when the text is not a quantity, or is negative."""
+    # The import is slow, and only clusters need it: see `shared.kube.servers`.
     from kubernetes import utils  # noqa: PLC0415
 
     try:
@@ -90,12 +90,12 @@ def quantity(text: str) -> int | None:
 
 
 def part(item: Json, name: str) -> Json:
-    """An object inside an object; empty where there is none."""
+    """An object inside an object; empty when it is missing."""
     return cast("Json", item.get(name) or {})
 
 
 def parts(item: Json, name: str) -> list[Json]:
-    """The objects of a list inside an object; empty where there is none."""
+    """The objects of a list inside an object; empty when the list is missing."""
     return cast("list[Json]", item.get(name) or [])
 
 

@@ -1,4 +1,4 @@
-"""API servers by cluster, each found through ARM once in a while, with the app's own Entra token on every call."""
+"""API server clients by cluster. ARM gives each one's address; every call carries the app's own Entra token."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _KEPT_SECONDS = 300.0
 
 
 class ArmPort(Protocol):
-    """What tells of clusters; `shared.azure.clusters.Clusters` says what each method promises."""
+    """ARM's view of clusters; `shared.azure.clusters.Clusters` says what each method promises."""
 
     async def facts(self, cluster: ClusterRef) -> ClusterFacts:
-        """Power, provisioning and pools."""
+        """Read a cluster's power state, provisioning state and pools."""
         ...
 
     async def access(self, cluster: ClusterRef) -> Access:
-        """The address of its API server, and the certificate to know it by."""
+        """Read the API server's address, and the CA certificate that verifies it."""
         ...
 
 
@@ -34,14 +34,14 @@ class _Open(NamedTuple):
 
 
 class ApiServers:
-    """The API servers of one process. Their addresses are asked for again every five minutes, since clusters are replaced."""
+    """The API servers of one process. It asks ARM for an address again after five minutes, because clusters get replaced."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._open: dict[ClusterRef, _Open] = {}
 
     async def of(self, cluster: ClusterRef, arm: ArmPort) -> ApiServer:
-        """The API server of a cluster; raises what ARM says."""
+        """The API server of a cluster. Raises the errors of `ArmPort.access`."""
         found = self._open.get(cluster)
         if found is not None and monotonic() < found.until:
             return found.server
@@ -55,7 +55,7 @@ class ApiServers:
             # The credential keeps its tokens and renews them before they expire.
             return (await credential(self._settings).get_token(AKS_SCOPE)).token
 
-        # Its client is slow to import, and needed only where there is a cluster: imported here, it does not delay the start.
+        # The import is slow, and only clusters need it. Importing it here keeps the app's start short.
         from shared.kube.api import ApiServer  # noqa: PLC0415
 
         return ApiServer(cluster.name, access, token)

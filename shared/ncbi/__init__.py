@@ -1,1 +1,1 @@
-"""The only modules that speak to NCBI's public bucket, by its S3 API over HTTPS. They translate its errors into ours."""
+"""Client of NCBI's public bucket, by its S3 API over HTTPS. No other module speaks to it; its errors come out as ours."""

@@ -1,6 +1,6 @@
-"""NCBI's bucket: which snapshot is the newest, what it has of a database, and ranges of its files.
+"""NCBI's bucket: the newest snapshot, the files that it has of a database, and ranges of those files.
 
-Every request is bounded in time and every listing in pages. An empty listing is an answer of this moment and is not kept.
+Every request has a time limit and every listing a page limit. An empty listing is true only now and is never cached.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ class Bucket:
         """The newest snapshot's name.
 
         Raises:
-            Misconfigured: the bucket refuses, or what it says is no name.
-            TransientFailure: it is out of reach.
+            Misconfigured: the bucket refuses, or its answer is not a snapshot's name.
+            TransientFailure: the bucket is out of reach; a retry helps.
         """
         async with self._get("latest-dir") as reply:
             if reply.status != 200:  # noqa: PLR2004 - the one good status
@@ -54,11 +54,11 @@ class Bucket:
         try:
             return snapshot_name(text)
         except InvalidNameError as error:
-            message = "NCBI's bucket names no newest snapshot: its 'latest-dir' is not a name."
+            message = "NCBI's bucket does not name its newest snapshot: its file 'latest-dir' holds no snapshot name."
             raise Misconfigured(Code.SOURCE_REFUSED, message, target="latest-dir") from error
 
     async def latest_hint(self) -> str | None:
-        """The newest snapshot as it was some minutes ago, None when it is not known; never fails, never waits for long."""
+        """The newest snapshot as it was at most ten minutes ago; None when it is unknown. Never fails or waits for long."""
         now = monotonic()
         if self._hint is None or now >= self._hint[0]:
             try:
@@ -69,10 +69,10 @@ class Bucket:
         return self._hint[1]
 
     async def files(self, version: str, db: str) -> tuple[SourceFile, ...]:
-        """Everything that a snapshot has of a database, by name, with the taxonomy files that go with it.
+        """All files of a database in a snapshot, sorted by name, and the snapshot's taxonomy files.
 
         Raises:
-            NotFound: it has nothing.
+            NotFound: the snapshot has no file of the database.
             Misconfigured, TransientFailure: as `latest`.
         """
         found = [file async for page in self._pages(f"{version}/{db}.") for file in page if is_file_of(db, file.leaf)]
@@ -82,7 +82,7 @@ class Bucket:
         return tuple(sorted((*found, *(file for file in shared if file is not None)), key=lambda file: file.leaf))
 
     async def probe(self, version: str, db: str) -> None:
-        """That there is something to copy; ends at the first page that has some.
+        """Check that a snapshot has files of a database. Stops at the first page that has one.
 
         Raises:
             NotFound, Misconfigured, TransientFailure: as `files`.
@@ -93,11 +93,11 @@ class Bucket:
         raise absent(db, version)
 
     async def read(self, version: str, file: SourceFile, offset: int, length: int) -> bytes:
-        """A range of a file, of exactly the content that its ETag names.
+        """Read a range of a file, of exactly the content that its ETag names.
 
         Raises:
             Conflict: the file changed at the source.
-            Misconfigured, TransientFailure: as `latest`; also when fewer bytes came.
+            Misconfigured, TransientFailure: as `latest`; TransientFailure also when fewer bytes came than were asked for.
         """
         if not length:
             return b""
@@ -108,7 +108,7 @@ class Bucket:
             if reply.headers.get("ETag", "").strip('"') not in {"", file.etag}:
                 raise changed(file.leaf)
             data = await _bounded(reply, length)
-            if reply.status == 200 and length != file.size_bytes:  # noqa: PLR2004 - the range was passed over
+            if reply.status == 200 and length != file.size_bytes:  # noqa: PLR2004 - the source ignored the range
                 data = b""
         if len(data) != length:
             message = f"NCBI's bucket sent {len(data)} bytes of '{file.leaf}' instead of {length}."
@@ -116,7 +116,7 @@ class Bucket:
         return data
 
     async def first_part_bytes(self, version: str, file: SourceFile) -> int | None:
-        """The size of the first of the parts in which a file was uploaded; None when the source does not say.
+        """The size of the first part of a file's multipart upload; None when the source does not tell it.
 
         Raises:
             TransientFailure: as `latest`.
@@ -130,10 +130,10 @@ class Bucket:
             return None
 
     async def require(self, version: str, file: SourceFile) -> None:
-        """That a file is still what it was when it was planned.
+        """Check that a file at the source still has the size and ETag of the plan.
 
         Raises:
-            Conflict: it is not.
+            Conflict: the file changed, or it is gone.
             Misconfigured, TransientFailure: as `latest`.
         """
         now = await self.find(version, file.leaf)
@@ -141,13 +141,13 @@ class Bucket:
             raise changed(file.leaf)
 
     async def find(self, version: str, leaf: str) -> SourceFile | None:
-        """One file of a snapshot; None when there is none.
+        """One file of a snapshot; None when the snapshot lacks it.
 
         Raises:
             Misconfigured, TransientFailure: as `latest`.
         """
         async with translated(leaf), self._session().head(self._url(f"{version}/{leaf}")) as reply:
-            if reply.status == 404:  # noqa: PLR2004 - the answer that there is none
+            if reply.status == 404:  # noqa: PLR2004 - the file does not exist
                 return None
             if reply.status != 200:  # noqa: PLR2004 - the one good status
                 raise refusal(reply, leaf)
@@ -155,11 +155,11 @@ class Bucket:
             return SourceFile(leaf=leaf, size_bytes=size, etag=reply.headers.get("ETag", "").strip('"'))
 
     def url(self, version: str, file: SourceFile) -> str:
-        """Where a file can be read by others, storage among them."""
+        """A file's public URL; storage copies from it."""
         return f"{self._base}/{quote(f'{version}/{file.leaf}')}"
 
     async def close(self) -> None:
-        """Close the pool; for tests and tools."""
+        """Close the connection pool; for tests and tools."""
         if self._open is not None:
             await self._open[1].close()
             self._open = None
@@ -168,7 +168,7 @@ class Bucket:
         token = ""
         for _ in range(_PAGES):
             query = f"list-type=2&max-keys={_PAGE}&prefix={quote(prefix, safe='')}"
-            # Tokens hold characters that mean something else in a query.
+            # Tokens may hold characters that have a meaning in a query.
             query += f"&continuation-token={quote(token, safe='')}" if token else ""
             async with self._get("", query=query) as reply:
                 if reply.status != 200:  # noqa: PLR2004 - the one good status
@@ -179,7 +179,7 @@ class Bucket:
             if page.findtext(f"{_NAMESPACE}IsTruncated") != "true":
                 return
             if not token:
-                message = "NCBI's bucket broke a listing off and does not say where it goes on."
+                message = "NCBI's bucket cut a listing short and sent no token to continue it."
                 raise TransientFailure(Code.SOURCE_UNAVAILABLE, message, target=prefix)
         message = f"NCBI's bucket lists more than {_PAGES * _PAGE} files below '{prefix}'."
         raise Misconfigured(Code.SOURCE_REFUSED, message, target=prefix)
@@ -206,7 +206,7 @@ class Bucket:
 
 
 async def _bounded(reply: aiohttp.ClientResponse, limit: int) -> bytes:
-    """The body, or what makes it longer than the limit by something."""
+    """The body; one that is longer than the limit is cut somewhere beyond it."""
     parts: list[bytes] = []
     length = 0
     async for part in reply.content.iter_chunked(256 * 1024):
@@ -219,10 +219,10 @@ async def _bounded(reply: aiohttp.ClientResponse, limit: int) -> bytes:
 
 def _parse(text: bytes, prefix: str) -> ET.Element:
     try:
-        # The bucket is the operator's choice, the answer is bounded, and expat refuses entities that multiply.
+        # The operator chose the bucket, the answer is bounded, and expat refuses entities that expand without end.
         return ET.fromstring(text)  # noqa: S314
     except ET.ParseError as error:
-        message = "NCBI's bucket answered a listing with something else than XML."
+        message = "NCBI's bucket answered a listing with something other than XML."
         raise TransientFailure(Code.SOURCE_UNAVAILABLE, message, target=prefix) from error
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the source, as our errors: 403 is told apart, a changed file is not a passing fault."""
+"""Errors of NCBI's bucket, translated into ours. A 403 has its own message; a changed file is a conflict, never transient."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -13,24 +13,24 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 @asynccontextmanager
 async def translated(target: str) -> AsyncGenerator[None]:
-    """Run requests about one thing of the source.
+    """Translate connection errors of the requests inside.
 
     Raises:
-        TransientFailure: it is out of reach, slow, or closed in the middle of an answer.
+        TransientFailure: the bucket is out of reach, slow, or closed the connection in the middle of an answer.
     """
     try:
         yield
     except (ClientError, TimeoutError, OSError) as error:
-        message = f"NCBI's bucket cannot be reached or broke off: {type(error).__name__}."
+        message = f"NCBI's bucket cannot be reached, or its answer broke off: {type(error).__name__}."
         raise TransientFailure(Code.SOURCE_UNAVAILABLE, message, target=target, retry_after_seconds=30) from error
 
 
 def refusal(reply: ClientResponse, target: str) -> ShardwarmError:
-    """The error that a status stands for."""
+    """The error for a reply's status."""
     status = reply.status
     if status in {401, 403}:
         message = (
-            "NCBI's bucket refuses to be read (403): it limits the rate, has closed, or SHARDWARM_NCBI_URL is wrong. "
+            "NCBI's bucket refuses the app (403): it limits the rate, it is no longer public, or SHARDWARM_NCBI_URL is wrong. "
             "Try again later."
         )
         return Misconfigured(Code.SOURCE_REFUSED, message, target=target)
@@ -41,19 +41,19 @@ def refusal(reply: ClientResponse, target: str) -> ShardwarmError:
 
 
 def file_refusal(reply: ClientResponse, leaf: str) -> ShardwarmError:
-    """The same, of a file that a listing had: it has gone or is another one by now."""
+    """The error for a reply about a listed file: a conflict when the file is gone or has changed, else as `refusal`."""
     if reply.status in _CHANGED:
         return changed(leaf)
     return refusal(reply, leaf)
 
 
 def changed(leaf: str) -> Conflict:
-    """A file at the source is not the one that was planned."""
-    message = f"'{leaf}' changed at the source while it was being copied. Start again; what is still the same is kept."
+    """The error for a file that is no longer the one in the plan."""
+    message = f"'{leaf}' changed at the source while it was being copied. Start again; files that did not change are kept."
     return Conflict(Code.SOURCE_CHANGED, message, target=leaf)
 
 
 def absent(db: str, version: str) -> NotFound:
-    """The source has no such database."""
+    """The error for a database that the snapshot does not have."""
     message = f"NCBI's snapshot '{version}' has no files of a database called '{db}'."
     return NotFound(Code.SOURCE_NOT_FOUND, message, target=db)

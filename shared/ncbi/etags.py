@@ -1,4 +1,4 @@
-"""What an S3 ETag says of a content: its MD5 when it was uploaded whole, else a digest over its parts. No IO here."""
+"""S3 ETags: the MD5 of an object that was uploaded whole, else a digest over the MD5s of its parts. No IO here."""
 
 import re
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ _MOST_GUESSES = 4
 
 
 class Parts(NamedTuple):
-    """The sizes that the parts behind an ETag may have, all but the last of one size; `is_sure` when there is no other.
+    """The possible part sizes of a multipart upload. All parts but the last have the same size.
 
-    No size at all, and sure of it: the ETag is a plain MD5.
+    `is_sure` says that no other size is possible. No sizes with `is_sure` set mean that the ETag is a plain MD5.
     """
 
     sizes: tuple[int, ...] = ()
@@ -24,18 +24,18 @@ class Parts(NamedTuple):
 
 
 def plain_md5(etag: str) -> str | None:
-    """The MD5 in hex of the whole object, where the ETag is one."""
+    """The whole object's MD5 in hex; None when the ETag is not a plain MD5."""
     return etag if _PLAIN.fullmatch(etag) else None
 
 
 def part_count(etag: str) -> int | None:
-    """Over how many parts an ETag was made; None of one that was not made so."""
+    """The number of parts of a multipart ETag; None for any other ETag."""
     found = _OF_PARTS.fullmatch(etag)
     return int(found[1]) if found else None
 
 
 def parts_of(etag: str, size_bytes: int, first_part_bytes: int | None) -> Parts:
-    """The part sizes to try: the first part's, where the source tells it and it fits, else those that tools commonly take."""
+    """The part sizes to try: the first part's size if the source tells it and it fits, else the sizes that tools commonly use."""
     count = part_count(etag)
     if count is None:
         return Parts(is_sure=plain_md5(etag) is not None)
@@ -53,12 +53,12 @@ def parts_of(etag: str, size_bytes: int, first_part_bytes: int | None) -> Parts:
 
 
 def composite(digests: Sequence[bytes]) -> str:
-    """The ETag over parts of these MD5s."""
+    """The multipart ETag of parts with these MD5s."""
     return f"{md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
 
 
 class PartDigests:
-    """MD5s of the parts of a content that comes piece by piece, after those that are known already."""
+    """MD5s of the parts of a file that arrives piece by piece. `known` holds those of the parts before it."""
 
     def __init__(self, part_bytes: int, known: Sequence[bytes] = ()) -> None:
         self._part_bytes = part_bytes
@@ -67,7 +67,7 @@ class PartDigests:
 
     @property
     def whole(self) -> list[bytes]:
-        """Those of the parts that came to their end."""
+        """The MD5s of the complete parts."""
         return self._whole
 
     def update(self, data: bytes) -> None:
@@ -82,7 +82,7 @@ class PartDigests:
                 self._begin()
 
     def etag(self) -> str:
-        """The ETag of what came; the last part may be shorter."""
+        """The multipart ETag of everything so far; the last part may be shorter."""
         is_open = self._left < self._part_bytes or not self._whole
         return composite([*self._whole, self._open.digest()] if is_open else self._whole)
 
@@ -91,7 +91,7 @@ class PartDigests:
 
 
 class Digests:
-    """Everything that an ETag can be compared with, of a content that comes piece by piece."""
+    """All digests that an ETag may name, computed from a file that arrives piece by piece."""
 
     def __init__(self, parts: Parts) -> None:
         self._is_sure = parts.is_sure
@@ -106,10 +106,10 @@ class Digests:
 
     @property
     def md5(self) -> str:
-        """The MD5 in hex of what came."""
+        """The MD5 in hex of everything so far."""
         return self._of_whole.hexdigest()
 
     def agree(self, etag: str) -> bool | None:
-        """Whether this is the content that an ETag names; None when that cannot be told."""
+        """Whether the ETag names this content; None when the part size is unknown, so that nobody can tell."""
         known = [digests.etag() for digests in self._of_parts] or [self.md5]
         return True if etag in known else False if self._is_sure else None

@@ -1,1 +1,1 @@
-"""Receivers of callbacks: untrusted servers on the network."""
+"""Client of callback receivers, which are untrusted servers on the network."""

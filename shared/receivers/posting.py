@@ -1,6 +1,6 @@
-"""Post callbacks to receivers: signed, bounded in time, without redirects, never to private addresses.
+"""Post callbacks to receivers: signed, with a time limit, without redirects, never to private addresses.
 
-The check sees the address to which a socket connects, so that a second DNS answer cannot evade it.
+It checks the address to which the socket connects, so that a second DNS answer cannot evade the check.
 """
 
 import socket
@@ -19,7 +19,7 @@ from shared.version import VERSION
 
 
 class Receivers:
-    """Posts of one process. Each opens a new connection, whose address is checked."""
+    """Posts callbacks for one process. Each post opens a new connection and checks its address."""
 
     def __init__(self, settings: Settings) -> None:
         """Follow these settings; nothing connects before the first post."""
@@ -42,10 +42,10 @@ class Receivers:
             ):
                 return reply.status
         except aiohttp.InvalidURL:
-            return _not_reached("refused", "Its address is none.")
+            return _not_reached("refused", "Its URL is not valid.")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if private:
-                return _not_reached("refused", "Its host is at a private address.")
+                return _not_reached("refused", "Its host has a private address.")
             reason = "It did not answer in time." if isinstance(error, TimeoutError) else sanitised_line(str(error), 160)
             return _not_reached("failed", reason)
 

@@ -104,7 +104,7 @@ async def test_listing_that_breaks_off_is_never_taken_for_a_complete_one(odd):
         page = PAGE.format(more="true", db="x", number=1)
         return web.Response(text=page.replace("1/a+b=c&amp;prefix=evil", ""))
 
-    with pytest.raises(TransientFailure, match="broke a listing off"):
+    with pytest.raises(TransientFailure, match="cut a listing short"):
         await (await odd(handler)).files("s", "x")
 
 

@@ -147,8 +147,8 @@ MAIN, TABLE = 4096 + 16 + 24 + 48, 4096 * 2
 @pytest.mark.parametrize(
     ("at", "value", "size", "words"),
     [
-        (4096 + 16, 7, 4, "no LMDB file"),
-        (20, 2, 4, "format is 2"),
+        (4096 + 16, 7, 4, "not an LMDB file"),
+        (20, 2, 4, "format version is 2"),
         (16 + 24, 1000, 4, "page size"),
         (MAIN + 6, 0, 2, "depth"),
         (MAIN + 6, 60_000, 2, "depth"),
@@ -157,7 +157,7 @@ MAIN, TABLE = 4096 + 16 + 24 + 48, 4096 * 2
         (MAIN + 32, 5, 8, "counts 5 records and has 2"),
         (MAIN + 40, 2**63, 8, "ends before its page"),
         (MAIN + 40, 2, 8, "has no table|counts 2 records and has 7"),
-        (TABLE, 9, 8, "another one"),
+        (TABLE, 9, 8, "another page's number"),
         (TABLE + 12, 65_535, 2, "another kind"),
         (TABLE + 16, 0, 2, "outside its page"),
         (TABLE + 16, 4095, 2, "outside its page"),

@@ -251,7 +251,7 @@ async def test_an_alias_only_database_is_refused_with_the_reason(api, blobs, rec
 
     error = error_of(reply, 409)
     assert (error["code"], error["target"]) == ("AliasOnlyDatabase", "only_alias")
-    assert "Shard the databases it names" in error["message"]
+    assert "Shard the databases that it names" in error["message"]
     assert not writes(records)
     assert await blobs.metadata("only_alias") is None
 

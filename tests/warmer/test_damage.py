@@ -47,7 +47,7 @@ async def test_damage_on_disk_is_noticed_and_mended(scene, store, mini, damage, 
 
     damage(warmer.node.folder)
 
-    await warmer.until(lambda report: not report["warm"] or "somebody else changed" in warmer.log.read_text())
+    await warmer.until(lambda report: not report["warm"] or "another program changed" in warmer.log.read_text())
     report = await warmer.until(lambda report: report["warm"] and intact(warmer.node.folder, nucleotide))
     assert report["bytes_moved"] - moved < 200_000
 
@@ -227,5 +227,5 @@ async def test_file_that_shrinks_while_it_is_measured_is_not_taken_for_a_want_of
     await warmer.until(lambda report: report["warm"] and report["bytes_moved"] > moved)
 
     log = warmer.log.read_text()
-    assert "somebody else changed files of mini_nt" in log
+    assert "another program changed files of mini_nt" in log
     assert "MemoryTooSmall" not in log
