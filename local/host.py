@@ -46,11 +46,20 @@ def main() -> int:
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py (default: here)")
     parser.add_argument("--state", type=Path, help="folder for logs (default: <app>/.local/functions)")
     parser.add_argument("--deliver-twice", action="store_true", help="run every activity twice")
+    parser.add_argument(
+        "--start-window", type=float, default=0.0, metavar="SECONDS", help="let starts of one id race, as on Azure (default: 0)"
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     state = (arguments.state or arguments.app / ".local" / "functions").resolve()
-    host = FunctionsHost(arguments.app, state=state, port=arguments.port, deliver_twice=arguments.deliver_twice)
+    host = FunctionsHost(
+        arguments.app,
+        state=state,
+        port=arguments.port,
+        deliver_twice=arguments.deliver_twice,
+        start_window_seconds=arguments.start_window,
+    )
     return Command("host", state, "python -m local.host --port 0").run(_run(host, state))
 
 

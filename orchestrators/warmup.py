@@ -138,7 +138,7 @@ def _label(ctx: Context, request: WarmRun) -> Steps[bool]:
 
 def _limit(ctx: Context, request: WarmRun, operation: Literal["set", "left"]) -> None:
     """Schedule the release at the end of the database's time. Without a time limit, drop an earlier warmup's schedule."""
-    key, asked = request.claim.key, request.model_copy(update={"watch": None, "wait": None})
+    key, asked = request.claim.key, request.model_copy(update={"watch": None, "wait": None, "nonce": None})
     signal(ctx, EXPIRY_ENTITY, key, operation, Expiry(run=request.run, warm=asked))
     if request.ttl_seconds is not None:
         release = asked.model_copy(update={"run": f"{request.run}-ttl", "presumed_dead": None, "callback": None})

@@ -36,9 +36,11 @@ def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    port = cast("int", parser.parse_args().port)
+    parser.add_argument("--start-window", type=float, default=0.0, help="seconds in which starts of one id race")
+    arguments = parser.parse_args()
+    port = cast("int", arguments.port)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    engine = LoopbackEngine(port)
+    engine = LoopbackEngine(port, start_window_seconds=cast("float", arguments.start_window))
     print(f"Durable Task backend listens on {engine.start()}", flush=True)
     signal.sigwait({signal.SIGTERM})
     engine.stop(grace=0)

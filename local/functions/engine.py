@@ -10,6 +10,14 @@ Corrected here (in brackets: what the base class does):
 - an activity that fails with an empty message has failed (it counts as a success);
 - an entity without state does not exist; terminating can include the children.
 
+On request, `start_window_seconds`, starts race as they do on Azure's storage backend (the base class never lets two starts win).
+A start there looks for its id, queues a message, and then writes the instance. Of several that looked before the first of them
+wrote, every one is told that it won, but only the first one's run executes: the instance keeps that input, and the others'
+messages are discarded. A start that looks later is refused. The window is the time between look and write. Sources:
+DurableTask.AzureStorage 2.9, `AzureStorageOrchestrationService.CreateTaskOrchestrationAsync`;
+`AzureTableTrackingStore.SetNewExecutionAsync`, which ignores that the instance was written meanwhile (409, 412);
+`OrchestrationSessionManager.DedupeExecutionStartedMessagesAsync`, which discards the messages of all other executions.
+
 Not corrected: state lives in memory only; each pending timer is a thread; a scheduled start happens at once; a query scans all
 entities; the backend hands out each work item once, so the dispatcher keeps it until it is completed.
 """
@@ -45,15 +53,22 @@ _RESULTS = frozenset(
 class Engine(InMemoryOrchestrationBackend):
     """The backend with the corrections that the module's docstring lists. All of them hold the base class's lock."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, start_window_seconds: float = 0.0) -> None:
         super().__init__(max_history_size=_MAX_HISTORY_EVENTS, port=port)
+        self._start_window_seconds = start_window_seconds
         self._callers: dict[str, Caller] = {}
         self._first_tokens: dict[str, int] = {}
 
     @override
     def StartInstance(self, request: pb.CreateInstanceRequest, context: grpc.ServicerContext) -> pb.CreateInstanceResponse:
+        seen = self._instances.get(request.instanceId)
+        is_racing = self._start_window_seconds > 0 and (seen is None or self._is_terminal_status(seen.status))
+        if is_racing:
+            self._shutdown_event.wait(self._start_window_seconds)
         with self._lock:
             existing = self._instances.get(request.instanceId)
+            if is_racing and existing is not seen:
+                return pb.CreateInstanceResponse(instanceId=request.instanceId)
             has_policy = bool(request.orchestrationIdReusePolicy.replaceableStatus)
             if existing and self._is_terminal_status(existing.status) and not has_policy:
                 del self._instances[request.instanceId]

@@ -59,6 +59,7 @@ class FunctionsHost(Together):
         port: int = 0,
         env: Mapping[str, str] | None = None,
         deliver_twice: bool = False,
+        start_window_seconds: float = 0.0,
         observer: Observer | None = None,
     ) -> None:
         """Describe a host; nothing is opened before `start`.
@@ -70,6 +71,8 @@ class FunctionsHost(Together):
             env: the app's settings. They override this process's environment, which overrides the `Values` of
                 local.settings.json.
             deliver_twice: run every activity twice at once; the first answer counts.
+            start_window_seconds: how long starts of one id race, as they do on Azure; see `Engine`. 0: one wins, the others are
+                refused.
             observer: called for every work item at each step, see `WorkItemNote`.
         """
         super().__init__()
@@ -78,6 +81,7 @@ class FunctionsHost(Together):
         self._port = port
         self._own_env = dict(env or {})
         self._deliver_twice = deliver_twice
+        self._start_window_seconds = start_window_seconds
         self._observer = observer
         self._supervisor: WorkerSupervisor | None = None
         self._failed: asyncio.Future[None] | None = None
@@ -151,6 +155,7 @@ class FunctionsHost(Together):
     async def _start_backend(self) -> None:
         port = free_port()
         command = [sys.executable, "-m", "local.functions.backend", "--port", str(port)]
+        command += ["--start-window", str(self._start_window_seconds)]
         child = await Child.start("Durable Task backend", command, log=self._state / "backend.log", cwd=_REPOSITORY)
         self._exit.push_async_callback(child.stop)
         await child.ready(lambda: port_open(port), _BACKEND_SECONDS)

@@ -62,6 +62,7 @@ class Stack(Together):
         settings: Mapping[str, str] | None = None,
         observer: Observer | None = None,
         deliver_twice: bool = False,
+        start_window_seconds: float = 0.0,
         events: bool = False,
     ) -> None:
         """Describe a stack; nothing runs before `start`.
@@ -74,6 +75,7 @@ class Stack(Together):
             settings: more environment variables of the app; they override those that every local stack sets.
             observer: sees every durable work item of the app, and may hold it up; see `FunctionsHost`.
             deliver_twice: run every activity twice; see `FunctionsHost`.
+            start_window_seconds: how long starts of one id race, as they do on Azure; see `FunctionsHost`.
             events: keep the access log that `subscription` reads.
         """
         super().__init__()
@@ -88,6 +90,7 @@ class Stack(Together):
         self._more = dict(settings or {})
         self._observer = observer
         self._deliver_twice = deliver_twice
+        self._start_window_seconds = start_window_seconds
         self._has_events = events
         self._host: FunctionsHost | None = None
 
@@ -135,6 +138,7 @@ class Stack(Together):
             env=self._settings(),
             observer=self._observer,
             deliver_twice=self._deliver_twice,
+            start_window_seconds=self._start_window_seconds,
         )
         await self._exit.enter_async_context(self._host)
 

@@ -4,7 +4,7 @@ The SDK's management URLs never leave this module, because their key opens every
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -13,13 +13,13 @@ from azure.durable_functions import DurableFunctionsClient
 from durabletask.client import EntityQuery, OrchestrationQuery, OrchestrationState, OrchestrationStatus
 from durabletask.entities import EntityInstanceId
 from grpc.aio import AioRpcError
-from pydantic import BaseModel
 
 from shared.errors import Code, Misconfigured, TransientFailure
 from shared.runs.ids import LEASE_ENTITY, UPLOAD_ENTITY, lease_key
 from shared.runs.kinds import claim_of
 from shared.runs.leases import Lease, NamedRun
 from shared.runs.operations import RunState, operation_of
+from shared.runs.payload import RunInput
 from shared.runs.upload.transitions import Arrive, Tidy, UploadState
 from shared.sanitise import sanitised_line
 
@@ -43,19 +43,18 @@ class Hub:
             raise Misconfigured(Code.MISCONFIGURED, message)
         self._client = client
 
-    async def start(self, orchestrator: str, run: str, request: BaseModel) -> bool:
-        """Start a run under its own id; False when the hub already has a run of that id, in any state.
+    async def start(self, orchestrator: str, run: str, request: RunInput) -> None:
+        """Start a run under its own id, unless there is one of that id already.
 
-        Safe to repeat: of several calls with the same id exactly one returns True.
+        Safe to repeat. It does not say whose run it is: most engines refuse an id that is taken, but of several starts that race
+        Azure's storage backend accepts all and runs one. `find` shows by its nonce which one.
+
+        Raises:
+            TransientFailure: the hub did not answer; the run may have started all the same.
         """
-        try:
+        with suppress(_AlreadyExistsError):
             async with _translated():
-                await self._client.schedule_new_orchestration(
-                    orchestrator, instance_id=run, input=request.model_dump(mode="json", exclude_defaults=True)
-                )
-        except _AlreadyExistsError:
-            return False
-        return True
+                await self._client.schedule_new_orchestration(orchestrator, instance_id=run, input=request.to_json())
 
     async def lease(self, account: str, db: str) -> Lease:
         """The lease as it was a moment ago: a hint, because the hub reads entities from storage. `acquire` knows the truth."""

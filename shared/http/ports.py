@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from pydantic import BaseModel
-
 from shared.blastdb.certificate import Certificate
 from shared.blastdb.volumes import Molecule
 from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.leases import Lease
 from shared.runs.operations import RunState
+from shared.runs.payload import RunInput
 from shared.runs.replies.models import DatabaseDocument, DatabaseRow, ShardSetDocument
 from shared.runs.upload.transitions import Arrive
 from shared.runs.warmup.clusters import ClusterRef
@@ -21,8 +20,8 @@ from shared.settings import Settings
 class HubPort(Protocol):
     """The task hub; `shared.azure.hub.Hub` says what each method promises."""
 
-    async def start(self, orchestrator: str, run: str, request: BaseModel) -> bool:
-        """Start a run under its own id; False when that id is taken."""
+    async def start(self, orchestrator: str, run: str, request: RunInput) -> None:
+        """Start a run under its own id, unless that id is taken; `find` says by its nonce whose run it is."""
         ...
 
     async def lease(self, account: str, db: str) -> Lease:

@@ -1,7 +1,9 @@
 """Start a run: the first request gets 202, every other a 409 that names the holder of the lease."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -12,14 +14,19 @@ from shared.http.access import Role, require
 from shared.http.bodies import StartBody
 from shared.http.messages import Answer, Call, operation_url, shown
 from shared.http.ports import HubPort
+from shared.runs.backoff import backoff
 from shared.runs.callbacks import Callback
 from shared.runs.ids import operation_id
 from shared.runs.kinds import claim_of
 from shared.runs.leases import Kind, Lease, is_held
 from shared.runs.operations import RunState, operation_of
+from shared.runs.payload import RunInput
 from shared.settings import Settings
 
 _NUMBERS_TRIED = 16
+_LOOKS = 6
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.8
 
 
 class HeldError(Exception):
@@ -51,13 +58,16 @@ class NewRun(NamedTuple):
 
 
 class Start(NamedTuple):
-    """A run to start: its kind and orchestrator, the account or cluster and the database that it holds, and its input."""
+    """A run to start: its kind and orchestrator, the account or cluster and the database that it holds, and its input.
+
+    `make` leaves the input's nonce to `start_run`.
+    """
 
     kind: Kind
     orchestrator: str
     scope: str
     db: str
-    make: Callable[[NewRun], BaseModel]
+    make: Callable[[NewRun], RunInput]
 
 
 def parse_start[Body: StartBody](
@@ -78,8 +88,9 @@ def parse_start[Body: StartBody](
 async def start_run(hub: HubPort, lease: Lease, start: Start, arrived: datetime) -> str:
     """Start a run and return its operation id, unless another run holds the database or has started since `arrived`.
 
-    The id follows from the lease's epoch, so racing requests compute the same one and the engine lets one of them win. An id
-    whose run ended without ever holding the lease is skipped.
+    The id follows from the lease's epoch, so racing requests compute the same one, and the engine runs one of their inputs. The
+    others need not hear of that from the engine: the nonce in the run's input says whose it is. An id whose run ended without
+    ever holding the lease is skipped.
 
     Args:
         hub: the task hub.
@@ -89,23 +100,48 @@ async def start_run(hub: HubPort, lease: Lease, start: Start, arrived: datetime)
 
     Raises:
         HeldError: another run holds the database.
-        TransientFailure: the hub does not answer, or no id was free.
+        TransientFailure: the hub does not answer or does not show the run, or no id was free. A retry may help; while a run that
+            started all the same is under way, it raises `HeldError`.
     """
+    nonce = token_hex(8)
     dead = await _dead_holder(hub, lease, start, arrived)
     for number in range(lease.epoch + 1, lease.epoch + 1 + _NUMBERS_TRIED):
         run = operation_id(start.kind, start.scope, start.db, number)
         existing = await hub.find(run)
         if existing is None:
-            if await hub.start(start.orchestrator, run, start.make(NewRun(run, number, dead))):
+            request = start.make(NewRun(run, number, dead)).model_copy(update={"nonce": nonce})
+            existing = await _started(hub, start.orchestrator, run, request)
+            if RunInput.model_validate(existing.input or {}).nonce == nonce:
                 return run
-            existing = await hub.find(run)
-        if existing is not None and _goes_first(existing, arrived):
+        if _goes_first(existing, arrived):
             raise HeldError(existing, lease, start.db)
     raise TransientFailure(
         Code.HUB_UNAVAILABLE,
         f"The next {_NUMBERS_TRIED} operation ids of '{start.db}' are taken. Try again.",
         retry_after_seconds=5,
     )
+
+
+async def _started(hub: HubPort, orchestrator: str, run: str, request: RunInput) -> RunState:
+    """The run of that id after it was started, by this request or by one that was faster.
+
+    Raises:
+        TransientFailure: the hub shows no run of that id after more than a second of looks, or it does not answer.
+    """
+    lost = None
+    try:
+        await hub.start(orchestrator, run, request)
+    except TransientFailure as failure:
+        # The hub may have started the run before its answer was lost.
+        lost = failure
+    for look in range(_LOOKS):
+        if look:
+            await asyncio.sleep(backoff(look - 1, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS).total_seconds())
+        state = await hub.find(run)
+        if state is not None:
+            return state
+    message = f"The task hub does not show {run}, which may have started. Ask for that operation before you try again."
+    raise lost or TransientFailure(Code.HUB_UNAVAILABLE, message, retry_after_seconds=5)
 
 
 async def _dead_holder(hub: HubPort, lease: Lease, start: Start, arrived: datetime) -> str | None:

@@ -1,4 +1,4 @@
-"""The base of every payload that travels between steps, and the retry options of these steps."""
+"""The bases of payloads that travel between steps and of runs' inputs, and the retry options of these steps."""
 
 from typing import Any
 
@@ -13,6 +13,16 @@ class Payload(BaseModel):
     def to_json(self) -> dict[str, Any]:
         """Plain JSON as it is stored in history and entities: fields that have their default are left out."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class RunInput(Payload):
+    """The base of what a request starts a run with.
+
+    `nonce` is one request's random text: racing requests start runs under one id, and the text says whose run it is. None in
+    child runs, and in runs that an earlier build started.
+    """
+
+    nonce: str | None = None
 
 
 class RetryOptions(Payload):

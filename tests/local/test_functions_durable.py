@@ -101,3 +101,26 @@ async def test_unknown_orchestrator_fails_the_run(sample):
     status = await sample.run("no_such_orchestrator")
     assert status["runtimeStatus"] == "Failed"
     assert status["output"] == "the app has no orchestrator function named 'no_such_orchestrator'"
+
+
+async def test_racing_starts_are_all_told_yes_and_only_the_first_one_runs_when_asked_to_race_as_on_azure(start_sample):
+    sample = await start_sample(start_window_seconds=2)
+    async with sample.client() as client:
+
+        async def start(number):
+            return await client.schedule_new_orchestration("fan_out", input=number, instance_id="race")
+
+        assert await asyncio.gather(*map(start, range(1, 9))) == ["race"] * 8
+        state = await client.wait_for_orchestration_completion("race")
+        input_that_ran = state.get_input()
+        assert state.get_output() == [2 * n for n in range(input_that_ran)]
+        # Eight that look at a finished run replace it once.
+        assert await asyncio.gather(*map(start, range(9, 17))) == ["race"] * 8
+        state = await client.wait_for_orchestration_completion("race")
+        assert len(state.get_output()) == state.get_input() in range(9, 17)
+    refused = await sample.begin("patient", "go", "late")
+    async with sample.client() as client:
+        with pytest.raises(grpc.aio.AioRpcError) as error:
+            await client.schedule_new_orchestration("patient", input="go", instance_id="late")
+    assert error.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert (await sample.http.get(refused)).status_code == 202

@@ -45,9 +45,10 @@ def listing_of(db: str):
 class Importer:
     """The app, and a source of its own. Tests keep apart by databases of their own names."""
 
-    def __init__(self, root: Path, *, deliver_twice: bool = False, **settings: str) -> None:
+    def __init__(self, root: Path, *, deliver_twice: bool = False, start_window_seconds: float = 0.0, **settings: str) -> None:
         self._root = root
         self._deliver_twice = deliver_twice
+        self._start_window_seconds = start_window_seconds
         self._settings = settings
         self._exit = contextlib.AsyncExitStack()
 
@@ -58,7 +59,12 @@ class Importer:
         settings = {"SHARDWARM_NCBI_URL": self.ncbi.url(self.proxy.port), "SHARDWARM_COPY_BLOCK_BYTES": str(BLOCK)}
         settings |= {"SHARDWARM_COPY_LANES": "2", "SHARDWARM_PRESETS": "1,2", **self._settings}
         self.scene = await self._exit.enter_async_context(
-            Scene(self._root / "scene", deliver_twice=self._deliver_twice, **settings)
+            Scene(
+                self._root / "scene",
+                deliver_twice=self._deliver_twice,
+                start_window_seconds=self._start_window_seconds,
+                **settings,
+            )
         )
         self.api, self.blobs = self.scene.api, self.scene.blobs
         return self

@@ -36,9 +36,15 @@ QUICK = {
 class Scene:
     """One stack under test. Tests keep apart by databases of their own names."""
 
-    def __init__(self, root: Path, *, deliver_twice: bool = False, **settings: str) -> None:
+    def __init__(self, root: Path, *, deliver_twice: bool = False, start_window_seconds: float = 0.0, **settings: str) -> None:
         self.crossroads = Crossroads()
-        self.stack = Stack(root, settings={**QUICK, **settings}, observer=self.crossroads, deliver_twice=deliver_twice)
+        self.stack = Stack(
+            root,
+            settings={**QUICK, **settings},
+            observer=self.crossroads,
+            deliver_twice=deliver_twice,
+            start_window_seconds=start_window_seconds,
+        )
         self._exit = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:

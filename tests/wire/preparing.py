@@ -85,6 +85,7 @@ PREPARING = {
         stage=STAGE,
     ),
     "PrepareRun.defaults": PrepareRun(run=RUN, number=7, account="elbstg01", db="core_nt", shard=SHARD),
+    "PrepareRun.nonce": PrepareRun(run=RUN, number=7, account="elbstg01", db="core_nt", shard=SHARD, nonce="0123456789abcdef"),
     "PlanCopy": PlanCopy(**WHERE, source_version=SNAPSHOT["source_version"]),
     "PlannedCopy": PlannedCopy(stage=STAGE),
     "PlannedCopy.problem": PlannedCopy(problem=GONE),

@@ -99,6 +99,9 @@ MEANING = {
     "ReconcileRun": ReconcileRun(
         run=RUN, number=7, accounts=("elbstg01",), terms=TERMS, presumed_dead="another", lease_seconds=60.0
     ),
+    "ReconcileRun.nonce": ReconcileRun(
+        run=RUN, number=7, accounts=("elbstg01",), terms=Terms(presets=(1,)), nonce="0123456789abcdef"
+    ),
     "SurveyHub": SurveyHub(accounts=("elbstg01",), most=5, turn=7),
     "DeadHolder": DEAD,
     "DeadSettle": DEAD_SETTLE,

@@ -22,7 +22,7 @@ from shared.runs.callbacks import Callback, CallbackState, Notice, PostCallback,
 from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.operations import Progress, SettleProgress, WarmProgress
-from shared.runs.payload import RetryOptions
+from shared.runs.payload import RetryOptions, RunInput
 from shared.runs.prepare.payloads import PrepareResult
 from shared.runs.reconcile import result
 from shared.runs.shard.payloads import (
@@ -176,6 +176,8 @@ MEANING = {
         "ShardRun.restore": ShardRun(
             run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"
         ),
+        "ShardRun.nonce": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), nonce="0123456789abcdef"),
+        "RunInput": RunInput(nonce="0123456789abcdef"),
         "Inspect.restore": Inspect(account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"),
         "Inspection.restored": INSPECTION.model_copy(
             update={"restored": True, "legacy_alias": True, "restored_version": "2024-12-01-01-05-02"}
@@ -332,6 +334,13 @@ MEANING = {
             first_poll_seconds=1.0,
             longest_poll_seconds=10.0,
             watch=WATCH,
+        ),
+        "WarmRun.nonce": WarmRun(
+            run=RUN,
+            number=7,
+            cluster=CLUSTER,
+            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            nonce="0123456789abcdef",
         ),
         "WarmRun.wait": WarmRun(
             run="warm-core-nt-47bd9f1d3b2a5c60-7",

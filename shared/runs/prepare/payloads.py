@@ -11,7 +11,7 @@ from shared.errors import Problem
 from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
 from shared.runs.leases import LeaseRequest
-from shared.runs.payload import Payload, RetryOptions
+from shared.runs.payload import Payload, RetryOptions, RunInput
 from shared.runs.shard.payloads import ShardRun
 
 type Step = Literal["copying", "promoting", "promoted", "failed", "canceled"]
@@ -104,7 +104,7 @@ class Stage(Payload):
     pending_since: datetime | None = None
 
 
-class PrepareRun(Payload):
+class PrepareRun(RunInput):
     """The input of a prepare-db run.
 
     `source_version` is the requested snapshot, None for the newest. `shard` is the input of the shard run at the end: a child

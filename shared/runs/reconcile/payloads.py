@@ -7,7 +7,7 @@ from shared.blastdb.volumes import Molecule
 from shared.errors import Problem
 from shared.runs.ids import lease_key
 from shared.runs.leases import LeaseRequest
-from shared.runs.payload import Payload, RetryOptions
+from shared.runs.payload import Payload, RetryOptions, RunInput
 from shared.runs.prepare.payloads import CopySteering
 from shared.runs.upload.transitions import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
@@ -64,7 +64,7 @@ class Terms(Payload):
     copying: CopySteering = CopySteering()
 
 
-class ReconcileRun(Payload):
+class ReconcileRun(RunInput):
     """The input of a pass."""
 
     run: str

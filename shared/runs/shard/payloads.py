@@ -16,12 +16,12 @@ from shared.errors import Problem
 from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
 from shared.runs.leases import LeaseRequest
-from shared.runs.payload import Payload, RetryOptions
+from shared.runs.payload import Payload, RetryOptions, RunInput
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class ShardRun(Payload):
+class ShardRun(RunInput):
     """The input of a shard run; `restore` puts that kept layout back, a `refusal` is only told, in metadata and as its end."""
 
     run: str

@@ -10,12 +10,12 @@ from shared.errors import Problem
 from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
 from shared.runs.leases import LeaseRequest
-from shared.runs.payload import Payload, RetryOptions
+from shared.runs.payload import Payload, RetryOptions, RunInput
 from shared.runs.shard.payloads import ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 
 
-class WarmRun(Payload):
+class WarmRun(RunInput):
     """The input of a warmup. `shard` is the shard run that first brings the layouts up to date, if they need it.
 
     The database is released `ttl_seconds` after it became warm, unless it was warmed again; None keeps it. A failed release is
