@@ -188,6 +188,8 @@ async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
     _, wanted = await decide(clients, warm.cluster, warm.account, warm.db, shard_count=warm.shard_count, replicas=warm.replicas)
     if wanted.digest != reading.document.digest:
         return WarmupCheck(again="its nodes hold an older generation")
+    if wanted.texts != reading.document.texts:
+        return WarmupCheck(again="its nodes hold older manifests and aliases")
     status = status_of(*reading, datetime.now(UTC))
     if status.status == "Stale":
         return WarmupCheck(again=sanitised_line(status.error or f"shards {', '.join(status.stale_shards)} are cold", _LENGTH))

@@ -40,7 +40,7 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     choice, document = await decide(
         clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=request.replicas
     )
-    if document.digest != plan.digest:
+    if (document.digest, document.texts) != (plan.digest, plan.texts or document.texts):
         message = f"'{request.db}' changed while its warmup was being planned. Start again."
         return Applied(problem=Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
     agents = await clients.agents(request.cluster)
@@ -50,18 +50,19 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     assigned = wrote or (stored is not None and stored.run == request.run)
     # A changed memory request restarts every agent. It therefore rises when a node must hold more, and never falls.
     node_bytes = max(plan.node_bytes, choice.node_bytes)
-    rolled = await agents.apply(_spec(request, clients, document.digest, node_bytes, agents.namespace))
+    rolled = await agents.apply(_spec(request, clients, document, node_bytes, agents.namespace))
     return Applied(changed=assigned or rolled, assigned=assigned, node_bytes=node_bytes)
 
 
-def _spec(request: ApplyWarmup, clients: Clients, digest: str, node_bytes: int, namespace: str) -> WarmerSpec:
+def _spec(request: ApplyWarmup, clients: Clients, document: AssignmentDocument, node_bytes: int, namespace: str) -> WarmerSpec:
     settings = clients.settings
     return WarmerSpec(
         namespace=namespace,
         db=request.db,
         account=request.account,
         shard_count=request.plan.shard_count,
-        digest=digest,
+        digest=document.digest,
+        texts=document.texts,
         image=settings.warmer_image,
         memory_request_bytes=node_bytes,
         sas_secret=settings.warmer_sas_secret,

@@ -5,17 +5,24 @@ it planned, and the assignment does not have to travel between the steps.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from activities.binding import answering
 from shared.agent.assignment import AssignmentDocument
+from shared.blastdb.blobs import files_prefix
+from shared.blastdb.generations import digest_of_texts
+from shared.blastdb.listings import listed_files
+from shared.blastdb.volumes import files_of
 from shared.clients import Clients
 from shared.errors import Code, Conflict, Problem, Unusable
+from shared.kube.agents import Agents
 from shared.kube.parsing import WorkloadNode
 from shared.runs.database.state import DatabaseState, expected
 from shared.runs.warmup.assignment import Candidate, assign
 from shared.runs.warmup.capacity import budget_of
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
+from shared.runs.warmup.file_names import refuse_shared_names, suspects
 from shared.runs.warmup.payloads import (
     Planned,
     PlanWarmup,
@@ -52,6 +59,7 @@ async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
         shard_count=document.shard_count,
         replicas=choice.replicas,
         digest=document.digest,
+        texts=document.texts,
         nodes=len(document.nodes),
         node_bytes=choice.node_bytes,
         reason=choice.reason,
@@ -67,7 +75,8 @@ async def decide(
     Raises:
         Forbidden: the settings do not allow the cluster or the account.
         NotFound: the cluster or the database does not exist.
-        Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message.
+        Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message. Another
+            warm database has a file of the same name.
         Unusable: the database has no shard set, or is refused as it stands.
         TransientFailure: storage, ARM or Kubernetes was busy.
     """
@@ -77,6 +86,7 @@ async def decide(
     nodes, previous, state = await asyncio.gather(
         agents.nodes(), agents.assignment(db), read_state(container, clients.control, db, (), None)
     )
+    await _refuse_shared_names(clients, agents, db, [file.leaf for file in state.inventory.files])
     usable = [node for node in nodes if node.facts.ready and node.facts.schedulable]
     size = _size(state)
     memories = tuple(map(_memory, usable))
@@ -103,11 +113,19 @@ async def decide(
         molecule=state.inventory.volumes.molecule,
         source_version=generation.source_version,
         digest=generation.digest,
+        texts=digest_of_texts(state.stored[choice.shard_count].md5_by_name),
         shard_count=choice.shard_count,
         mode="hot",
         nodes=assignment.nodes,
     )
     return Decision(choice, document)
+
+
+async def _refuse_shared_names(clients: Clients, agents: Agents, db: str, files: Sequence[str]) -> None:
+    warm = {one.db: one.account for one in await agents.assignments() if one.mode != "evict"}
+    for other in suspects(db, files, warm):
+        listing = await clients.accounts.container(warm[other]).list(files_prefix(other))
+        refuse_shared_names(db, files, other, (file.leaf for file in files_of(other, listed_files(other, listing))))
 
 
 def _size(state: DatabaseState) -> DatabaseSize:

@@ -50,6 +50,7 @@ class Code(StrEnum):
     ALIAS_ONLY = "AliasOnlyDatabase"
     NO_VOLUMES = "NoVolumes"
     VOLUME_GAP = "VolumeGap"
+    FILE_NAME_TAKEN = "FileNameTaken"
     GHOST_VOLUMES = "GhostVolumes"
     VOLUMES_MISSING = "VolumesMissing"
     TOO_MANY_VOLUMES = "TooManyVolumes"

@@ -18,6 +18,7 @@ class Task(NamedTuple):
     molecule: Molecule
     source_version: str | None
     digest: str
+    texts: str
     shard_count: int
     mode: Mode
     shards: tuple[int, ...]
@@ -32,6 +33,7 @@ def task_of(assignment: AssignmentDocument, node: str) -> Task:
         molecule=assignment.molecule,
         source_version=assignment.source_version,
         digest=assignment.digest,
+        texts=assignment.texts,
         shard_count=assignment.shard_count,
         mode=assignment.mode,
         shards=assignment.nodes.get(node, ()),

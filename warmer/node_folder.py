@@ -9,13 +9,14 @@
       .shardwarm/incoming/{db}/           unfinished files
       .shardwarm/check/{db}/              aliases with other paths, where the folder is not /blast/blastdb
 
-Agents of several databases share the folder. Each changes only files that its own state says it owns.
+Agents of several databases share the folder. Each changes only files that its own state says it owns, and claims none that
+another state owns.
 """
 
 import contextlib
 import fcntl
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -23,8 +24,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.agent.report import Reason
 from warmer.atomic_files import write_whole
-from warmer.failures import Stopped
+from warmer.failures import Stopped, WarmFailure
 
 _LOCK_POLL_SECONDS = 0.2
 
@@ -38,13 +40,15 @@ class FileRecord(BaseModel):
     mtime_ns: int
     ctime_ns: int
     inode: int
+    device: int | None = None
     md5: str
     fingerprint: str
 
     def fits(self, status: os.stat_result) -> bool:
-        """Whether nobody has touched the file since."""
+        """Whether the file is untouched since: the same inode with the same times. Earlier agents recorded no device."""
         seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-        return seen == (self.size_bytes, self.mtime_ns, self.ctime_ns, self.inode)
+        known = (self.size_bytes, self.mtime_ns, self.ctime_ns, self.inode)
+        return seen == known and self.device in {None, status.st_dev}
 
 
 def record_of(status: os.stat_result, md5: str, fingerprint: str) -> FileRecord:
@@ -54,6 +58,7 @@ def record_of(status: os.stat_result, md5: str, fingerprint: str) -> FileRecord:
         mtime_ns=status.st_mtime_ns,
         ctime_ns=status.st_ctime_ns,
         inode=status.st_ino,
+        device=status.st_dev,
         md5=md5,
         fingerprint=fingerprint,
     )
@@ -67,6 +72,7 @@ class State(BaseModel):
     version: Literal[1] = 1
     db: str
     digest: str = ""
+    texts: str = ""
     shard_count: int = 0
     shards: tuple[int, ...] = ()
     source_version: str | None = None
@@ -115,6 +121,36 @@ class NodeFolder:
     def save(self, state: State) -> None:
         """Store the state of this database."""
         write_whole(self._hidden / f"{self.db}.json", state.model_dump_json(indent=1).encode())
+
+    def claim(self, state: State, files: Iterable[str]) -> None:
+        """Store the state of this database, unless another database owns one of these files.
+
+        Raises:
+            WarmFailure: FileNameTaken; nothing is stored.
+        """
+        with self.shared_lock():
+            self.refuse_taken(files)
+            self.save(state)
+
+    def refuse_taken(self, files: Iterable[str]) -> None:
+        """Refuse files that another database on this node owns.
+
+        Raises:
+            WarmFailure: FileNameTaken.
+        """
+        others = self.owners()
+        for leaf in files:
+            owner = others.get(leaf)
+            if owner is not None:
+                message = (
+                    f"{leaf} on this node is a file of the warm database '{owner}', too. Nodes keep all files in one folder: "
+                    f"release '{owner}' first, or rename one of the two."
+                )
+                raise WarmFailure(Reason.FILE_NAME_TAKEN, message)
+
+    def owners(self) -> dict[str, str]:
+        """The files that other databases on this node own, with the database of each."""
+        return {leaf: state.db for state in self.states() if state.db != self.db for leaf in state.owned}
 
     def forget(self) -> None:
         """Remove every trace of this database but its lock file, on which another agent may wait."""

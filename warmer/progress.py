@@ -42,6 +42,7 @@ class NodeProgress:
         with self._lock:
             self._task = task
             self._started_at = datetime.now(UTC)
+            self._measured_at: datetime | None = None
             self._phase: Phase = "waiting"
             self._is_warm = False
             self._reason: Reason | None = None
@@ -89,10 +90,10 @@ class NodeProgress:
             if phase == "touching_memory":
                 self._reason = self._message = None
 
-    def complete(self, *, is_warm: bool) -> None:
-        """Note that the task has nothing left to do for now."""
+    def complete(self, *, is_warm: bool, measured_at: datetime) -> None:
+        """Note that the task has nothing left to do for now. The reports say `measured_at`, when the last measurement began."""
         with self._lock:
-            self._phase, self._is_warm = "completed", is_warm
+            self._phase, self._is_warm, self._measured_at = "completed", is_warm, measured_at
             self._reason = self._message = None
 
     def explain(self, phase: Phase, reason: Reason | None, message: str) -> None:
@@ -110,6 +111,7 @@ class NodeProgress:
                 run=self._run,
                 db=task.db if task else "",
                 digest=task.digest if task else "",
+                texts=task.texts if task else "",
                 shard_count=task.shard_count if task else 0,
                 mode=task.mode if task else "hot",
                 node=self._node,
@@ -127,7 +129,7 @@ class NodeProgress:
                 resident_total=self._sum(None, None),
                 shards={f"{shard:02d}": self._shard(shard) for shard in (task.shards if task else ())},
                 started_at=self._started_at,
-                updated_at=datetime.now(UTC),
+                updated_at=(self._measured_at if self._phase == "completed" else None) or datetime.now(UTC),
             )
 
     def _shard(self, shard: int) -> ShardReport:

@@ -16,14 +16,14 @@ log = logging.getLogger("warmer")
 
 
 def remove_owned(node_folder: NodeFolder, leaves: Iterable[str]) -> int:
-    """Remove files that this database owns by its state; returns how many existed.
+    """Remove files that this database alone owns by its state; returns how many existed.
 
     It evicts a file's pages first: if a search has the file open, unlinking alone would not free the memory.
     """
-    count = 0
+    count, others = 0, node_folder.owners()
     for leaf in leaves:
         # Other programs can write to the state file, so a path in it must not lead out of the folder.
-        if Path(leaf).name == leaf:
+        if Path(leaf).name == leaf and leaf not in others:
             with contextlib.suppress(FileNotFoundError):
                 evict(node_folder.path / leaf)
                 (node_folder.path / leaf).unlink()

@@ -88,6 +88,7 @@ def _news(report: AgentReport) -> tuple[object, ...]:
     return (
         report.db,
         report.digest,
+        report.texts,
         report.shard_count,
         report.mode,
         report.phase,

@@ -59,6 +59,7 @@ def stage(task: Task, context: Context) -> StagedFiles:
     node_folder, state = context.node_folder, context.node_folder.state()
     known_totals = Totals(*state.totals) if state.totals and state.digest == task.digest else None
     found = survey(context.storage, task, known_totals)
+    node_folder.refuse_taken(_owned(found))
     compared = compare(found, state, context)
     if task.mode == "hot":
         refuse_too_much(context.progress.report().bytes_total, context.settings.memory_bytes)
@@ -78,7 +79,7 @@ def _change(task: Task, context: Context, found: Survey, compared: Comparison, b
     # The state names the files before they exist, so that files left by a crash have an owner.
     incomplete = _state(task, found, records, is_complete=False)
     stale = sorted({*before.owned} - {*incomplete.owned})
-    node_folder.save(incomplete.model_copy(update={"owned": (*incomplete.owned, *stale)}))
+    node_folder.claim(incomplete.model_copy(update={"owned": (*incomplete.owned, *stale)}), incomplete.owned)
     markers.refresh(node_folder)
     removed = removal.remove_owned(node_folder, stale) + taxonomy.release(node_folder, before.shared)
     removal.remove_unfinished(node_folder, compared.missing, context.settings.part_bytes)
@@ -137,15 +138,20 @@ def _state(task: Task, found: Survey, records: dict[str, FileRecord], *, is_comp
     return State(
         db=task.db,
         digest=task.digest,
+        texts=task.texts,
         shard_count=task.shard_count,
         shards=task.shards,
         source_version=task.source_version,
         complete=is_complete,
         totals=(found.totals.sequences, found.totals.letters) if found.totals else None,
-        owned=_leaves(wanted.leaf for wanted in (*found.wanted, *found.aliases)),
+        owned=_owned(found),
         shared=_leaves(blob.leaf for blob in found.taxonomy),
         verified=dict(sorted(records.items())),
     )
+
+
+def _owned(found: Survey) -> tuple[str, ...]:
+    return _leaves(wanted.leaf for wanted in (*found.wanted, *found.aliases))
 
 
 def _leaves(leaves: Iterable[str]) -> tuple[str, ...]:

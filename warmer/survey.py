@@ -6,9 +6,17 @@ from hashlib import md5
 from typing import NamedTuple
 
 from shared.agent.report import Reason
-from shared.blastdb.blobs import alias_blob, files_prefix, manifest_blob, shard_name, statistics_file
+from shared.blastdb.blobs import (
+    alias_blob,
+    files_prefix,
+    layout_prefix,
+    manifest_blob,
+    parse_layout_blob,
+    shard_name,
+    statistics_file,
+)
 from shared.blastdb.extensions import is_shared
-from shared.blastdb.generations import digest_of
+from shared.blastdb.generations import digest_of, digest_of_texts
 from shared.blastdb.index_heads import INDEX_HEAD_BYTES, index_head
 from shared.blastdb.listings import ListedBlob, listed_files
 from shared.blastdb.reading import read_with
@@ -70,11 +78,14 @@ def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         brought = pool.submit(storage.list, f"{task.db}/tax")
+        listed = pool.submit(storage.list, layout_prefix(task.db, task.shard_count)) if task.texts else None
         manifests = pool.map(manifest, task.shards)
         aliases = pool.map(storage.read, map(alias_name, task.shards))
         shards = {shard: volumes_of(inventory.volumes, shard, text) for shard, text in zip(task.shards, manifests, strict=True)}
         check_apart(shards)
         totals = known_totals or _totals(storage, inventory.volumes, blobs)
+        if listed is not None:
+            _refuse_other_texts(task, listed.result())
         texts: dict[str, bytes] = {}
         wanted: list[Wanted] = []
         for shard, text in zip(task.shards, aliases, strict=True):
@@ -140,6 +151,17 @@ def _inventory(task: Task, blobs: list[ListedBlob]) -> Inventory:
         message = f"'{task.db}' in storage has generation {digest}, the assignment has {task.digest}. Warm it up again."
         raise WarmFailure(Reason.GENERATION_MISMATCH, message)
     return inventory
+
+
+def _refuse_other_texts(task: Task, blobs: list[ListedBlob]) -> None:
+    """Refuse the set's manifests and aliases when they are not those of the assignment.
+
+    Agents that read them at different times would otherwise hold different cuts under one name.
+    """
+    texts = {blob.name: blob.md5 for blob in blobs if parse_layout_blob(task.db, blob.name)}
+    if digest_of_texts(texts) != task.texts:
+        message = f"The manifests and aliases of '{task.db}' for N = {task.shard_count} are not those of the assignment. "
+        raise WarmFailure(Reason.TEXTS_MISMATCH, f"{message}Warm it up again.")
 
 
 def _totals(storage: Storage, volumes: VolumeSet, blobs: list[ListedBlob]) -> Totals | None:

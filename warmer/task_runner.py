@@ -1,7 +1,9 @@
 """Runs this node's task: stages its files, reads them into memory, measures residency at intervals, and retries failures."""
 
 import logging
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from threading import Event, Lock
 
 from shared.agent.report import Reason
@@ -20,6 +22,8 @@ from warmer.staging import StagedFiles, stage
 from warmer.storage import Storage
 
 _LOST_ROUNDS = 5
+_WATCH_SECONDS = 1.0
+"""How soon the agent notices that a name has another content; each time costs one system call for each file."""
 _LONGEST_AGAIN = 10
 
 log = logging.getLogger("warmer")
@@ -82,9 +86,8 @@ class TaskRunner:
             if not self._task.shards:
                 self._stand_by()
             staged = stage(self._task, context)
-            while self._look(staged, context):
-                if self._over.wait(self._settings.touch_seconds):
-                    raise Stopped
+            while self._look(staged, context) and self._watch(staged):
+                pass
             log.warning("another program changed files of %s: checking all of them", self._task.db)
         finally:
             self._end()
@@ -95,6 +98,7 @@ class TaskRunner:
             return False
         sizes = staged.sizes()
         leaves = sorted(sizes)
+        measured_at = datetime.now(UTC)
         resident = measure(self._node_folder.path, leaves, context.stop)
         lost_rounds = 0
         while self._task.mode == "hot" and not self._is_enough(resident, sizes):
@@ -111,20 +115,44 @@ class TaskRunner:
             self._progress.enter("touching_memory")
             self._reporter.write()
             touch(self._node_folder.path, files, context.stop, self._settings.touch_threads)
+            measured_at = datetime.now(UTC)
             resident = measure(self._node_folder.path, leaves, context.stop)
+        # What was measured is what was verified only if no name got another content meanwhile.
+        if self._has_changed(staged):
+            return False
         self._progress.measured(resident)
-        self._progress.complete(is_warm=self._task.mode == "hot")
+        self._progress.complete(is_warm=self._task.mode == "hot", measured_at=measured_at)
         self._reporter.write()
+        return True
+
+    def _watch(self, staged: StagedFiles) -> bool:
+        """Wait for the next look; False at once when a file is no longer the verified one."""
+        ends = time.monotonic() + self._settings.touch_seconds
+        while (left := ends - time.monotonic()) > 0:
+            if self._over.wait(min(left, _WATCH_SECONDS)):
+                raise Stopped
+            if self._has_changed(staged):
+                return False
         return True
 
     def _has_changed(self, staged: StagedFiles) -> bool:
         changed = staged.changed()
         if changed is None:
             return False
-        message = f"Another program changed or removed {changed} on this node: the agent checks all files again."
+        message = f"{self._who_changed(changed)} on this node: the agent checks all files again."
         self._progress.explain("verifying_db", Reason.VERIFICATION_FAILED, message)
         self._reporter.write()
         return True
+
+    def _who_changed(self, leaf: str) -> str:
+        owner = self._node_folder.owners().get(leaf)
+        if owner is not None:
+            return f"The agent of '{owner}' changed {leaf}"
+        try:
+            user = (self._node_folder.path / leaf).stat(follow_symlinks=False).st_uid
+        except OSError:
+            return f"Another program removed {leaf}"
+        return f"Another program changed {leaf}, whose owner is user {user},"
 
     def _is_enough(self, resident: Mapping[str, int], sizes: Mapping[str, int]) -> bool:
         return sum(resident.values()) * 100 >= sum(sizes.values()) * self._settings.resident_percent
@@ -137,9 +165,10 @@ class TaskRunner:
     def _evict(self) -> None:
         count = remove_database(self._node_folder)
         log.info("removed %s from this node: %d files", self._task.db, count)
-        self._progress.complete(is_warm=False)
+        self._progress.complete(is_warm=False, measured_at=datetime.now(UTC))
         self._reporter.write()
         while not self._over.wait(self._settings.touch_seconds):
+            self._progress.complete(is_warm=False, measured_at=datetime.now(UTC))
             self._reporter.write()
         raise Stopped
 

@@ -49,6 +49,8 @@ class AssignmentDocument(BaseModel):
 
     Unknown fields are passed over, so that a newer app can add some. The database's name becomes part of paths on the node.
     `run` is the warmup that wrote the document: agents count by it what they move. A warmup that changes nothing writes nothing.
+    `digest` names the generation of the database's files, `texts` the manifests and aliases of this N (`digest_of_texts`); an
+    empty `texts`, as earlier versions of the app write it, binds nobody.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +62,7 @@ class AssignmentDocument(BaseModel):
     molecule: Molecule
     source_version: str | None = None
     digest: str = Field(pattern=r"^[0-9a-f]{32}$")
+    texts: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")
     shard_count: int = Field(ge=1, le=MAX_SHARDS)
     mode: Mode
     nodes: dict[str, Shards]

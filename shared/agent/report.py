@@ -39,6 +39,8 @@ class Reason(StrEnum):
     MANIFEST_MISMATCH = "ManifestMismatch"
     ALIAS_MISMATCH = "AliasMismatch"
     GENERATION_MISMATCH = "GenerationMismatch"
+    TEXTS_MISMATCH = "TextsMismatch"
+    FILE_NAME_TAKEN = "FileNameTaken"
     VERIFICATION_FAILED = "VerificationFailed"
     MEMORY_TOO_SMALL = "MemoryTooSmall"
     NOT_ASSIGNED = "NotAssigned"
@@ -88,6 +90,7 @@ class AgentReport(_Tolerant):
     run: str = ""
     db: str
     digest: str
+    texts: str = ""
     shard_count: NonNegativeInt
     mode: str
     node: str

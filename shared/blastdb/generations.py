@@ -1,7 +1,7 @@
 """Generations: one version of a database's content, named by its NCBI snapshot and by a digest of its listing."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +25,17 @@ class Generation(BaseModel):
 def digest_of(files: Iterable[ListedFile]) -> str:
     """The digest of a listing. The order of the files does not matter."""
     lines = sorted(f"{file.leaf}\t{file.size_bytes}\t{file.fingerprint}\n" for file in files)
+    return sha256("".join(lines).encode()).hexdigest()[:32]
+
+
+def digest_of_texts(md5_by_name: Mapping[str, str | None]) -> str:
+    """The digest of a shard set's texts, its manifests and aliases: 32 hex digits; empty when storage keeps no MD5 of one.
+
+    The generation's digest covers the database's files alone. A restore, another alias form or other cuts change only the texts.
+    """
+    if not md5_by_name or None in md5_by_name.values():
+        return ""
+    lines = sorted(f"{name}\t{md5}\n" for name, md5 in md5_by_name.items())
     return sha256("".join(lines).encode()).hexdigest()[:32]
 
 

@@ -62,6 +62,11 @@ class Agents:
         document, _ = await self._assignment(db)
         return document
 
+    async def assignments(self) -> tuple[AssignmentDocument, ...]:
+        """The assignments of all warm databases of the cluster, in one call for each page."""
+        maps = await self._api.list(f"{self._core}/configmaps", labelSelector=_OURS)
+        return tuple(found for item in maps if (found := _parsed(item)) is not None)
+
     async def read(self, db: str) -> ClusterReading | None:
         """Read one warmed database in three calls; None when the cluster has no assignment for it.
 
@@ -78,14 +83,13 @@ class Agents:
 
     async def read_all(self) -> tuple[ClusterReading, ...]:
         """Read all warmed databases in four calls. The number of calls grows only with the pages of objects."""
-        maps, daemons, pods, nodes = await asyncio.gather(
-            self._api.list(f"{self._core}/configmaps", labelSelector=_OURS),
+        documents, daemons, pods, nodes = await asyncio.gather(
+            self.assignments(),
             self._api.list(f"{self._apps}/daemonsets", labelSelector=_OURS),
             self._api.list(f"{self._core}/pods", labelSelector=_OURS),
             self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR),
         )
         by_name = {daemon["metadata"]["name"]: daemon for daemon in daemons}
-        documents = [found for item in maps if (found := _parsed(item)) is not None]
         return tuple(
             ClusterReading(document, _readings(by_name.get(object_name(document.db)), _of(document.db, pods), nodes))
             for document in documents

@@ -1,7 +1,7 @@
 """Manifests of one warmed database: ConfigMap and DaemonSet.
 
-The pod template carries database, N and digest, so that a change of any of them rolls the pods. The ConfigMap tells each node
-its shards.
+The pod template carries database, N, and the digests of files and texts, so that a change of any of them rolls the pods. The
+ConfigMap tells each node its shards.
 """
 
 from typing import Any
@@ -36,6 +36,7 @@ class WarmerSpec(BaseModel):
     account: str
     shard_count: int
     digest: str
+    texts: str = ""
     image: str
     memory_request_bytes: int
     sas_secret: str | None = None
@@ -70,6 +71,7 @@ def daemon_set(spec: WarmerSpec, assignment: str = "") -> Json:
         f"{PREFIX}db": spec.db,
         f"{PREFIX}shard-count": str(spec.shard_count),
         f"{PREFIX}digest": spec.digest,
+        f"{PREFIX}texts": spec.texts,
     }
     return {
         "apiVersion": "apps/v1",

@@ -54,7 +54,7 @@ def test_names_that_both_sides_know():
 
 def test_the_first_report_has_these_very_bytes():
     assert FIRST.model_dump_json() == (
-        '{"version":1,"run":"","db":"","digest":"","shard_count":0,"mode":"hot","node":"n0","pod":"warm-x","phase":"waiting",'
+        '{"version":1,"run":"","db":"","digest":"","texts":"","shard_count":0,"mode":"hot","node":"n0","pod":"warm-x","phase":"waiting",'
         '"warm":false,"reason":null,"message":null,"files_done":0,"files_total":0,"bytes_done":0,"bytes_total":0,"bytes_moved":0,'
         '"resident_bytes":0,"resident_total":0,"shards":{},"started_at":"2026-11-21T11:50:00.000Z",'
         '"updated_at":"2026-11-21T11:59:30.120Z"}'
@@ -76,7 +76,8 @@ def test_a_report_of_a_failure_has_these_very_bytes():
     )
 
     assert told.model_dump_json() == (
-        '{"version":1,"run":"warm-1","db":"core_nt","digest":"0123456789abcdef0123456789abcdef","shard_count":3,"mode":"hot",'
+        '{"version":1,"run":"warm-1","db":"core_nt","digest":"0123456789abcdef0123456789abcdef","texts":"","shard_count":3,'
+        '"mode":"hot",'
         '"node":"n0","pod":"warm-x","phase":"failed","warm":false,"reason":"DiskFull",'
         '"message":"The node\'s disk is full \N{EM DASH} ü.","files_done":0,"files_total":0,"bytes_done":0,"bytes_total":0,'
         '"bytes_moved":0,"resident_bytes":0,"resident_total":0,'

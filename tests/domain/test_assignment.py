@@ -209,7 +209,8 @@ DOCUMENT = AssignmentDocument(
 def test_the_document_in_the_config_map_has_these_very_bytes():
     assert DOCUMENT.render() == (
         '{"version":1,"account":"elbstg01","container_url":"https://elbstg01.blob.core.windows.net/blast-db","db":"core_nt",'
-        '"molecule":"nucl","source_version":"2026-05-09-01-05-02","digest":"0123456789abcdef0123456789abcdef","shard_count":3,'
+        '"molecule":"nucl","source_version":"2026-05-09-01-05-02","digest":"0123456789abcdef0123456789abcdef","texts":"",'
+        '"shard_count":3,'
         '"mode":"hot","nodes":{"aks-blastpool-0":[0],"aks-blastpool-1":[1,2]},"run":"warm-1"}\n'
     )
 

@@ -15,8 +15,8 @@ from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
 from local.processes import Child
 from shared.blastdb.alias import LOCAL_FOLDER, render_alias
-from shared.blastdb.blobs import alias_blob, manifest_blob
-from shared.blastdb.generations import digest_of
+from shared.blastdb.blobs import alias_blob, layout_prefix, manifest_blob, parse_layout_blob
+from shared.blastdb.generations import digest_of, digest_of_texts
 from shared.blastdb.layout import split
 from shared.blastdb.manifest import render_manifest
 from shared.blastdb.statistics import add_up, parse_index_head
@@ -80,7 +80,17 @@ class Store(Blobs):
             texts[manifest_blob(db, shard_count, index)] = render_manifest(volumes, layout, index)
             texts[alias_blob(db, shard_count, index, volumes.molecule)] = render_alias(volumes, layout, index, statistics)
         await self.upload(texts)
-        return Published(db, volumes, layout, digest_of(inventory.files))
+        return Published(db, volumes, layout, digest_of(inventory.files), await self.texts(db, shard_count))
+
+    async def texts(self, db, shard_count) -> str:
+        """The digest of a shard set's texts as they are in storage now."""
+        return digest_of_texts(
+            {
+                blob.name: bytes(blob.content_settings.content_md5).hex()
+                async for blob in self.container.list_blobs(name_starts_with=layout_prefix(db, shard_count))
+                if parse_layout_blob(db, blob.name)
+            }
+        )
 
     async def modified(self, name) -> datetime:
         """A blob's Last-Modified; the beginning of time where there is none."""
@@ -102,7 +112,8 @@ class Store(Blobs):
 class Published:
     """A database as it is in storage."""
 
-    def __init__(self, db, volumes, layout, digest) -> None:
+    def __init__(self, db, volumes, layout, digest, texts) -> None:
+        self.texts = texts
         self.db = db
         self.volumes = volumes
         self.layout = layout
@@ -117,6 +128,7 @@ class Published:
             "molecule": self.volumes.molecule,
             "source_version": "2026-05-09-01-05-02",
             "digest": self.digest,
+            "texts": self.texts,
             "shard_count": self.layout.shard_count,
             "mode": "hot",
             "nodes": {NODE: list(shards), "aks-blastpool-9": [0]},

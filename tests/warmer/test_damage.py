@@ -138,6 +138,7 @@ async def test_a_shard_set_that_storage_lacks_is_named(scene, store, mini):
 async def test_an_alias_that_disagrees_is_refused(scene, store, mini):
     name = alias_blob("mini_nt", 3, 0, "nucl")
     await store.put(name, (await store.get(name)).replace(b"STATS_NSEQ ", b"STATS_NSEQ 9"))
+    mini.texts = await store.texts("mini_nt", 3)
 
     report = await (await scene.warmer(mini.assignment([0], store.url()))).failed("AliasMismatch")
 
@@ -150,6 +151,7 @@ async def test_an_alias_is_compared_with_totals_that_stand_behind_a_long_title(s
     published = await store.publish(SimpleNamespace(name="titled", folder=folder, files=files), 1)
     name = alias_blob("titled", 1, 0, "nucl")
     await store.put(name, (await store.get(name)).replace(b"NSEQ ", b"NSEQ 9"))
+    published.texts = await store.texts("titled", 1)
 
     report = await (await scene.warmer(published.assignment([0], store.url()))).failed("AliasMismatch")
 
@@ -158,6 +160,7 @@ async def test_an_alias_is_compared_with_totals_that_stand_behind_a_long_title(s
 
 async def test_a_manifest_that_disagrees_is_refused(scene, store, mini):
     await store.put(manifest_blob("mini_nt", 3, 0), b"mini_nt.99\n")
+    mini.texts = await store.texts("mini_nt", 3)
 
     await (await scene.warmer(mini.assignment([0], store.url()))).failed("ManifestMismatch")
 

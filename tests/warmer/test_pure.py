@@ -126,7 +126,7 @@ def test_a_percentage_is_never_rounded_up():
 def test_a_report_stays_small():
     shards = tuple(range(30))
     progress = NodeProgress("aks-blastpool-12345678-vmss00000a", "warm-core-nt-0123abcd-x7x9z")
-    progress.begin(Task("a", "https://a", "core_nt", "nucl", None, "f" * 32, 32, "hot", shards))
+    progress.begin(Task("a", "https://a", "core_nt", "nucl", None, "f" * 32, "e" * 32, 32, "hot", shards))
     progress.expect({f"core_nt.{shard:02d}.nsq": Entry(shard, 30_000_000_000) for shard in shards})
     progress.explain("failed", Reason.GENERATION_MISMATCH, "x" * 500)
     assert len(progress.report().model_dump_json()) < 4096

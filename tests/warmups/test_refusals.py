@@ -158,3 +158,15 @@ async def test_second_warmup_is_told_who_holds_the_database_and_a_canceled_one_l
         waiting.release()
     assert (await warmups.ended(run))["status"] == "Canceled"
     assert (await warmups.written(db)).is_nothing
+
+
+async def test_database_whose_files_have_the_names_of_a_warm_ones_is_refused(warmups):
+    await warmups.publish("meets")
+    await warmups.warmed("meets", shard_count=3)
+    await warmups.blobs.upload(database("meets.01", None))
+
+    error = await fails(warmups, "meets.01", "FileNameTaken", shard_count=1)
+
+    assert "meets.01.n" in error["message"]
+    assert "release 'meets' first" in error["message"]
+    await warmups.released("meets")

@@ -40,6 +40,7 @@ class NodeReason(StrEnum):
     REPORT_TOO_OLD = "ReportTooOld"
     REPORT_CONTRADICTORY = "ReportContradictory"
     GENERATION_MISMATCH = "GenerationMismatch"
+    TEXTS_MISMATCH = "TextsMismatch"
     SHARD_COUNT_MISMATCH = "ShardCountMismatch"
     ASSIGNMENT_MISMATCH = "AssignmentMismatch"
     MODE_MISMATCH = "ModeMismatch"
@@ -188,6 +189,9 @@ def _foreign_report(report: AgentReport, node: str, pod: PodFacts, document: Ass
         return NodeReason.REPORT_OF_ANOTHER, _line(f"The report is about {report.db} on {report.node} by {report.pod}.")
     if report.digest != document.digest:
         return NodeReason.GENERATION_MISMATCH, _line(f"The report is about generation {report.digest}, not {document.digest}.")
+    if report.texts != document.texts:
+        said = "other manifests and aliases" if report.texts else "no manifests and aliases: the agent is of an earlier version"
+        return NodeReason.TEXTS_MISMATCH, f"The report names {said}."
     if report.shard_count != document.shard_count:
         return NodeReason.SHARD_COUNT_MISMATCH, f"The report is about N = {report.shard_count}, not {document.shard_count}."
     assigned = [f"{shard:02d}" for shard in document.nodes.get(node, ())]

@@ -72,11 +72,12 @@ class PlanWarmup(Payload):
 
 
 class WarmPlan(Payload):
-    """The plan of a warmup: N, the generation, the number of nodes, and the bytes on the fullest node."""
+    """The plan of a warmup: N, the generation, the shard set's texts, the number of nodes, and the bytes on the fullest node."""
 
     shard_count: int
     replicas: int
     digest: str
+    texts: str = ""
     nodes: int
     node_bytes: int
     reason: str
