@@ -10,6 +10,7 @@ from shared.blastdb.completeness import PAPERS_LIMIT_BYTES, Papers, parse_papers
 from shared.blastdb.evidence import Evidence
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
+from shared.blastdb.obstacles import OBSTACLES, refuse_obstructed
 from shared.blastdb.papers import refuse_disagreement
 from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
@@ -27,7 +28,7 @@ def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
     match error:
         case NotFound():
             state = "absent"
-        case Unusable():
+        case Unusable() if error.problem.code not in OBSTACLES:
             # An alias alone may precede its volumes; their own events announce them.
             state = "absent" if error.problem.code is Code.ALIAS_ONLY else "incomplete"
         case _:
@@ -50,6 +51,7 @@ async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen
     )
     blobs = {blob.name: blob for blob in listing}
     known = metadata.fields(db, control.document)
+    refuse_obstructed(db, listing)
     refuse_unfinished_work(db, known, datetime.now(UTC))
     try:
         inventory = inventory_of(db, listing)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from activities.binding import answering
 from shared.agent.assignment import AssignmentDocument
+from shared.blastdb.blobs import taxonomy_prefix
+from shared.blastdb.obstacles import refuse_obstructed
 from shared.clients import Clients
 from shared.errors import Code, Conflict, Problem, Unusable
 from shared.kube.parsing import WorkloadNode
@@ -73,9 +75,13 @@ async def decide(
     refuse_unfit(cluster, await clients.clusters.facts(cluster))
     agents = await clients.agents(cluster)
     container = clients.accounts.container(account)
-    nodes, previous, state = await asyncio.gather(
-        agents.nodes(), agents.assignment(db), read_state(container, clients.control, db, (), None)
+    nodes, previous, state, taxonomy = await asyncio.gather(
+        agents.nodes(),
+        agents.assignment(db),
+        read_state(container, clients.control, db, (), None),
+        container.list(taxonomy_prefix(db)),
     )
+    refuse_obstructed(db, taxonomy)
     usable = [node for node in nodes if node.facts.ready and node.facts.schedulable]
     size = _size(state)
     memories = tuple(map(_memory, usable))

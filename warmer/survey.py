@@ -6,7 +6,7 @@ from hashlib import md5
 from typing import NamedTuple
 
 from shared.agent.report import Reason
-from shared.blastdb.blobs import alias_blob, files_prefix, manifest_blob, shard_name, statistics_file
+from shared.blastdb.blobs import alias_blob, files_prefix, manifest_blob, shard_name, statistics_file, taxonomy_prefix
 from shared.blastdb.extensions import is_shared
 from shared.blastdb.generations import digest_of
 from shared.blastdb.index_heads import INDEX_HEAD_BYTES, index_head
@@ -69,7 +69,7 @@ def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
         return alias_blob(task.db, task.shard_count, shard, task.molecule)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        brought = pool.submit(storage.list, f"{task.db}/tax")
+        brought = pool.submit(storage.list, taxonomy_prefix(task.db))
         manifests = pool.map(manifest, task.shards)
         aliases = pool.map(storage.read, map(alias_name, task.shards))
         shards = {shard: volumes_of(inventory.volumes, shard, text) for shard, text in zip(task.shards, manifests, strict=True)}

@@ -34,6 +34,11 @@ def files_prefix(db: str) -> str:
     return f"{db}/{db}."
 
 
+def taxonomy_prefix(db: str) -> str:
+    """What the taxonomy files in a database's folder begin with, and perhaps other files."""
+    return f"{db}/tax"
+
+
 def staging_folder(db: str) -> str:
     """Where prepare-db keeps files until a generation is complete; nothing else looks there."""
     return f"{db}/{STAGING}/"
