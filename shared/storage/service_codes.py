@@ -78,7 +78,6 @@ _REMEDIES: dict[str, Remedy] = {
     "BlobImmutableDueToLegalHold": _IMMUTABLE,
     "ContainerHasLegalHold": _IMMUTABLE,
     "ContainerImmutabilityPolicyLocked": _IMMUTABLE,
-    "ContainerProtectedFromDeletion": _IMMUTABLE,
     "AccountProtectedFromDeletion": _IMMUTABLE,
     "SnapshotsPresent": Remedy(
         Conflict, Code.SNAPSHOTS_PRESENT, "'{target}' has snapshots and was not deleted. Delete its snapshots, then start again."
