@@ -8,6 +8,7 @@ from time import monotonic
 from activities.binding import answering
 from shared.blastdb.blobs import staging_folder
 from shared.blastdb.listings import ListedBlob
+from shared.blastdb.obstacles import refuse_obstructed
 from shared.clients import Clients
 from shared.copying.completeness import refuse_half_listed, refuse_half_published
 from shared.copying.lanes import Done, Lane, run_pieces
@@ -75,6 +76,7 @@ async def _plan(request: PlanCopy, clients: Clients) -> PlannedCopy:
         lost = updates.promotion_lost(request.db, begun)
         return _stage(unfinished, known, "promoting", is_intact=False).model_copy(update={"problem": lost})
     in_place = dict(await Staging(container, request.db, version).in_place())
+    refuse_obstructed(request.db, (held.blob for held in in_place.values()))
     plan = CopyPlan(db=request.db, source_version=version, files=with_kept(files, in_place))
     is_whole = updates.is_whole(known)
     is_current = is_whole and known.source_version == version and not known.update_in_progress

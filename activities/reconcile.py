@@ -161,8 +161,12 @@ async def _remove(container: Container, blobs: Sequence[ListedBlob], write_befor
     *others, sequences = blobs
     if datetime.now(UTC) >= write_before:
         raise Conflict(Code.LEASE_LOST, "The lease's time was over before every ghost was removed.")
-    gone = await asyncio.gather(*(container.delete(blob.name, Matching(blob.etag)) for blob in others))
-    return sum((*gone, await container.delete(sequences.name, Matching(sequences.etag))))
+
+    async def delete(blob: ListedBlob) -> bool:
+        # Ghosts are a person's uploads: snapshots of them are that person's, too.
+        return await container.delete(blob.name, Matching(blob.etag), with_snapshots=False)
+
+    return sum((*await asyncio.gather(*map(delete, others)), await delete(sequences)))
 
 
 _LENGTH = 120

@@ -8,6 +8,7 @@ from activities.binding import answering_by
 from shared.blastdb.blobs import folder
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
+from shared.blastdb.obstacles import OBSTACLES, refuse_obstructed
 from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
 from shared.errors import Code, NotFound, ShardwarmError, Unusable
@@ -23,7 +24,7 @@ def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
     match error:
         case NotFound():
             state = "absent"
-        case Unusable():
+        case Unusable() if error.problem.code not in OBSTACLES:
             # An alias may arrive before its volumes. The volumes' own events announce them.
             state = "absent" if error.problem.code is Code.ALIAS_ONLY else "incomplete"
         case _:
@@ -46,6 +47,7 @@ async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen
     )
     blobs = {blob.name: blob for blob in listing}
     known = metadata.fields(db, control.document)
+    refuse_obstructed(db, listing)
     refuse_unfinished_work(db, known, datetime.now(UTC))
     try:
         inventory = inventory_of(db, listing)

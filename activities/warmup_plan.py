@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from activities.binding import answering
 from shared.agent.assignment import AssignmentDocument
-from shared.blastdb.blobs import files_prefix
+from shared.blastdb.blobs import files_prefix, taxonomy_prefix
 from shared.blastdb.generations import digest_of_texts
 from shared.blastdb.listings import listed_files
+from shared.blastdb.obstacles import refuse_obstructed
 from shared.blastdb.volumes import files_of
 from shared.clients import Clients
 from shared.errors import Code, Conflict, Problem, Unusable
@@ -83,9 +84,13 @@ async def decide(
     refuse_unfit(cluster, await clients.clusters.facts(cluster))
     agents = await clients.agents(cluster)
     container = clients.accounts.container(account)
-    nodes, previous, state = await asyncio.gather(
-        agents.nodes(), agents.assignment(db), read_state(container, clients.control, db, (), None)
+    nodes, previous, state, taxonomy = await asyncio.gather(
+        agents.nodes(),
+        agents.assignment(db),
+        read_state(container, clients.control, db, (), None),
+        container.list(taxonomy_prefix(db)),
     )
+    refuse_obstructed(db, taxonomy)
     await _refuse_shared_names(clients, agents, db, [file.leaf for file in state.inventory.files])
     usable = [node for node in nodes if node.facts.ready and node.facts.schedulable]
     size = _size(state)

@@ -52,7 +52,14 @@ _ROUNDS = 20
 _LONGEST_WAIT_SECONDS = 600.0
 """The longest wait between two looks at a quiet upload: a copy may end without an event."""
 _PASSING = frozenset(
-    {Code.DATABASE_NOT_READY, Code.DATABASE_CHANGED, Code.STORAGE_UNAVAILABLE, Code.LEASE_LOST, Code.WRITTEN_BY_ANOTHER}
+    {
+        Code.DATABASE_NOT_READY,
+        Code.DATABASE_CHANGED,
+        Code.STORAGE_UNAVAILABLE,
+        Code.LEASE_LOST,
+        Code.WRITTEN_BY_ANOTHER,
+        Code.COPY_PENDING,
+    }
 )
 """Problems that may be over when the settle looks again."""
 

@@ -47,6 +47,14 @@ class Code(StrEnum):
     VOLUMES_DIFFER = "VolumesDiffer"
     WRITTEN_BY_ANOTHER = "WrittenByAnother"
 
+    BLOB_ARCHIVED = "BlobArchived"
+    BLOB_ENCRYPTED = "BlobEncrypted"
+    WRONG_BLOB_TYPE = "WrongBlobType"
+    BLOB_LEASED = "BlobLeased"
+    BLOB_IMMUTABLE = "BlobImmutable"
+    SNAPSHOTS_PRESENT = "SnapshotsPresent"
+    COPY_PENDING = "CopyPending"
+
     ALIAS_ONLY = "AliasOnlyDatabase"
     NO_VOLUMES = "NoVolumes"
     VOLUME_GAP = "VolumeGap"

@@ -84,10 +84,10 @@ class HttpClient:
 
 def _failed(answer: HTTPResponse) -> RequestFailed:
     answer.read()
-    code = answer.headers.get("x-ms-error-code") or answer.reason
+    code = answer.headers.get("x-ms-error-code", "")
     retry_after = answer.headers.get("Retry-After", "")
     seconds = float(retry_after) if retry_after.isdecimal() else 0.0
-    return RequestFailed(answer.status, f"{answer.status} {code}", retry_after_seconds=seconds)
+    return RequestFailed(answer.status, f"{answer.status} {code or answer.reason}", code=code, retry_after_seconds=seconds)
 
 
 def _shut(connection: HTTPConnection) -> None:

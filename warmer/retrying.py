@@ -13,12 +13,13 @@ PASSING = (408, 429, 500, 502, 503, 504)
 
 
 class RequestFailed(Exception):  # noqa: N818 - an answer, not an error of ours
-    """A request got no usable answer; `status` is 0 when it got no answer at all."""
+    """A request got no usable answer; `status` is 0 when it got no answer at all. `code` is the service's own, if it gave one."""
 
-    def __init__(self, status: int, said: str, *, retry_after_seconds: float = 0.0) -> None:
+    def __init__(self, status: int, said: str, *, code: str = "", retry_after_seconds: float = 0.0) -> None:
         super().__init__(said)
         self.status = status
         self.said = said
+        self.code = code
         self.retry_after_seconds = retry_after_seconds
 
     @property

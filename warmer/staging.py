@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from itertools import chain
 from threading import Lock
 
+from shared.agent.report import Reason
+from shared.blastdb.obstacles import obstruction
+from shared.errors import Code
 from warmer import markers, removal, taxonomy
 from warmer.agreement import Totals
 from warmer.assignment import Task
@@ -16,11 +19,17 @@ from warmer.atomic_files import sync_folder, write_whole
 from warmer.checking import is_intact, open_shard
 from warmer.context import Context
 from warmer.copying import copy
+from warmer.failures import WarmFailure
 from warmer.node_folder import FileRecord, NodeFolder, State, record_of
 from warmer.residency import refuse_too_much
 from warmer.survey import Comparison, Survey, compare, survey
 
 _SAVE_SECONDS = 3.0
+_OBSTACLES = {
+    Code.BLOB_ARCHIVED: Reason.BLOB_ARCHIVED,
+    Code.BLOB_ENCRYPTED: Reason.BLOB_ENCRYPTED,
+    Code.WRONG_BLOB_TYPE: Reason.WRONG_BLOB_TYPE,
+}
 
 log = logging.getLogger("warmer")
 
@@ -61,6 +70,7 @@ def stage(task: Task, context: Context) -> StagedFiles:
     found = survey(context.storage, task, known_totals)
     node_folder.refuse_taken(_owned(found))
     compared = compare(found, state, context)
+    _refuse_obstructed(task, compared)
     if task.mode == "hot":
         refuse_too_much(context.progress.report().bytes_total, context.settings.memory_bytes)
     records = compared.records
@@ -72,6 +82,13 @@ def stage(task: Task, context: Context) -> StagedFiles:
         node_folder.save(wanted)
     markers.refresh(node_folder)
     return StagedFiles(node_folder, records, wanted.shared)
+
+
+def _refuse_obstructed(task: Task, compared: Comparison) -> None:
+    """Refuse before anything on the node changes. Archived blobs whose files are on the node already do not matter."""
+    problem = obstruction(task.db, compared.missing)
+    if problem is not None:
+        raise WarmFailure(_OBSTACLES[problem.code], problem.message)
 
 
 def _change(task: Task, context: Context, found: Survey, compared: Comparison, before: State) -> None:

@@ -22,6 +22,16 @@ _TEXT_LIMIT_BYTES = 32 * 1024**2
 RANGE_MD5_LIMIT_BYTES = 4 * 1024**2
 """The longest range whose MD5 the service will compute."""
 
+_UNREADABLE = {
+    "BlobArchived": (Reason.BLOB_ARCHIVED, "is in the archive tier. Rehydrate it to the hot or cool tier."),
+    "BlobBeingRehydrated": (Reason.BLOB_ARCHIVED, "is still being rehydrated. Wait until it is in the hot or cool tier."),
+    "BlobUsesCustomerSpecifiedEncryption": (
+        Reason.BLOB_ENCRYPTED,
+        "is encrypted with a key that its uploader provided. Upload it without such a key.",
+    ),
+}
+"""The service's codes for a blob that is there and cannot be read, by the reason that a report gives. No repetition helps."""
+
 
 class Range(Protocol):
     """A range of one blob that is being downloaded."""
@@ -146,6 +156,9 @@ def read_page(text: bytes) -> tuple[list[ListedBlob], str]:
 
 
 def _failure(failed: RequestFailed, what: str) -> WarmFailure:
+    if failed.code in _UNREADABLE:
+        reason, why = _UNREADABLE[failed.code]
+        return WarmFailure(reason, f"'{what}' {why}")
     match failed.status:
         case 404:
             return WarmFailure(Reason.MISSING_FILE, f"'{what}' is not in storage: {failed.said}.")

@@ -14,6 +14,7 @@ from shared.blastdb.blobs import (
     parse_layout_blob,
     shard_name,
     statistics_file,
+    taxonomy_prefix,
 )
 from shared.blastdb.extensions import is_shared
 from shared.blastdb.generations import digest_of, digest_of_texts
@@ -77,7 +78,7 @@ def survey(storage: Storage, task: Task, known_totals: Totals | None) -> Survey:
         return alias_blob(task.db, task.shard_count, shard, task.molecule)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        brought = pool.submit(storage.list, f"{task.db}/tax")
+        brought = pool.submit(storage.list, taxonomy_prefix(task.db))
         listed = pool.submit(storage.list, layout_prefix(task.db, task.shard_count)) if task.texts else None
         manifests = pool.map(manifest, task.shards)
         aliases = pool.map(storage.read, map(alias_name, task.shards))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     type Match = Callable[[Request], bool]
     type Act = Callable[[Request], Awaitable[Fault | None]]
 
+_NOT_MODIFIED = 304
 REASONS = {400: "Bad Request", 403: "Forbidden", 404: "Not Found", 409: "Conflict", 412: "Precondition Failed"}
 
 
@@ -27,7 +28,7 @@ class Fault:
     delay_seconds: float
 
     def answer(self, method: str) -> bytes:
-        """The whole answer in the form of Azure Storage's errors; without a body for HEAD."""
+        """The whole answer in the form of Azure Storage's errors; without a body for HEAD and for 304."""
         message = f"{self.code}: this answer was made by a fault rule of the local proxy."
         body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{escape(self.code)}</Code>'
         body += f"<Message>{escape(message)}</Message></Error>"
@@ -36,7 +37,7 @@ class Fault:
             f"HTTP/1.1 {self.status} {reason}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
             f"x-ms-error-code: {self.code}\r\nx-ms-version: 2021-10-04\r\n\r\n"
         )
-        return head.encode() + (b"" if method == "HEAD" else body.encode())
+        return head.encode() + (b"" if method == "HEAD" or self.status == _NOT_MODIFIED else body.encode())
 
 
 class Rule:

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
-from shared.blastdb.listings import ListedBlob
+from shared.blastdb.listings import ListedBlob, Obstacle
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -19,6 +19,15 @@ def read_blobs(page: Element) -> list[ListedBlob]:
 def quoted(etag: str) -> str:
     """An ETag in quotes: listings give it bare, every other reply gives it in quotes."""
     return etag if etag.startswith('"') else f'"{etag}"'
+
+
+def obstacle_of(*, blob_type: str, tier: str, archive_status: str, key_sha256: str) -> Obstacle | None:
+    """What keeps a blob with these properties from being read or written; empty texts stand for what the service left out."""
+    if blob_type not in {"", "BlockBlob"}:
+        return "not block"
+    if tier == "Archive":
+        return "rehydrating" if archive_status else "archived"
+    return "encrypted" if key_sha256 else None
 
 
 def _read_blob(blob: Element) -> ListedBlob:
@@ -36,4 +45,10 @@ def _read_blob(blob: Element) -> ListedBlob:
         modified=parsedate_to_datetime(modified) if modified else _EPOCH,
         metadata={child.tag.lower(): child.text or "" for child in blob.iterfind("Metadata/*")},
         copying=blob.findtext("Properties/CopyStatus") == "pending",
+        obstacle=obstacle_of(
+            blob_type=blob.findtext("Properties/BlobType") or "",
+            tier=blob.findtext("Properties/AccessTier") or "",
+            archive_status=blob.findtext("Properties/ArchiveStatus") or "",
+            key_sha256=blob.findtext("Properties/CustomerProvidedKeySha256") or "",
+        ),
     )

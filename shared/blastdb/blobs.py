@@ -34,6 +34,11 @@ def files_prefix(db: str) -> str:
     return f"{db}/{db}."
 
 
+def taxonomy_prefix(db: str) -> str:
+    """What the taxonomy files in a database's folder begin with, and perhaps other files."""
+    return f"{db}/tax"
+
+
 def staging_folder(db: str) -> str:
     """The folder where prepare-db keeps files until a generation is complete. Nothing else reads it."""
     return f"{db}/{STAGING}/"

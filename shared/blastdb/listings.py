@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 from hashlib import md5
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from shared.blastdb.blobs import files_prefix, folder
 from shared.blastdb.volumes import Inventory, ListedFile, take_inventory
+
+type Obstacle = Literal["archived", "rehydrating", "encrypted", "not block"]
+"""Why a blob cannot be read or written as this app needs it: its tier, an uploader's key, or an append or page blob."""
 
 
 class ListedBlob(NamedTuple):
@@ -22,6 +25,7 @@ class ListedBlob(NamedTuple):
     modified: datetime
     metadata: dict[str, str]
     copying: bool = False
+    obstacle: Obstacle | None = None
 
     @property
     def leaf(self) -> str:

@@ -162,11 +162,16 @@ class Container:
                 return False
         return md5_as_hex(properties.content_settings.content_md5) == md5_hex(data)
 
-    async def delete(self, name: str, condition: Matching) -> bool:
-        """Delete a blob; False when there is none, or when its ETag is not the condition's."""
+    async def delete(self, name: str, condition: Matching, *, with_snapshots: bool = True) -> bool:
+        """Delete a blob; False when there is none, or when its ETag is not the condition's.
+
+        Its snapshots go with it, since the service deletes no blob that has some. Without `with_snapshots` it is refused then.
+        """
+        more: dict[str, Any] = {"delete_snapshots": "include"} if with_snapshots else {}
+        condition_met: dict[str, Any] = {"etag": condition.etag, "match_condition": MatchConditions.IfNotModified}
         try:
             async with translated(self.account, name):
-                await self._client.delete_blob(name, etag=condition.etag, match_condition=MatchConditions.IfNotModified)
+                await self._client.delete_blob(name, **condition_met, **more)
         except (ResourceNotFoundError, ConditionFailedError):
             return False
         return True

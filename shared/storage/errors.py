@@ -1,33 +1,28 @@
-"""Azure Storage's errors, translated at the edge: what a retry may cure, what a person must, and what is a race.
+"""Azure Storage's errors, translated at the edge by the table in `shared.storage.service_codes`.
 
-404 and failed conditions (409, 412) are answers and not failures: callers handle `ResourceNotFoundError` and
-`ConditionFailed` where they mean something. Everything else becomes one of our errors, with its cause chained.
+A missing blob and a failed condition are answers and not failures: callers handle `ResourceNotFoundError` and
+`ConditionFailedError` where they mean something. Everything else becomes one of our errors, with its cause chained.
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from enum import Enum
 
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
     HttpResponseError,
-    ResourceExistsError,
-    ResourceModifiedError,
-    ResourceNotFoundError,
     ServiceRequestError,
     ServiceResponseError,
 )
 
-from shared.errors import Code, Misconfigured, NotFound, ShardwarmError, TransientFailure
+from shared.errors import Code, Misconfigured, ShardwarmError, TransientFailure
 from shared.sanitise import sanitised_line
-
-_PASSING = frozenset({408, 429, 500, 502, 503, 504})
-_FORBIDDEN = frozenset({401, 403})
-_CONDITION_FAILED = frozenset({304, 409, 412})
+from shared.storage.service_codes import Meaning, Remedy, meaning_of
 
 
 class ConditionFailedError(Exception):
-    """The blob is not as the condition of a write demands: somebody else wrote, or wrote before."""
+    """The blob is not as the condition of a call demands: another client wrote it, or wrote it before."""
 
 
 @asynccontextmanager
@@ -35,43 +30,47 @@ async def translated(account: str, target: str) -> AsyncGenerator[None]:
     """Run storage calls about one blob or prefix; see the module for what comes out."""
     try:
         yield
-    except (ResourceExistsError, ResourceModifiedError) as error:
-        raise _conflict(account, target, error) from error
     except AzureError as error:
         raise _translate(account, target, error) from error
 
 
-def _conflict(account: str, target: str, error: HttpResponseError) -> Exception:
-    if error_code(error) in {"ContainerBeingDeleted", "LeaseIdMissing"}:
-        return _translate(account, target, error)
-    return ConditionFailedError(target)
-
-
 def _translate(account: str, target: str, error: AzureError) -> ShardwarmError | AzureError | ConditionFailedError:
     reason = sanitised_line(str(error).split("\n", 1)[0], 160)
-    if isinstance(error, ResourceNotFoundError):
-        if error_code(error) == "ContainerNotFound":
-            message = f"Account '{account}' has no container for databases. Create it, or correct SHARDWARM_CONTAINER."
-            return NotFound(Code.CONTAINER_NOT_FOUND, message, target=account)
-        return error
     if isinstance(error, (ServiceRequestError, ServiceResponseError)):
         message = f"Storage account '{account}' cannot be reached: {reason}"
         return TransientFailure(Code.STORAGE_UNAVAILABLE, message, target=target, retry_after_seconds=5)
-    status = error.status_code if isinstance(error, HttpResponseError) else None
-    if isinstance(error, ClientAuthenticationError) or status in _FORBIDDEN:
-        message = (
-            f"Storage account '{account}' refuses the app: {reason} Grant its identity the role Storage Blob Data Contributor "
-            "on the container; a new role takes some minutes to work."
-        )
-        return Misconfigured(Code.STORAGE_REFUSED, message, target=target)
-    if status in _CONDITION_FAILED:
-        return ConditionFailedError(target)
-    if status is None or status in _PASSING:
-        message = f"Storage account '{account}' is busy or failing: {reason}"
-        return TransientFailure(Code.STORAGE_UNAVAILABLE, message, target=target, retry_after_seconds=5)
-    return Misconfigured(Code.STORAGE_REFUSED, f"Storage account '{account}' refused a request: {reason}", target=target)
+    meaning = _meaning(error)
+    if isinstance(meaning, Remedy):
+        about = account if meaning.code is Code.CONTAINER_NOT_FOUND else target
+        return meaning.kind(meaning.code, meaning.sentence.format(account=account, target=target or account), target=about)
+    match meaning:
+        case "missing":
+            return error
+        case "raced":
+            return ConditionFailedError(target)
+        case "forbidden":
+            message = (
+                f"Storage account '{account}' refuses the app: {reason} Grant its identity the role Storage Blob Data "
+                "Contributor on the container; a new role takes some minutes to work."
+            )
+            return Misconfigured(Code.STORAGE_REFUSED, message, target=target)
+        case "passing":
+            message = f"Storage account '{account}' is busy or failing: {reason}"
+            return TransientFailure(Code.STORAGE_UNAVAILABLE, message, target=target, retry_after_seconds=5)
+        case _:
+            message = f"Storage account '{account}' refused a request: {reason}"
+            return Misconfigured(Code.STORAGE_REFUSED, message, target=target)
+
+
+def _meaning(error: AzureError) -> Meaning | Remedy:
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return meaning_of(error_code(error), error.status_code)
+    # No answer of storage: the app has got no token.
+    return "forbidden" if isinstance(error, ClientAuthenticationError) else "passing"
 
 
 def error_code(error: HttpResponseError) -> str:
     """The service's own code; empty where there is none."""
-    return str(getattr(error, "error_code", ""))
+    # The SDK gives a member of its enumeration, or for codes that it does not know a string.
+    code: object = getattr(error, "error_code", None) or ""
+    return str(code.value if isinstance(code, Enum) else code)

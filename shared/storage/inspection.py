@@ -7,6 +7,7 @@ from shared.blastdb.blobs import files_prefix, statistics_file
 from shared.blastdb.completeness import PAPERS_LIMIT_BYTES
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
+from shared.blastdb.obstacles import refuse_obstructed
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import Inventory, Molecule
 from shared.errors import Unusable
@@ -17,6 +18,7 @@ from shared.storage.container import Container, Content
 from shared.storage.control import ControlBlobs
 from shared.storage.evidence import counted_by, explained, heads_of, judged, told_by, totals_of
 from shared.storage.layouts import read_sets
+from shared.storage.obstructed import told_by_listing
 
 
 async def read_state(
@@ -48,11 +50,12 @@ async def read_state(
         TransientFailure: storage was busy, or the database was changing during the reading.
     """
     control, listing, files, stored = await asyncio.gather(
-        control_blobs.read(container, db),
+        told_by_listing(container, db, control_blobs.read(container, db)),
         container.list(files_prefix(db)),
-        _read_statistics_files(container, db, molecule),
+        told_by_listing(container, db, _read_statistics_files(container, db, molecule)),
         read_sets(container, db, shard_counts),
     )
+    refuse_obstructed(db, listing)
     try:
         inventory = inventory_of(db, listing)
         known = metadata.fields(db, control.document)
@@ -67,6 +70,7 @@ async def read_state(
     recorded = layout_history.shard_counts_of(control.document)
     more = await read_sets(container, db, (asked | recorded) - set(stored))
     found = {count: one for count, one in more.items() if count in asked or one.blobs}
+    refuse_obstructed(db, *(one.blobs.values() for one in (*stored.values(), *found.values())))
     return DatabaseState(control.document, control.etag, known, inventory, generation, statistics, {**stored, **found})
 
 

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.storage.blob import BlobProperties
 
-from shared.blastdb.blob_xml import quoted, read_blobs
+from shared.blastdb.blob_xml import obstacle_of, quoted, read_blobs
 from shared.blastdb.listings import ListedBlob
 
 
@@ -31,7 +31,18 @@ def listed(blob: BlobProperties) -> ListedBlob:
         etag=quoted(str(blob.etag)),
         modified=blob.last_modified,
         metadata={key.lower(): value for key, value in (blob.metadata or {}).items()},
+        obstacle=obstacle_of(
+            blob_type=_word(blob.blob_type),
+            tier=_word(blob.blob_tier),
+            archive_status=_word(blob.archive_status),
+            key_sha256=_word(blob.encryption_key_sha256),
+        ),
     )
+
+
+def _word(value: Any) -> str:
+    """A property's own word: the SDK gives members of enumerations, strings, or None."""
+    return str(getattr(value, "value", value) or "")
 
 
 def md5_as_hex(content_md5: bytes | bytearray | None) -> str | None:

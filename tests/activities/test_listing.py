@@ -42,7 +42,7 @@ def test_a_name_that_xml_cannot_hold_is_decoded():
 
     (blob,) = read_page(answered)
 
-    assert blob == ("db/a\ufffeb", 3, None, '"0x1"', datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC), {}, False)
+    assert blob == ("db/a\ufffeb", 3, None, '"0x1"', datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC), {}, False, None)
 
 
 async def test_a_look_at_the_first_names_does_not_ask_for_all_of_them(bench):

@@ -148,3 +148,14 @@ def test_summary_tells_all_that_the_judge_asks_for():
     assert {name: getattr(told, name) for name in asked} == {
         name: getattr(metadata.fields("nt", document), name) for name in asked
     }
+
+
+@pytest.mark.parametrize("part", ["files", "layouts"])
+def test_a_database_with_archived_files_is_told_and_left_alone(part):
+    healthy = stored(**STALE)
+    first, *others = getattr(healthy, part)
+
+    found = judge(healthy._replace(**{part: [first._replace(obstacle="archived"), *others]}), TERMS, NOW)
+
+    assert (found.reason, found.can_be_repaired) == ("refused", False)
+    assert f"archive tier (1): {first.name}" in found.detail

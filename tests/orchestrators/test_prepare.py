@@ -42,6 +42,21 @@ async def test_newer_snapshot_replaces_the_old_generation_and_removes_its_ghosts
     assert (await importer.blobs.metadata(db))["previous_source_version"] == FIRST
 
 
+async def test_archived_files_in_place_are_said_before_anything_is_copied(importer):
+    db = "import.cold"
+    files = await importer.publish(db, content=b"a")
+    await importer.prepared(db)
+    await importer.blobs.container.get_blob_client(f"{db}/{db}.00.nsq").set_standard_blob_tier("Archive")
+    await importer.publish(db, snapshot=SECOND, content=b"b")
+    importer.proxy.clear()
+    error = await importer.refused(db, source=SECOND)
+    assert error["code"] == "BlobArchived"
+    assert f"(1): {db}/{db}.00.nsq. Rehydrate" in error["message"]
+    assert importer.bytes_read(db) == 0
+    await importer.blobs.container.get_blob_client(f"{db}/{db}.00.nsq").set_standard_blob_tier("Hot")
+    await importer.is_in_place(db, files)
+
+
 async def test_files_of_another_database_with_the_same_beginning_are_not_taken(importer):
     files = await importer.publish("import.nt")
     await importer.publish("import.nt_euk")

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from shared.blastdb.generations import digest_of
 from tests.warmer.relays import ApiServer
 from tests.warmer.scene import Node
 
@@ -77,6 +78,76 @@ async def test_storage_that_is_gone_is_a_failure_until_it_is_back(scene, store, 
     gone.remove()
 
     await warmer.warm()
+
+
+async def tiered(store, tier, *names) -> None:
+    for name in names:
+        await store.container.get_blob_client(name).set_standard_blob_tier(tier)
+
+
+async def test_archived_files_are_named_before_anything_is_copied_and_taken_once_rehydrated(scene, store, mini, storage_proxy):
+    archived = [f"mini_nt/{name}.nsq" for name in sorted(mini.volume_names(0))]
+    await tiered(store, "Archive", *archived)
+    warmer = await scene.warmer(mini.assignment([0], store.url(storage_proxy.port)))
+
+    report = await warmer.failed("BlobArchived")
+
+    assert f"archive tier ({len(archived)}): {', '.join(archived)}. Rehydrate" in report["message"]
+    assert report["bytes_moved"] == 0
+    assert not warmer.node.leaves("mini_nt.*")
+    assert not [record for record in storage_proxy.records if record.status == 409]
+    await tiered(store, "Hot", *archived)
+    await warmer.warm()
+
+
+async def test_archived_files_of_other_shards_are_no_trouble(scene, store, mini):
+    others = [f"mini_nt/{name}.nsq" for name in mini.volume_names(1, 2)]
+    await tiered(store, "Archive", *others)
+
+    await (await scene.warmer(mini.assignment([0], store.url()))).warm()
+
+
+async def test_a_node_that_has_the_files_stays_warm_when_they_are_archived(scene, store, mini):
+    first = await scene.warmer(mini.assignment([0], store.url()))
+    await first.warm()
+    await first.stop()
+    await tiered(store, "Archive", *(f"mini_nt/{name}.nsq" for name in mini.volume_names(0)))
+
+    await (await scene.warmer(mini.assignment([0], store.url()), first.node, name="second")).warm()
+
+
+async def test_an_archived_alias_is_named(scene, store, mini):
+    alias = "3shards/mini_nt_shard_00/mini_nt_shard_00.nal"
+    await tiered(store, "Archive", alias)
+
+    warmer = await scene.warmer(mini.assignment([0], store.url()))
+
+    assert f"'{alias}' is in the archive tier" in (await warmer.failed("BlobArchived"))["message"]
+
+
+async def test_an_append_blob_is_named(scene, store, mini, nucleotide):
+    leaf = f"{min(mini.volume_names(0))}.nsq"
+    await store.delete(f"mini_nt/{leaf}")
+    await store.container.upload_blob(f"mini_nt/{leaf}", (nucleotide.folder / leaf).read_bytes(), blob_type="AppendBlob")
+    digest = digest_of((await store.inventory("mini_nt")).files)
+
+    warmer = await scene.warmer(mini.assignment([0], store.url(), digest=digest))
+
+    assert f"(1): mini_nt/{leaf}" in (await warmer.failed("WrongBlobType"))["message"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [("BlobBeingRehydrated", "BlobArchived"), ("BlobUsesCustomerSpecifiedEncryption", "BlobEncrypted")]
+)
+async def test_a_blob_that_storage_will_not_read_is_asked_for_once_an_attempt(scene, store, mini, storage_proxy, code, reason):
+    leaf = f"{min(mini.volume_names(0))}.nsq"
+    refusal = storage_proxy.fail(lambda request: request.path.endswith(leaf), status=409, code=code)
+    env = {"SHARDWARM_AGAIN_SECONDS": "600", "SHARDWARM_DOWNLOAD_CONCURRENCY": "1"}
+
+    warmer = await scene.warmer(mini.assignment([0], store.url(storage_proxy.port)), **env)
+
+    assert f"'mini_nt/{leaf}' is" in (await warmer.failed(reason))["message"]
+    assert refusal.hits == 1
 
 
 async def test_a_blob_that_changes_during_the_copy_is_noticed(scene, store, mini, storage_proxy):

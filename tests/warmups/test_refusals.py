@@ -136,6 +136,18 @@ async def test_database_with_a_volume_of_no_bytes_fails(warmups):
     assert "hollow.01.nsq" in error["message"]
 
 
+@pytest.mark.parametrize("leaf", ["cold.00.nsq", "taxdb.btd"])
+async def test_database_with_archived_files_fails_with_their_names(warmups, leaf):
+    await warmups.blobs.upload({**database("cold", 3), "cold/taxdb.bti": b"i", "cold/taxdb.btd": b"d"})
+    blob = warmups.blobs.container.get_blob_client(f"cold/{leaf}")
+    await blob.set_standard_blob_tier("Archive")
+
+    error = await fails(warmups, "cold", "BlobArchived")
+
+    assert f"archive tier (1): cold/{leaf}. Rehydrate" in error["message"]
+    await blob.delete_blob()
+
+
 async def test_database_of_both_molecule_types_is_refused(warmups):
     await warmups.blobs.upload(database("mixed", 2) | database("mixed", 2, molecule="prot"))
     body = await is_refused(warmups, "mixed", 409, "MixedMoleculeTypes")

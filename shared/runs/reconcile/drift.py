@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.listings import ListedBlob, listed_files
+from shared.blastdb.obstacles import obstruction
 from shared.blastdb.volumes import Inventory, take_inventory
 from shared.errors import Code, NotFound, Unusable
 from shared.runs.database.layout_history import LayoutRecord
@@ -97,11 +98,12 @@ def _unless_uploading(stored: Stored, known: ShardFields, terms: Terms, now: dat
     """The drift of a database that nothing is writing; None while its files are young or being copied."""
     db = stored.db
     files = listed_files(db, stored.files)
-    youngest = max((blob.modified for blob in stored.files), default=None)
-    if youngest is not None and now - youngest < timedelta(seconds=terms.quiet_seconds):
+    if _is_arriving(stored, terms, now):
         return None
-    if any(blob.copying for blob in stored.files):
-        return None
+    obstructed = obstruction(db, (*stored.files, *stored.layouts))
+    if obstructed is not None:
+        # A person has to change how the files are kept; until then every run would be refused.
+        return Drifted(db=db, reason="refused", detail=obstructed.message)
     try:
         inventory = take_inventory(db, files)
     except NotFound as error:
@@ -122,6 +124,12 @@ def _unless_uploading(stored: Stored, known: ShardFields, terms: Terms, now: dat
     if known.sharding_error and _is_fresh(stored, terms, now):
         return Drifted(db=db, reason="failed", detail=known.sharding_error)
     return Drifted(db=db, reason=reason, detail=detail, shard=True, molecule=inventory.volumes.molecule, presets=presets)
+
+
+def _is_arriving(stored: Stored, terms: Terms, now: datetime) -> bool:
+    youngest = max((blob.modified for blob in stored.files), default=None)
+    is_young = youngest is not None and now - youngest < timedelta(seconds=terms.quiet_seconds)
+    return is_young or any(blob.copying for blob in stored.files)
 
 
 def _refused_before(stored: Stored, known: ShardFields, terms: Terms) -> Drifted:
