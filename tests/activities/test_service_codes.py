@@ -14,7 +14,7 @@ from shared.runs.reconcile.payloads import PruneGhosts
 from shared.storage.container import Absent, Matching
 from shared.storage.errors import ConditionFailedError, translated
 from tests.activities.conftest import ACCOUNT
-from tests.builders import alias, database, manifest, statistics_file
+from tests.builders import alias, database, manifest, papers
 from tests.driving import writes
 from tests.storage_codes import documented_codes
 
@@ -149,7 +149,7 @@ async def test_a_blob_that_changed_keeps_its_snapshots(bench, container):
 
 async def test_a_ghost_with_snapshots_stays_until_a_person_has_deleted_them(bench):
     await bench.blobs.upload(database("db", 4))
-    await bench.blobs.upload(statistics_file("db", 3))
+    await bench.blobs.upload(papers("db", 3))
     ghost = bench.blobs.container.get_blob_client("db/db.03.nsq")
     await ghost.create_snapshot()
     refused = (await inspect_database(bench.inspect("db"), bench.clients)).refused

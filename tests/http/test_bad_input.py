@@ -263,7 +263,7 @@ async def test_a_folder_without_a_volume_is_refused_with_the_reason(api, blobs, 
 
     error = error_of(reply, 409)
     assert error["code"] == "NoVolumes"
-    assert "Upload it completely" in error["message"]
+    assert "Upload all of it" in error["message"]
     assert not writes(records)
 
 
