@@ -52,6 +52,16 @@ def sanitise(text: str) -> str:
 
 
 def sanitised_line(text: str, limit: int = LIMIT) -> str:
-    """One line for a person: sanitised, white space folded, then cut with '…' at the end."""
-    line = " ".join(sanitise(text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+    """One line for a person: sanitised, white space folded, then shortened."""
+    return shortened(" ".join(sanitise(text).split()), limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text in at most `limit` characters: a long one loses its middle, for which '…' stands.
+
+    It begins with what failed and ends with the cause or the remedy; programs say last what means most.
+    """
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) // 3
+    return f"{text[: limit - 1 - tail]}…{text[len(text) - tail :]}"

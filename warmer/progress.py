@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from shared.agent.report import AgentReport, Phase, Reason, ShardReport
 from shared.blastdb.listings import ListedBlob
+from shared.sanitise import shortened
 from warmer.assignment import Task
 from warmer.residency import percent
 
@@ -100,7 +101,7 @@ class NodeProgress:
         """Note that the work has stopped, and why."""
         with self._lock:
             self._phase, self._is_warm = phase, False
-            self._reason, self._message = reason, message[:_MESSAGE_LIMIT]
+            self._reason, self._message = reason, shortened(message, _MESSAGE_LIMIT)
 
     def report(self) -> AgentReport:
         """The report of the current counts."""

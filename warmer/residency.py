@@ -16,6 +16,7 @@ from threading import Event
 from pydantic import BaseModel, ConfigDict
 
 from shared.agent.report import Reason
+from shared.sanitise import shortened
 from warmer import programs
 from warmer.failures import Stopped, WarmFailure
 
@@ -57,7 +58,7 @@ def measure(folder: Path, leaves: Sequence[str], stop: Event) -> dict[str, int]:
         except ValueError as error:
             if ended.status and all(not (folder / leaf).exists() for leaf in batch):
                 continue
-            message = f"fincore does not measure (status {ended.status}): {ended.errors.strip()[:160]}"
+            message = f"fincore does not measure (status {ended.status}): {shortened(ended.errors.strip(), 160)}"
             raise WarmFailure(Reason.VERIFICATION_FAILED, message) from error
         # fincore counts whole pages, even the last one, which a file may fill only in part.
         resident |= {row.file: min(row.res, row.size) for row in rows}

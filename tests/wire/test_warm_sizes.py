@@ -86,7 +86,7 @@ def test_the_payload_of_every_step_stays_small(step):
 def test_the_worst_case_is_the_worst():
     assert (READING.status, READING.nodes_failed) == ("Failed", 500)
     assert len(READING.reasons) > 1
-    assert all(reason.message.endswith("…") for reason in READING.reasons)
+    assert all("…" in reason.message for reason in READING.reasons)
 
 
 def test_the_custom_status_stays_small_when_five_hundred_nodes_fail():
