@@ -16,11 +16,13 @@ from shared.runs.database.state import DatabaseState, expected
 from shared.runs.warmup.assignment import Candidate, assign
 from shared.runs.warmup.capacity import budget_of
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
+from shared.runs.warmup.facts import PodTerms
 from shared.runs.warmup.payloads import (
     Planned,
     PlanWarmup,
     WarmPlan,
 )
+from shared.runs.warmup.placement import place, refusal, terms_of
 from shared.runs.warmup.sizing import Choice, DatabaseSize, NodePool, choose_shard_count
 from shared.runs.warmup.vm_sizes import memory_bytes
 from shared.storage.inspection import read_state
@@ -47,6 +49,7 @@ async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
         request.db,
         shard_count=request.shard_count,
         replicas=request.replicas,
+        strict=request.strict,
     )
     plan = WarmPlan(
         shard_count=document.shard_count,
@@ -59,15 +62,31 @@ async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
     return Planned(plan=plan)
 
 
+def terms(clients: Clients) -> PodTerms:
+    """What agents' pods ask of a node, by the settings."""
+    return terms_of(clients.settings.warmer_tolerations, clients.settings.warmer_architectures)
+
+
 async def decide(
-    clients: Clients, cluster: ClusterRef, account: str, db: str, *, shard_count: int | None, replicas: int | None
+    clients: Clients,
+    cluster: ClusterRef,
+    account: str,
+    db: str,
+    *,
+    shard_count: int | None,
+    replicas: int | None,
+    strict: bool,
 ) -> Decision:
     """Decide N and the assignment for a database and a cluster as they are now. The same facts give the same decision.
+
+    It plans onto the nodes that can take an agent. `strict` refuses when other nodes of the pool cannot, as
+    `shared.runs.warmup.placement.refusal` says.
 
     Raises:
         Forbidden: the settings do not allow the cluster or the account.
         NotFound: the cluster or the database does not exist.
-        Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message.
+        Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message, and
+            the details say of nodes that cannot take an agent why not.
         Unusable: the database has no shard set, or is refused as it stands.
         TransientFailure: storage, ARM or Kubernetes was busy.
     """
@@ -77,13 +96,17 @@ async def decide(
     nodes, previous, state = await asyncio.gather(
         agents.nodes(), agents.assignment(db), read_state(container, clients.control, db, (), None)
     )
-    usable = [node for node in nodes if node.facts.ready and node.facts.schedulable]
+    placed = place((node.facts for node in nodes), terms(clients))
+    refused = refusal(placed, strict=strict)
+    if refused is not None:
+        raise Conflict.of(refused)
+    usable = [node for node in nodes if node.facts.name in placed.fit]
     size = _size(state)
     memories = tuple(map(_memory, usable))
     pool = NodePool(memory_bytes=memories, machine=next((node.machine for node in usable if node.machine), None))
     choice = choose_shard_count(size, pool, requested=shard_count, replicas=replicas)
     if choice.problem is not None or choice.shard_count is None:
-        raise Conflict.of(choice.problem or _nothing(db))
+        raise Conflict.of(_with(placed.details, choice.problem or _nothing(db)))
     generation = state.generation
     same = previous is not None and previous.digest == generation.digest and previous.shard_count == choice.shard_count
     assignment = assign(
@@ -95,7 +118,7 @@ async def decide(
         companion_bytes=size.companion_bytes,
     )
     if isinstance(assignment, Problem):
-        raise Conflict.of(assignment)
+        raise Conflict.of(_with(placed.details, assignment))
     document = AssignmentDocument(
         account=account,
         container_url=container.url,
@@ -126,6 +149,10 @@ def _size(state: DatabaseState) -> DatabaseSize:
 
 def _memory(node: WorkloadNode) -> int:
     return node.memory_bytes or memory_bytes(node.machine or "")
+
+
+def _with(details: tuple[Problem, ...], problem: Problem) -> Problem:
+    return problem.model_copy(update={"details": (*problem.details, *details)})
 
 
 def _nothing(db: str) -> Problem:

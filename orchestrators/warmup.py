@@ -209,6 +209,7 @@ def _plan(ctx: Context, request: WarmRun) -> Steps[WarmPlan]:
         db=request.db,
         shard_count=request.shard_count,
         replicas=request.replicas,
+        strict=request.strict,
     )
     planned = yield from run(ctx, "plan_warmup", wanted, Planned, request.retry)
     if planned.plan is None:

@@ -199,6 +199,7 @@ def _document(text: str) -> AssignmentDocument | None:
 def _readings(daemon_set: Json | None, pods: Sequence[Json], nodes: Sequence[Json]) -> Readings:
     return Readings(
         rollout=parsing.rollout(daemon_set) if daemon_set is not None else None,
+        terms=parsing.terms(daemon_set) if daemon_set is not None else None,
         pods=tuple(map(parsing.pod, pods)),
         nodes=tuple(parsing.workload_node(node).facts for node in nodes),
     )

@@ -5,13 +5,15 @@ from typing import Any, NamedTuple, cast
 
 from shared.agent.report import REPORT_ANNOTATION
 from shared.runs.warmup.clusters import WORKLOAD_LABEL
-from shared.runs.warmup.facts import NodeFacts, PodFacts, RolloutFacts
+from shared.runs.warmup.facts import NodeFacts, PodFacts, PodTerms, RolloutFacts, Taint, Toleration
 from shared.runs.warmup.labels import PREFIX
+from shared.runs.warmup.placement import ARCHITECTURE_LABEL
 
 type Json = dict[str, Any]
 
 WORKLOAD_SELECTOR = "=".join(WORKLOAD_LABEL)
 _TYPE_LABEL = "node.kubernetes.io/instance-type"
+_PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure")
 
 
 class WorkloadNode(NamedTuple):
@@ -64,15 +66,38 @@ def pod(item: Json) -> PodFacts:
     )
 
 
+def terms(daemon_set: Json) -> PodTerms:
+    """What a DaemonSet's pods ask of a node, as far as our manifests can say it."""
+    spec = part(part(part(daemon_set, "spec"), "template"), "spec")
+    expressions = [one for term in _node_terms(spec) for one in parts(term, "matchExpressions")]
+    allowed = [one.get("values") or () for one in expressions if one.get("key") == ARCHITECTURE_LABEL]
+    return PodTerms(
+        selector=part(spec, "nodeSelector"),
+        architectures=tuple(name for values in allowed for name in values),
+        tolerations=tuple(
+            Toleration(
+                one.get("key") or None,
+                None if one.get("operator") == "Exists" else one.get("value") or "",
+                one.get("effect") or None,
+            )
+            for one in parts(spec, "tolerations")
+        ),
+    )
+
+
 def workload_node(item: Json) -> WorkloadNode:
     """One node of the workload pool."""
-    status = part(item, "status")
+    status, spec, labels = part(item, "status"), part(item, "spec"), part(part(item, "metadata"), "labels")
+    holding = {kind for kind, condition in _conditions(status).items() if condition.get("status") == "True"}
     facts = NodeFacts(
         name=item["metadata"]["name"],
-        ready=_conditions(status).get("Ready", {}).get("status") == "True",
-        schedulable=not part(item, "spec").get("unschedulable", False),
+        ready="Ready" in holding,
+        schedulable=not spec.get("unschedulable", False),
+        labels=labels,
+        taints=tuple(Taint(one["key"], one.get("value") or "", one["effect"]) for one in parts(spec, "taints")),
+        pressures=tuple(kind for kind in _PRESSURES if kind in holding),
     )
-    memory, labels = part(status, "capacity").get("memory"), part(part(item, "metadata"), "labels")
+    memory = part(status, "capacity").get("memory")
     marks = {name: value for name, value in labels.items() if name.startswith(PREFIX)}
     return WorkloadNode(facts, quantity(memory) if memory else None, labels.get(_TYPE_LABEL), marks)
 
@@ -103,9 +128,13 @@ def _conditions(status: Json) -> dict[str, Json]:
     return {condition["type"]: condition for condition in parts(status, "conditions")}
 
 
-def _wanted_node(spec: Json) -> str | None:
+def _node_terms(spec: Json) -> list[Json]:
     required = part(part(part(spec, "affinity"), "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution")
-    for term in parts(required, "nodeSelectorTerms"):
+    return parts(required, "nodeSelectorTerms")
+
+
+def _wanted_node(spec: Json) -> str | None:
+    for term in _node_terms(spec):
         for field in parts(term, "matchFields"):
             if field.get("key") == "metadata.name" and field.get("values"):
                 return str(field["values"][0])

@@ -92,6 +92,7 @@ MEANING = {
     ),
     "Unreleased": Unreleased(problem=REFUSED),
     "WarmDatabase.overdue": WARM.model_copy(update={"overdue": "its time is over; 2 releases were started: VolumeGap: 01"}),
+    "WarmDatabase.strict": WARM.model_copy(update={"strict": True}),
     "Rewarm": Rewarm(run=RUN, seen="warm-core-nt-47bd9f1d3b2a5c60-3", now=MOMENT),
     "Rewarmed": Rewarmed(started=True),
     "ReconcileProgress": ReconcileProgress(phase="healing", databases_total=1000, healed=3, told=2, error=REFUSED),

@@ -358,6 +358,10 @@ MEANING = {
         "ApplyWarmup.replicas": ApplyWarmup(
             run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, replicas=2
         ),
+        "PlanWarmup.strict": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", strict=True),
+        "ApplyWarmup.strict": ApplyWarmup(
+            run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, strict=True
+        ),
         "Applied": Applied(changed=True, assigned=True),
         "Applied.bytes": Applied(changed=True, node_bytes=29236568973),
         "ReadWarmup": ReadWarmup(cluster=CLUSTER, db="core_nt", run=RUN),
