@@ -13,17 +13,14 @@ from shared.clients import Clients
 from shared.errors import Code, Conflict, Problem, Unusable
 from shared.kube.parsing import WorkloadNode
 from shared.runs.database.state import DatabaseState, expected
-from shared.runs.warmup.assignment import Candidate, assign
-from shared.runs.warmup.capacity import budget_of
+from shared.runs.warmup.assignment import assign
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
 from shared.runs.warmup.facts import PodTerms
-from shared.runs.warmup.payloads import (
-    Planned,
-    PlanWarmup,
-    WarmPlan,
-)
+from shared.runs.warmup.labels import database_hash
+from shared.runs.warmup.payloads import Planned, PlanWarmup, WarmPlan
 from shared.runs.warmup.placement import place, refusal, terms_of
-from shared.runs.warmup.sizing import Choice, DatabaseSize, NodePool, choose_shard_count
+from shared.runs.warmup.seats import Seat, choose, requested_bytes
+from shared.runs.warmup.sizing import Choice, DatabaseSize
 from shared.runs.warmup.vm_sizes import memory_bytes
 from shared.storage.inspection import read_state
 
@@ -93,25 +90,24 @@ async def decide(
     refuse_unfit(cluster, await clients.clusters.facts(cluster))
     agents = await clients.agents(cluster)
     container = clients.accounts.container(account)
-    nodes, previous, state = await asyncio.gather(
-        agents.nodes(), agents.assignment(db), read_state(container, clients.control, db, (), None)
+    nodes, requests, previous, state = await asyncio.gather(
+        agents.nodes(), agents.requests(), agents.assignment(db), read_state(container, clients.control, db, (), None)
     )
     placed = place((node.facts for node in nodes), terms(clients))
     refused = refusal(placed, strict=strict)
     if refused is not None:
         raise Conflict.of(refused)
-    usable = [node for node in nodes if node.facts.name in placed.fit]
+    taken = requested_bytes(requests, database_hash(db))
+    seats = [_seat(node, taken.get(node.facts.name, 0)) for node in nodes if node.facts.name in placed.fit]
     size = _size(state)
-    memories = tuple(map(_memory, usable))
-    pool = NodePool(memory_bytes=memories, machine=next((node.machine for node in usable if node.machine), None))
-    choice = choose_shard_count(size, pool, requested=shard_count, replicas=replicas)
+    choice, candidates = choose(size, seats, requested=shard_count, replicas=replicas)
     if choice.problem is not None or choice.shard_count is None:
         raise Conflict.of(_with(placed.details, choice.problem or _nothing(db)))
     generation = state.generation
     same = previous is not None and previous.digest == generation.digest and previous.shard_count == choice.shard_count
     assignment = assign(
         choice.shard_count,
-        [Candidate(node.facts.name, budget_of(memory)) for node, memory in zip(usable, memories, strict=True)],
+        candidates,
         previous.assignment if previous is not None and same else None,
         replicas=choice.replicas,
         shard_bytes=size.shard_bytes[choice.shard_count],
@@ -147,8 +143,9 @@ def _size(state: DatabaseState) -> DatabaseSize:
     )
 
 
-def _memory(node: WorkloadNode) -> int:
-    return node.memory_bytes or memory_bytes(node.machine or "")
+def _seat(node: WorkloadNode, taken: int) -> Seat:
+    memory = node.memory_bytes or memory_bytes(node.machine or "")
+    return Seat(node.facts.name, memory, max(0, (node.allocatable_bytes or memory) - taken), node.machine)
 
 
 def _with(details: tuple[Problem, ...], problem: Problem) -> Problem:

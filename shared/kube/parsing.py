@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, cast
 
 from shared.agent.report import REPORT_ANNOTATION
 from shared.runs.warmup.clusters import WORKLOAD_LABEL
-from shared.runs.warmup.facts import NodeFacts, PodFacts, PodTerms, RolloutFacts, Taint, Toleration
-from shared.runs.warmup.labels import PREFIX
+from shared.runs.warmup.facts import NodeFacts, PodFacts, PodRequest, PodTerms, RolloutFacts, Taint, Toleration
+from shared.runs.warmup.labels import DATABASE_LABEL, PREFIX
 from shared.runs.warmup.placement import ARCHITECTURE_LABEL
 
 type Json = dict[str, Any]
@@ -17,10 +17,14 @@ _PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure")
 
 
 class WorkloadNode(NamedTuple):
-    """A node of the workload pool. `memory_bytes` is None when the node does not report it; `marks` are the labels from us."""
+    """A node of the workload pool; `marks` are the labels from us.
+
+    `memory_bytes` and `allocatable_bytes`, the part of it that pods may request, are None when the node does not report them.
+    """
 
     facts: NodeFacts
     memory_bytes: int | None
+    allocatable_bytes: int | None
     machine: str | None
     marks: dict[str, str]
 
@@ -97,9 +101,39 @@ def workload_node(item: Json) -> WorkloadNode:
         taints=tuple(Taint(one["key"], one.get("value") or "", one["effect"]) for one in parts(spec, "taints")),
         pressures=tuple(kind for kind in _PRESSURES if kind in holding),
     )
-    memory = part(status, "capacity").get("memory")
+    memory, allocatable = (_memory(part(status, name)) for name in ("capacity", "allocatable"))
     marks = {name: value for name, value in labels.items() if name.startswith(PREFIX)}
-    return WorkloadNode(facts, quantity(memory) if memory else None, labels.get(_TYPE_LABEL), marks)
+    return WorkloadNode(facts, memory, allocatable, labels.get(_TYPE_LABEL), marks)
+
+
+def pod_request(item: Json) -> PodRequest | None:
+    """The memory that a pod keeps from others; None when it has ended, is ending, or belongs to no node yet.
+
+    It is the scheduler's sum: of the containers, or the largest init container, and the overhead.
+    """
+    metadata, spec, status = part(item, "metadata"), part(item, "spec"), part(item, "status")
+    node = spec.get("nodeName") or _wanted_node(spec)
+    if node is None or "deletionTimestamp" in metadata or status.get("phase") in {"Succeeded", "Failed"}:
+        return None
+    inits = parts(spec, "initContainers")
+    lasting = [*parts(spec, "containers"), *(one for one in inits if one.get("restartPolicy") == "Always")]
+    whole = _memory(part(part(spec, "resources"), "requests"))
+    together = max(sum(map(_requested, lasting)), max(map(_requested, inits), default=0)) if whole is None else whole
+    return PodRequest(
+        node=str(node),
+        memory_bytes=together + (_memory(part(spec, "overhead")) or 0),
+        is_bound=bool(spec.get("nodeName")),
+        database=part(metadata, "labels").get(DATABASE_LABEL),
+    )
+
+
+def _requested(container: Json) -> int:
+    return _memory(part(part(container, "resources"), "requests")) or 0
+
+
+def _memory(resources: Json) -> int | None:
+    memory = resources.get("memory")
+    return quantity(str(memory)) if memory else None
 
 
 def quantity(text: str) -> int | None:

@@ -84,6 +84,18 @@ class PodTerms(_Fact):
     tolerations: tuple[Toleration, ...] = ()
 
 
+class PodRequest(NamedTuple):
+    """The memory that a pod requests on a node. `is_bound` is false while the pod only waits for the node.
+
+    `database` is the hash of a warm database if the pod is one of its agents.
+    """
+
+    node: str
+    memory_bytes: int
+    is_bound: bool
+    database: str | None = None
+
+
 class NodeFacts(_Fact):
     """One node of the workload pool.
 
