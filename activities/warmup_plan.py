@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from activities.binding import answering
 from shared.agent.assignment import AssignmentDocument
+from shared.agent.disk import DiskReserve
 from shared.clients import Clients
 from shared.errors import Code, Conflict, Problem, Unusable
 from shared.kube.parsing import WorkloadNode
@@ -98,7 +99,8 @@ async def decide(
     if refused is not None:
         raise Conflict.of(refused)
     taken = requested_bytes(requests, database_hash(db))
-    seats = [_seat(node, taken.get(node.facts.name, 0)) for node in nodes if node.facts.name in placed.fit]
+    reserve = None if clients.settings.warmer_disk == "other" else DiskReserve.of(dict(clients.settings.warmer_environment))
+    seats = [_seat(node, taken.get(node.facts.name, 0), reserve) for node in nodes if node.facts.name in placed.fit]
     size = _size(state)
     choice, candidates = choose(size, seats, requested=shard_count, replicas=replicas)
     if choice.problem is not None or choice.shard_count is None:
@@ -143,9 +145,15 @@ def _size(state: DatabaseState) -> DatabaseSize:
     )
 
 
-def _seat(node: WorkloadNode, taken: int) -> Seat:
-    memory = node.memory_bytes or memory_bytes(node.machine or "")
-    return Seat(node.facts.name, memory, max(0, (node.allocatable_bytes or memory) - taken), node.machine)
+def _seat(node: WorkloadNode, taken: int, reserve: DiskReserve | None) -> Seat:
+    memory, size = node.memory_bytes or memory_bytes(node.machine or ""), node.disk_bytes
+    return Seat(
+        node.facts.name,
+        memory,
+        max(0, (node.allocatable_bytes or memory) - taken),
+        None if size is None or reserve is None else max(0, size - reserve.on(size)),
+        node.machine,
+    )
 
 
 def _with(details: tuple[Problem, ...], problem: Problem) -> Problem:

@@ -93,6 +93,10 @@ class Settings(BaseModel):
     warmer_architectures: Names = Field(
         default=("amd64",), description="Processors that the agents' image is for: `amd64`, `arm64`."
     )
+    warmer_disk: Literal["node", "other"] = Field(
+        default="node",
+        description="`node`: databases lie on the nodes' ephemeral storage, whose size plans consider. `other`: on another disk.",
+    )
     warm_lease_seconds: Seconds = Field(
         default=10800.0, description="How long a warmup holds its database, in seconds; 900 above the deadline at least."
     )

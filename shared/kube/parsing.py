@@ -19,12 +19,14 @@ _PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure")
 class WorkloadNode(NamedTuple):
     """A node of the workload pool; `marks` are the labels from us.
 
-    `memory_bytes` and `allocatable_bytes`, the part of it that pods may request, are None when the node does not report them.
+    `memory_bytes`, `allocatable_bytes` (the part of it that pods may request) and `disk_bytes` are None when the node does not
+    report them.
     """
 
     facts: NodeFacts
     memory_bytes: int | None
     allocatable_bytes: int | None
+    disk_bytes: int | None
     machine: str | None
     marks: dict[str, str]
 
@@ -101,9 +103,10 @@ def workload_node(item: Json) -> WorkloadNode:
         taints=tuple(Taint(one["key"], one.get("value") or "", one["effect"]) for one in parts(spec, "taints")),
         pressures=tuple(kind for kind in _PRESSURES if kind in holding),
     )
-    memory, allocatable = (_memory(part(status, name)) for name in ("capacity", "allocatable"))
+    memory, allocatable = (_amount(part(status, name), "memory") for name in ("capacity", "allocatable"))
+    disk = _amount(part(status, "capacity"), "ephemeral-storage")
     marks = {name: value for name, value in labels.items() if name.startswith(PREFIX)}
-    return WorkloadNode(facts, memory, allocatable, labels.get(_TYPE_LABEL), marks)
+    return WorkloadNode(facts, memory, allocatable, disk, labels.get(_TYPE_LABEL), marks)
 
 
 def pod_request(item: Json) -> PodRequest | None:
@@ -117,23 +120,23 @@ def pod_request(item: Json) -> PodRequest | None:
         return None
     inits = parts(spec, "initContainers")
     lasting = [*parts(spec, "containers"), *(one for one in inits if one.get("restartPolicy") == "Always")]
-    whole = _memory(part(part(spec, "resources"), "requests"))
+    whole = _amount(part(part(spec, "resources"), "requests"), "memory")
     together = max(sum(map(_requested, lasting)), max(map(_requested, inits), default=0)) if whole is None else whole
     return PodRequest(
         node=str(node),
-        memory_bytes=together + (_memory(part(spec, "overhead")) or 0),
+        memory_bytes=together + (_amount(part(spec, "overhead"), "memory") or 0),
         is_bound=bool(spec.get("nodeName")),
         database=part(metadata, "labels").get(DATABASE_LABEL),
     )
 
 
 def _requested(container: Json) -> int:
-    return _memory(part(part(container, "resources"), "requests")) or 0
+    return _amount(part(part(container, "resources"), "requests"), "memory") or 0
 
 
-def _memory(resources: Json) -> int | None:
-    memory = resources.get("memory")
-    return quantity(str(memory)) if memory else None
+def _amount(resources: Json, name: str) -> int | None:
+    text = resources.get(name)
+    return quantity(str(text)) if text else None
 
 
 def quantity(text: str) -> int | None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.agent.disk import DiskReserve
 from shared.errors import Code
 from shared.kube.manifests import WarmerSpec, daemon_set
 from shared.kube.parsing import pod_request, workload_node
@@ -14,6 +15,7 @@ from shared.runs.warmup.labels import database_hash
 from shared.runs.warmup.seats import Seat, choose, requested_bytes
 from shared.runs.warmup.sizing import DatabaseSize
 from shared.runs.warmup.vm_sizes import GIBIBYTE
+from warmer.settings import parse as parse_agents
 
 GIB = GIBIBYTE
 OWN = database_hash("core_nt")
@@ -29,7 +31,7 @@ def size(gib, *counts):
 
 
 def seat(name="n0", memory=64, left=57):
-    return Seat(name, memory * GIB, left * GIB, None)
+    return Seat(name, memory * GIB, left * GIB)
 
 
 # What pods request.
@@ -143,6 +145,46 @@ def test_node_that_could_hold_its_part_but_not_the_request_of_the_fullest_is_lef
     choice, candidates = choose(size(30, 3), [large, small])
 
     assert (choice.node_bytes, [one.name for one in candidates]) == (30 * GIB, ["large"])
+
+
+def on_disk(gib, left=60):
+    return Seat("n0", 128 * GIB, left * GIB, gib * GIB)
+
+
+def test_disk_that_is_smaller_than_the_memory_is_the_limit_and_says_so():
+    fits, _ = choose(size(40), [on_disk(40)])
+    refused, _ = choose(size(50, 1, 2), [on_disk(40)])
+
+    assert fits.fits
+    assert "shards may fill 40.00 GiB, as the disk holds no more beside its reserve" in refused.problem.message
+    assert refused.problem.message.endswith("N = 2 fits 2 nodes like these. Or use larger disks.")
+    # More memory would not help.
+    assert all(one.memory_bytes is None for one in refused.advice)
+
+
+def test_disk_of_unknown_size_limits_nothing():
+    assert choose(size(50), [Seat("n0", 128 * GIB, 118 * GIB)])[0].fits
+
+
+def test_node_tells_the_size_of_its_disk():
+    item = {"metadata": {"name": "n0"}, "status": {"capacity": {"ephemeral-storage": "129886128Ki"}}}
+
+    assert workload_node(item).disk_bytes == 129886128 * 1024
+    assert workload_node({"metadata": {"name": "n0"}}).disk_bytes is None
+
+
+def test_reserve_is_above_what_kubelet_evicts_at_and_one_for_agents_and_plans():
+    agents = parse_agents({"NODE_NAME": "n"})
+    default = DiskReserve.of({})
+
+    assert (default.percent, default.least_bytes) == (agents.disk_reserve_percent, agents.disk_reserve_bytes) == (15, GIB)
+    assert default.on(128 * GIB) == 128 * GIB * 15 // 100
+    assert default.on(2 * GIB) == GIB
+    given = {"SHARDWARM_DISK_RESERVE_PERCENT": "20.5", "SHARDWARM_DISK_RESERVE_BYTES": "0"}
+    assert DiskReserve.of(given).on(1000) == 205
+    assert DiskReserve.of(dict.fromkeys(given, "much")) == default
+    agents = parse_agents({"NODE_NAME": "n", **given})
+    assert (agents.disk_reserve_percent, agents.disk_reserve_bytes) == DiskReserve.of(given)
 
 
 seats = st.lists(

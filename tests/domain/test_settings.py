@@ -59,6 +59,7 @@ def refused(environment):
         ("warmer_environment", ()),
         ("warmer_tolerations", (("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule"),)),
         ("warmer_architectures", ("amd64",)),
+        ("warmer_disk", "node"),
         ("warm_lease_seconds", 10800.0),
         ("warm_deadline_seconds", 7200.0),
         ("poll_first_seconds", 5.0),

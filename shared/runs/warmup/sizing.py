@@ -15,8 +15,8 @@ from typing import NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 from shared.errors import Code, Problem
-from shared.runs.warmup.capacity import SAFE_FRACTION, budget_of, least_ceiling, load, room, shards_per_node
-from shared.runs.warmup.sizing_advice import Advice, Nodes, Trial, advise, counted, gibibytes_up, too_small
+from shared.runs.warmup.capacity import SAFE_FRACTION, least_ceiling, load, room, shards_per_node
+from shared.runs.warmup.sizing_advice import NO_LIMIT, Advice, Nodes, Trial, advise, counted, gibibytes_up, too_small
 
 
 class DatabaseSize(BaseModel):
@@ -42,23 +42,21 @@ class DatabaseSize(BaseModel):
 class NodePool(BaseModel):
     """The nodes that may hold shards: the memory of each, and the machine type where it is known (for advice only).
 
-    `left_bytes` is what pods may still request on each; when it is empty, all of the memory.
+    `left_bytes` is what pods may still request on each, and `disk_bytes` what files may fill; an empty one limits nothing.
     """
 
     model_config = ConfigDict(frozen=True)
 
     memory_bytes: tuple[PositiveInt, ...]
     left_bytes: tuple[NonNegativeInt, ...] = ()
+    disk_bytes: tuple[NonNegativeInt, ...] = ()
     machine: str | None = None
 
     @property
     def nodes(self) -> Nodes:
         """The nodes one by one."""
-        return Nodes(self.memory_bytes, self.left_bytes or self.memory_bytes)
-
-    def budgets(self, safe: Fraction = SAFE_FRACTION) -> tuple[int, ...]:
-        """The bytes that shards may fill on each node."""
-        return tuple(min(budget_of(memory, safe), left) for memory, left in zip(*self.nodes, strict=True))
+        disks = self.disk_bytes or (NO_LIMIT,) * len(self.memory_bytes)
+        return Nodes(self.memory_bytes, self.left_bytes or self.memory_bytes, disks)
 
 
 class Choice(BaseModel):
@@ -116,7 +114,7 @@ def choose_shard_count(
     if impossible is not None:
         return Choice(problem=impossible)
     nodes = len(pool.memory_bytes)
-    budgets = pool.budgets(safe)
+    budgets = pool.nodes.budgets(safe)
     fits = [
         _fit(Trial(count, shard_bytes, size.companion_bytes, _replicas(replicas, count, nodes), budgets))
         for count, shard_bytes in sorted(size.shard_bytes.items())
