@@ -189,7 +189,15 @@ async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
         return WarmupCheck(again="the cluster has nothing of it any more")
     if reading.document.mode == "evict":
         return WarmupCheck()
-    _, wanted = await decide(clients, warm.cluster, warm.account, warm.db, shard_count=warm.shard_count, replicas=warm.replicas)
+    _, wanted = await decide(
+        clients,
+        warm.cluster,
+        warm.account,
+        warm.db,
+        shard_count=warm.shard_count,
+        replicas=warm.replicas,
+        strict=warm.strict,
+    )
     if wanted.digest != reading.document.digest:
         return WarmupCheck(again="its nodes hold an older generation")
     if wanted.texts != reading.document.texts:

@@ -89,6 +89,7 @@ def _warm(key: str, state: Expiry, warm: WarmRun) -> WarmDatabase:
         db=warm.db,
         shard_count=warm.shard_count,
         replicas=warm.replicas,
+        strict=warm.strict,
         overdue=overdue(state),
     )
 

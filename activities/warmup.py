@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from activities.binding import answering
-from activities.warmup_plan import decide
+from activities.warmup_plan import decide, terms
 from shared.agent.assignment import AssignmentDocument
 from shared.agent.report import parse_report
 from shared.clients import Clients
@@ -38,7 +38,13 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
     """
     plan = request.plan
     choice, document = await decide(
-        clients, request.cluster, request.account, request.db, shard_count=plan.shard_count, replicas=request.replicas
+        clients,
+        request.cluster,
+        request.account,
+        request.db,
+        shard_count=plan.shard_count,
+        replicas=request.replicas,
+        strict=request.strict,
     )
     if (document.digest, document.texts) != (plan.digest, plan.texts or document.texts):
         message = f"'{request.db}' changed while its warmup was being planned. Start again."
@@ -65,6 +71,7 @@ def _spec(request: ApplyWarmup, clients: Clients, document: AssignmentDocument, 
         texts=document.texts,
         image=settings.warmer_image,
         memory_request_bytes=node_bytes,
+        terms=terms(clients),
         sas_secret=settings.warmer_sas_secret,
         client_id=settings.warmer_client_id,
         environment=dict(settings.warmer_environment),

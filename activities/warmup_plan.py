@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from activities.binding import answering
 from shared.agent.assignment import AssignmentDocument
+from shared.agent.disk import DiskReserve
 from shared.blastdb.blobs import files_prefix, taxonomy_prefix
 from shared.blastdb.generations import digest_of_texts
 from shared.blastdb.listings import listed_files
@@ -20,16 +21,15 @@ from shared.errors import Code, Conflict, Problem, Unusable
 from shared.kube.agents import Agents
 from shared.kube.parsing import WorkloadNode
 from shared.runs.database.state import DatabaseState, expected
-from shared.runs.warmup.assignment import Candidate, assign
-from shared.runs.warmup.capacity import budget_of
+from shared.runs.warmup.assignment import assign
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
+from shared.runs.warmup.facts import PodTerms
 from shared.runs.warmup.file_names import refuse_shared_names, suspects
-from shared.runs.warmup.payloads import (
-    Planned,
-    PlanWarmup,
-    WarmPlan,
-)
-from shared.runs.warmup.sizing import Choice, DatabaseSize, NodePool, choose_shard_count
+from shared.runs.warmup.labels import database_hash
+from shared.runs.warmup.payloads import Planned, PlanWarmup, WarmPlan
+from shared.runs.warmup.placement import place, refusal, terms_of
+from shared.runs.warmup.seats import Seat, choose, requested_bytes
+from shared.runs.warmup.sizing import Choice, DatabaseSize
 from shared.runs.warmup.vm_sizes import memory_bytes
 from shared.storage.inspection import read_state
 
@@ -55,6 +55,7 @@ async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
         request.db,
         shard_count=request.shard_count,
         replicas=request.replicas,
+        strict=request.strict,
     )
     plan = WarmPlan(
         shard_count=document.shard_count,
@@ -68,49 +69,69 @@ async def plan_warmup(request: PlanWarmup, clients: Clients) -> Planned:
     return Planned(plan=plan)
 
 
+def terms(clients: Clients) -> PodTerms:
+    """What agents' pods ask of a node, by the settings."""
+    return terms_of(clients.settings.warmer_tolerations, clients.settings.warmer_architectures)
+
+
 async def decide(
-    clients: Clients, cluster: ClusterRef, account: str, db: str, *, shard_count: int | None, replicas: int | None
+    clients: Clients,
+    cluster: ClusterRef,
+    account: str,
+    db: str,
+    *,
+    shard_count: int | None,
+    replicas: int | None,
+    strict: bool,
 ) -> Decision:
     """Decide N and the assignment for a database and a cluster as they are now. The same facts give the same decision.
+
+    It plans onto the nodes that can take an agent. `strict` refuses when other nodes of the pool cannot, as
+    `shared.runs.warmup.placement.refusal` says.
 
     Raises:
         Forbidden: the settings do not allow the cluster or the account.
         NotFound: the cluster or the database does not exist.
-        Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message. Another
-            warm database has a file of the same name.
+        Conflict: the cluster is stopped, has no node to use, or cannot hold the database; the numbers are in the message, and
+            the details say of nodes that cannot take an agent why not. Another warm database has a file of the same name.
         Unusable: the database has no shard set, or is refused as it stands.
         TransientFailure: storage, ARM or Kubernetes was busy.
     """
     refuse_unfit(cluster, await clients.clusters.facts(cluster))
     agents = await clients.agents(cluster)
     container = clients.accounts.container(account)
-    nodes, previous, state, taxonomy = await asyncio.gather(
+    nodes, requests, previous, state, taxonomy = await asyncio.gather(
         agents.nodes(),
+        agents.requests(),
         agents.assignment(db),
         read_state(container, clients.control, db, (), None),
         container.list(taxonomy_prefix(db)),
     )
     refuse_obstructed(db, taxonomy)
     await _refuse_shared_names(clients, agents, db, [file.leaf for file in state.inventory.files])
-    usable = [node for node in nodes if node.facts.ready and node.facts.schedulable]
+    placed = place((node.facts for node in nodes), terms(clients))
+    refused = refusal(placed, strict=strict)
+    if refused is not None:
+        raise Conflict.of(refused)
+    taken = requested_bytes(requests, database_hash(db))
+    reserve = None if clients.settings.warmer_disk == "other" else DiskReserve.of(dict(clients.settings.warmer_environment))
+    seats = [_seat(node, taken.get(node.facts.name, 0), reserve) for node in nodes if node.facts.name in placed.fit]
     size = _size(state)
-    memories = tuple(map(_memory, usable))
-    pool = NodePool(memory_bytes=memories, machine=next((node.machine for node in usable if node.machine), None))
-    choice = choose_shard_count(size, pool, requested=shard_count, replicas=replicas)
+    choice, candidates = choose(size, seats, requested=shard_count, replicas=replicas)
     if choice.problem is not None or choice.shard_count is None:
-        raise Conflict.of(choice.problem or _nothing(db))
+        raise Conflict.of(_with(placed.details, choice.problem or _nothing(db)))
     generation = state.generation
     same = previous is not None and previous.digest == generation.digest and previous.shard_count == choice.shard_count
     assignment = assign(
         choice.shard_count,
-        [Candidate(node.facts.name, budget_of(memory)) for node, memory in zip(usable, memories, strict=True)],
+        candidates,
         previous.assignment if previous is not None and same else None,
         replicas=choice.replicas,
         shard_bytes=size.shard_bytes[choice.shard_count],
         companion_bytes=size.companion_bytes,
     )
     if isinstance(assignment, Problem):
-        raise Conflict.of(assignment)
+        raise Conflict.of(_with(placed.details, assignment))
     document = AssignmentDocument(
         account=account,
         container_url=container.url,
@@ -147,8 +168,19 @@ def _size(state: DatabaseState) -> DatabaseSize:
     )
 
 
-def _memory(node: WorkloadNode) -> int:
-    return node.memory_bytes or memory_bytes(node.machine or "")
+def _seat(node: WorkloadNode, taken: int, reserve: DiskReserve | None) -> Seat:
+    memory, size = node.memory_bytes or memory_bytes(node.machine or ""), node.disk_bytes
+    return Seat(
+        node.facts.name,
+        memory,
+        max(0, (node.allocatable_bytes or memory) - taken),
+        None if size is None or reserve is None else max(0, size - reserve.on(size)),
+        node.machine,
+    )
+
+
+def _with(details: tuple[Problem, ...], problem: Problem) -> Problem:
+    return problem.model_copy(update={"details": (*problem.details, *details)})
 
 
 def _nothing(db: str) -> Problem:

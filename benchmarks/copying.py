@@ -102,6 +102,7 @@ def agent(source: Source) -> float:
         incoming,
         stop,
         Throttle(source.link_bytes_per_second, stop),
+        admit=lambda _: None,
         install=install,
         progress=_NoProgress(),
         part_bytes=_PART_BYTES,

@@ -138,12 +138,15 @@ def _label(ctx: Context, request: WarmRun) -> Steps[bool]:
 
 def _limit(ctx: Context, request: WarmRun, operation: Literal["set", "left"]) -> None:
     """Schedule the release at the end of the database's time. Without a time limit, drop an earlier warmup's schedule."""
-    key, asked = request.claim.key, request.model_copy(update={"watch": None, "wait": None, "nonce": None})
-    signal(ctx, EXPIRY_ENTITY, key, operation, Expiry(run=request.run, warm=asked))
-    if request.ttl_seconds is not None:
+    key, asked = request.claim.key, request.model_copy(update={"watch": None, "wait": None, "nonce": None, "release_at": None})
+    due = request.release_at
+    if due is None and request.ttl_seconds is not None:
+        due = now(ctx) + timedelta(seconds=request.ttl_seconds)
+    signal(ctx, EXPIRY_ENTITY, key, operation, Expiry(run=request.run, warm=asked, due=due))
+    if due is not None:
         release = asked.model_copy(update={"run": f"{request.run}-ttl", "presumed_dead": None, "callback": None})
-        after = timedelta(seconds=request.ttl_seconds)
-        signal(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=now(ctx) + after), after=after)
+        after = max(due - now(ctx), timedelta())
+        signal(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=due), after=after)
 
 
 def _begin(ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus) -> Steps[WatchState]:
@@ -209,6 +212,7 @@ def _plan(ctx: Context, request: WarmRun) -> Steps[WarmPlan]:
         db=request.db,
         shard_count=request.shard_count,
         replicas=request.replicas,
+        strict=request.strict,
     )
     planned = yield from run(ctx, "plan_warmup", wanted, Planned, request.retry)
     if planned.plan is None:

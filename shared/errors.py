@@ -77,6 +77,7 @@ class Code(StrEnum):
     UPLOAD_INCOMPLETE = "UploadIncomplete"
 
     NO_READY_NODES = "NoReadyNodes"
+    NODES_UNFIT = "NodesUnfit"
     TOO_FEW_NODES = "TooFewNodes"
     MACHINE_TOO_SMALL = "MachineTooSmall"
     CLUSTER_TOO_SMALL = "ClusterTooSmall"

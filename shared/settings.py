@@ -15,8 +15,8 @@ from shared.allowed import account_of
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
 from shared.errors import Code, Misconfigured
 from shared.runs.callbacks import signing_key
-
-type Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from shared.runs.warmup.facts import Toleration
+from shared.setting_values import Counts, Names, Pairs, Seconds, Tolerations
 
 _PREFIX = "SHARDWARM_"
 _SHORTEST_SECRET = 16
@@ -29,11 +29,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    accounts: tuple[str, ...] = Field(
+    accounts: Names = Field(
         default=(),
         description="Storage accounts the app may touch; `*` for all must be written out. Nothing is allowed by default.",
     )
-    clusters: tuple[str, ...] = Field(
+    clusters: Names = Field(
         default=(), description="AKS clusters the app may touch; `*` for all must be written out. Nothing is allowed by default."
     )
     auth: Literal["function", "entra"] = Field(
@@ -44,16 +44,14 @@ class Settings(BaseModel):
     blob_suffix: str = Field(
         default="core.windows.net", description="The storage endpoints' domain; differs in sovereign clouds."
     )
-    blob_connection: tuple[str, ...] = Field(
+    blob_connection: Names = Field(
         default=(),
         description="Connection strings, one an account (`AccountName=`), instead of the app's identity; for local work only.",
     )
     client_id: str | None = Field(
         default=None, description="Client id of the user-assigned identity; none uses the identity that the environment offers."
     )
-    presets: tuple[int, ...] = Field(
-        default=PRESETS, description="Shard counts prepared when a request names none; each 1 to 32."
-    )
+    presets: Counts = Field(default=PRESETS, description="Shard counts prepared when a request names none; each 1 to 32.")
     alias_form: Literal["statistics", "legacy"] = Field(
         default="statistics",
         description="`statistics`: aliases carry the whole database's totals, e-values are exact. `legacy`: the two-line form.",
@@ -84,9 +82,20 @@ class Settings(BaseModel):
     warmer_sas_secret: str | None = Field(
         default=None, description="Secret with a read-only SAS under `sas`, for agents without an identity; for local work."
     )
-    warmer_environment: tuple[tuple[str, str], ...] = Field(
+    warmer_environment: Pairs = Field(
         default=(),
         description="More variables for agents: `NAME=value`, separated by commas, which no value can have.",
+    )
+    warmer_tolerations: Tolerations = Field(
+        default=(Toleration("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule"),),
+        description="Taints that agents bear besides `workload=blast:NoSchedule`, as `key=value:effect`, `key:effect` or `key`.",
+    )
+    warmer_architectures: Names = Field(
+        default=("amd64",), description="Processors that the agents' image is for: `amd64`, `arm64`."
+    )
+    warmer_disk: Literal["node", "other"] = Field(
+        default="node",
+        description="`node`: databases lie on the nodes' ephemeral storage, whose size plans consider. `other`: on another disk.",
     )
     warm_lease_seconds: Seconds = Field(
         default=10800.0, description="How long a warmup holds its database, in seconds; 900 above the deadline at least."
@@ -104,7 +113,7 @@ class Settings(BaseModel):
     credential: str | None = Field(
         default=None, description="`module:function` that makes the credential, instead of the app's identity; for local work."
     )
-    callback_hosts: tuple[str, ...] = Field(
+    callback_hosts: Names = Field(
         default=(), description="Hosts that ends of runs may be posted to; `*` for all must be written out. None by default."
     )
     callback_secret: Annotated[str, Field(min_length=_SHORTEST_SECRET)] | None = Field(
@@ -170,19 +179,6 @@ class Settings(BaseModel):
         description="Bytes of a large file that one request copies; 1,024 to 67,108,864.",
     )
     list_page: int = Field(default=5000, ge=1, le=5000, description="Blobs a page of a listing; 5,000 is the service's maximum.")
-
-    @field_validator("accounts", "clusters", "blob_connection", "presets", "callback_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("warmer_environment", mode="before")
-    @classmethod
-    def _pairs(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = (part.partition("=") for part in value.split(",") if part.strip())
-        return tuple((name.strip(), text.strip()) for name, _, text in pairs)
 
     @field_validator("callback_hosts")
     @classmethod

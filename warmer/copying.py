@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from shared.agent.disk import DiskReserve
 from shared.agent.report import Reason
 from shared.blastdb.extensions import is_shared
 from shared.blastdb.listings import ListedBlob
@@ -55,6 +56,7 @@ def copy(blobs: Sequence[ListedBlob], context: Context, verified: Callable[[str,
         node_folder.incoming,
         context.stop,
         Throttle(settings.download_bytes_per_second, context.stop),
+        admit=lambda blob: refuse_full_disk([blob], context),
         install=install,
         progress=context.progress,
         part_bytes=settings.part_bytes,
@@ -69,15 +71,19 @@ def start_delay(node: str, spread_seconds: float) -> float:
 
 
 def refuse_full_disk(blobs: Sequence[ListedBlob], context: Context) -> None:
-    """Check that a copy fits on the disk beside the present files. The files that it replaces are removed only after it.
+    """Check that a copy fits on the disk beside the present files, and that kubelet would not evict pods for it.
+
+    The files that it replaces are removed only after it. Other programs, and the agents of other databases, write to the same
+    disk, so the check is made again before each file.
 
     Raises:
         WarmFailure: DiskFull.
     """
-    needed = room_needed(blobs, context.node_folder.incoming, context.settings.part_bytes)
+    settings = context.settings
+    needed = room_needed(blobs, context.node_folder.incoming, settings.part_bytes)
     status = os.statvfs(context.node_folder.path)
     free = status.f_bavail * status.f_frsize
-    if needed and needed + context.settings.disk_reserve_bytes > free:
-        reserve = context.settings.disk_reserve_bytes
+    reserve = DiskReserve(settings.disk_reserve_percent, settings.disk_reserve_bytes).on(status.f_blocks * status.f_frsize)
+    if needed and needed + reserve > free:
         message = f"The copy needs {needed} bytes and leaves {reserve} free; the disk has {free}. Free some, or use larger disks."
         raise WarmFailure(Reason.DISK_FULL, message)

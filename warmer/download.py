@@ -15,6 +15,7 @@ from warmer.storage import Storage
 
 _BUFFER_BYTES = 512 * 1024
 
+type Admit = Callable[[ListedBlob], None]
 type Install = Callable[[Partial, str], None]
 
 
@@ -60,6 +61,7 @@ class Downloads:
         stop: Event,
         throttle: Throttle,
         *,
+        admit: Admit,
         install: Install,
         progress: CopyProgress,
         part_bytes: int,
@@ -72,6 +74,7 @@ class Downloads:
             folder: the folder for unfinished files.
             stop: ends the copy early. The copy itself also sets it when it fails.
             throttle: limits the rate of all threads of the copy together.
+            admit: called before the copy of each file begins; what it raises ends the copy.
             install: gives a verified file its name. It gets the file and its MD5, and is called once for each file.
             progress: counts every byte.
             part_bytes: the size of one request.
@@ -81,6 +84,7 @@ class Downloads:
         self._folder = folder
         self._stop = stop
         self._throttle = throttle
+        self._admit = admit
         self._install = install
         self._progress = progress
         self._part_bytes = part_bytes
@@ -140,6 +144,7 @@ class Downloads:
                     # Other threads have the last parts. If one of them turns out corrupt, there is work again.
                     self._turn.wait()
                     continue
+                self._admit(self._files[0])
                 partial = Partial(self._files.popleft(), self._folder, self._part_bytes)
                 self._under_way[partial.blob.name] = partial
                 missing = partial.open()

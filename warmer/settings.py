@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from shared.agent.disk import RESERVE_BYTES, RESERVE_PERCENT
 from shared.blastdb.alias import LOCAL_FOLDER
 
 _PREFIX = "SHARDWARM_"
@@ -39,7 +40,15 @@ class Settings(BaseModel):
     start_spread_seconds: float = Field(
         default=10.0, ge=0, description="Nodes start to copy at times spread over this many seconds; a node's time never changes."
     )
-    disk_reserve_bytes: int = Field(default=1024**3, ge=0, description="Bytes of the disk that a copy leaves free.")
+    disk_reserve_percent: float = Field(
+        default=RESERVE_PERCENT,
+        ge=0,
+        lt=100,
+        description="How much of the disk a copy leaves free; kubelet evicts pods below 10.",
+    )
+    disk_reserve_bytes: int = Field(
+        default=RESERVE_BYTES, ge=0, description="Bytes of the disk that a copy leaves free at least, if that is more."
+    )
     request_timeout_seconds: float = Field(default=30.0, gt=0, description="Silence of storage that ends a request.")
     retry_first_seconds: float = Field(default=0.5, gt=0, description="Longest first wait before a request is repeated.")
     retry_longest_seconds: float = Field(default=20.0, gt=0, description="Longest wait before any repetition.")

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 IMAGE = "shardwarm-warmer:local"
 SECRET = "storage-sas"
 # Short intervals: on one machine nothing is far away.
-AGENTS = {"SHARDWARM_START_SPREAD_SECONDS": "0", "SHARDWARM_PUBLISH_SECONDS": "1", "SHARDWARM_TOUCH_SECONDS": "2"}
+AGENTS = {
+    "SHARDWARM_START_SPREAD_SECONDS": "0",
+    "SHARDWARM_PUBLISH_SECONDS": "1",
+    "SHARDWARM_TOUCH_SECONDS": "2",
+    # No kubelet evicts pods here, and the machine's disk may be fuller than a node's.
+    "SHARDWARM_DISK_RESERVE_PERCENT": "0",
+}
 
 
 class WarmStack(Together):

@@ -104,7 +104,8 @@ class WarmupRequest(StartBody):
     shard_count: ShardCount | None = Field(default=None, description="N. Default: chosen by the memory of the nodes.")
     replicas: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(default=None, description="Nodes for each shard.")
     require_all_nodes: StrictBool = Field(
-        default=True, description="Fail when one node fails. If false, every shard warm on one node is enough."
+        default=True,
+        description="Fail when one node fails, or cannot take an agent. If false, every shard warm on one node is enough.",
     )
     ttl_seconds: Annotated[StrictInt, Field(ge=1, le=31_536_000)] | None = Field(
         default=None, description="Release the database this long after it became warm, unless it was warmed again."

@@ -23,7 +23,7 @@ from shared.kube.manifests import ASSIGNMENT_ANNOTATION, NAME_LABEL, WarmerSpec,
 from shared.kube.parsing import WORKLOAD_SELECTOR, WorkloadNode
 from shared.kube.servers import ApiServers, ArmPort
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
-from shared.runs.warmup.facts import Readings
+from shared.runs.warmup.facts import PodRequest, Readings
 from shared.runs.warmup.labels import DATABASE_LABEL, database_hash, database_label_prefix, object_name
 from shared.runs.warmup.status import WarmStatus, status_of
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _NODES = "/api/v1/nodes"
 _AT_ONCE = 8
+_NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
 _OURS = f"app.kubernetes.io/name={NAME_LABEL}"
 
 
@@ -56,6 +57,20 @@ class Agents:
         """The nodes of the workload pool, sorted by name."""
         items = await self._api.list(_NODES, labelSelector=WORKLOAD_SELECTOR)
         return tuple(sorted(map(parsing.workload_node, items), key=lambda node: node.facts.name))
+
+    async def requests(self) -> tuple[PodRequest, ...]:
+        """The memory that pods request on nodes, one call a page of pods.
+
+        An app that may not list the pods of every namespace sees only those of its own, which are the agents of warm databases.
+        """
+        try:
+            return await self._requests("/api/v1/pods")
+        except Misconfigured:
+            return await self._requests(f"{self._core}/pods")
+
+    async def _requests(self, path: str) -> tuple[PodRequest, ...]:
+        pages = self._api.pages(path, fieldSelector=_NOT_ENDED)
+        return tuple([found async for page in pages for item in page if (found := parsing.pod_request(item)) is not None])
 
     async def assignment(self, db: str) -> AssignmentDocument | None:
         """The assignment in the ConfigMap; None when it is absent or unreadable. A warmup then writes it again."""
@@ -203,6 +218,7 @@ def _document(text: str) -> AssignmentDocument | None:
 def _readings(daemon_set: Json | None, pods: Sequence[Json], nodes: Sequence[Json]) -> Readings:
     return Readings(
         rollout=parsing.rollout(daemon_set) if daemon_set is not None else None,
+        terms=parsing.terms(daemon_set) if daemon_set is not None else None,
         pods=tuple(map(parsing.pod, pods)),
         nodes=tuple(parsing.workload_node(node).facts for node in nodes),
     )

@@ -6,7 +6,7 @@ Kubernetes version, and the cluster may have another. The official client is syn
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
@@ -56,14 +56,17 @@ class ApiServer:
 
     async def list(self, path: str, **query: str) -> list[Json]:
         """All items of a list, page after page."""
-        items: list[Json] = []
+        return [item async for page in self.pages(path, **query) for item in page]
+
+    async def pages(self, path: str, **query: str) -> AsyncGenerator[Sequence[Json]]:
+        """The pages of a list, one call each, for lists that are too large to hold."""
         more: dict[str, str] = {}
         while True:
             page = await self._call("GET", path, {**query, "limit": str(_PAGE), **more})
-            items += cast("list[Json]", page.get("items") or [])
+            yield cast("Sequence[Json]", page.get("items") or [])
             token = cast("Json", page.get("metadata") or {}).get("continue")
             if not token:
-                return items
+                return
             more = {"continue": str(token)}
 
     async def apply(self, path: str, body: Json) -> Json:

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from shared.agent.assignment import ASSIGNMENT_FILE
-from shared.runs.warmup.clusters import WORKLOAD_LABEL
+from shared.runs.warmup.facts import PodTerms, Toleration
 from shared.runs.warmup.labels import DATABASE_LABEL, PREFIX, database_hash, object_name
+from shared.runs.warmup.placement import ARCHITECTURE_LABEL, terms_of
 
 NAME_LABEL = "shardwarm-warmer"
 ASSIGNMENT_ANNOTATION = f"{PREFIX}assignment"
@@ -25,6 +26,7 @@ type Json = dict[str, Any]
 class WarmerSpec(BaseModel):
     """The parameters of a database's DaemonSet. `memory_request_bytes` is the largest load of any node.
 
+    `terms` say on which nodes its pods run.
     The pods have no memory limit: page cache counts for the pod that touches it, and a limit smaller than the shards would
     evict pages that were just warmed.
     """
@@ -39,6 +41,7 @@ class WarmerSpec(BaseModel):
     texts: str = ""
     image: str
     memory_request_bytes: int
+    terms: PodTerms = terms_of()
     sas_secret: str | None = None
     client_id: str | None = None
     host_path: str = "/workspace/blast"
@@ -65,8 +68,7 @@ def config_map(namespace: str, db: str, assignment: str) -> Json:
 
 
 def daemon_set(spec: WarmerSpec, assignment: str = "") -> Json:
-    """The DaemonSet that runs the agent on every node of the workload pool, with a copy of the ConfigMap's assignment."""
-    label, value = WORKLOAD_LABEL
+    """The DaemonSet that runs the agent on every node that the terms allow, with a copy of the ConfigMap's assignment."""
     marks = {
         f"{PREFIX}db": spec.db,
         f"{PREFIX}shard-count": str(spec.shard_count),
@@ -84,8 +86,9 @@ def daemon_set(spec: WarmerSpec, assignment: str = "") -> Json:
                 "metadata": {"labels": _pod_labels(spec), "annotations": marks},
                 "spec": {
                     "serviceAccountName": "shardwarm-warmer",
-                    "nodeSelector": {label: value, "kubernetes.io/os": "linux"},
-                    "tolerations": [{"key": label, "operator": "Equal", "value": value, "effect": "NoSchedule"}],
+                    "nodeSelector": dict(spec.terms.selector),
+                    **_affinity(spec.terms),
+                    "tolerations": [_toleration(one) for one in spec.terms.tolerations],
                     "terminationGracePeriodSeconds": 15,
                     "containers": [_container(spec)],
                     "volumes": _volumes(spec),
@@ -93,6 +96,19 @@ def daemon_set(spec: WarmerSpec, assignment: str = "") -> Json:
             },
         },
     }
+
+
+def _affinity(terms: PodTerms) -> Json:
+    if not terms.architectures:
+        return {}
+    expression = {"key": ARCHITECTURE_LABEL, "operator": "In", "values": list(terms.architectures)}
+    required = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}}
+
+
+def _toleration(one: Toleration) -> Json:
+    value = {"operator": "Exists"} if one.value is None else {"operator": "Equal", "value": one.value}
+    return {**({"key": one.key} if one.key else {}), **value, **({"effect": one.effect} if one.effect else {})}
 
 
 def _metadata(namespace: str, db: str, annotations: dict[str, str] | None = None) -> Json:

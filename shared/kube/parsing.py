@@ -5,20 +5,28 @@ from typing import Any, NamedTuple, cast
 
 from shared.agent.report import REPORT_ANNOTATION
 from shared.runs.warmup.clusters import WORKLOAD_LABEL
-from shared.runs.warmup.facts import NodeFacts, PodFacts, RolloutFacts
-from shared.runs.warmup.labels import PREFIX
+from shared.runs.warmup.facts import NodeFacts, PodFacts, PodRequest, PodTerms, RolloutFacts, Taint, Toleration
+from shared.runs.warmup.labels import DATABASE_LABEL, PREFIX
+from shared.runs.warmup.placement import ARCHITECTURE_LABEL
 
 type Json = dict[str, Any]
 
 WORKLOAD_SELECTOR = "=".join(WORKLOAD_LABEL)
 _TYPE_LABEL = "node.kubernetes.io/instance-type"
+_PRESSURES = ("DiskPressure", "MemoryPressure", "PIDPressure")
 
 
 class WorkloadNode(NamedTuple):
-    """A node of the workload pool. `memory_bytes` is None when the node does not report it; `marks` are the labels from us."""
+    """A node of the workload pool; `marks` are the labels from us.
+
+    `memory_bytes`, `allocatable_bytes` (the part of it that pods may request) and `disk_bytes` are None when the node does not
+    report them.
+    """
 
     facts: NodeFacts
     memory_bytes: int | None
+    allocatable_bytes: int | None
+    disk_bytes: int | None
     machine: str | None
     marks: dict[str, str]
 
@@ -64,17 +72,71 @@ def pod(item: Json) -> PodFacts:
     )
 
 
+def terms(daemon_set: Json) -> PodTerms:
+    """What a DaemonSet's pods ask of a node, as far as our manifests can say it."""
+    spec = part(part(part(daemon_set, "spec"), "template"), "spec")
+    expressions = [one for term in _node_terms(spec) for one in parts(term, "matchExpressions")]
+    allowed = [one.get("values") or () for one in expressions if one.get("key") == ARCHITECTURE_LABEL]
+    return PodTerms(
+        selector=part(spec, "nodeSelector"),
+        architectures=tuple(name for values in allowed for name in values),
+        tolerations=tuple(
+            Toleration(
+                one.get("key") or None,
+                None if one.get("operator") == "Exists" else one.get("value") or "",
+                one.get("effect") or None,
+            )
+            for one in parts(spec, "tolerations")
+        ),
+    )
+
+
 def workload_node(item: Json) -> WorkloadNode:
     """One node of the workload pool."""
-    status = part(item, "status")
+    status, spec, labels = part(item, "status"), part(item, "spec"), part(part(item, "metadata"), "labels")
+    holding = {kind for kind, condition in _conditions(status).items() if condition.get("status") == "True"}
     facts = NodeFacts(
         name=item["metadata"]["name"],
-        ready=_conditions(status).get("Ready", {}).get("status") == "True",
-        schedulable=not part(item, "spec").get("unschedulable", False),
+        ready="Ready" in holding,
+        schedulable=not spec.get("unschedulable", False),
+        labels=labels,
+        taints=tuple(Taint(one["key"], one.get("value") or "", one["effect"]) for one in parts(spec, "taints")),
+        pressures=tuple(kind for kind in _PRESSURES if kind in holding),
     )
-    memory, labels = part(status, "capacity").get("memory"), part(part(item, "metadata"), "labels")
+    memory, allocatable = (_amount(part(status, name), "memory") for name in ("capacity", "allocatable"))
+    disk = _amount(part(status, "capacity"), "ephemeral-storage")
     marks = {name: value for name, value in labels.items() if name.startswith(PREFIX)}
-    return WorkloadNode(facts, quantity(memory) if memory else None, labels.get(_TYPE_LABEL), marks)
+    return WorkloadNode(facts, memory, allocatable, disk, labels.get(_TYPE_LABEL), marks)
+
+
+def pod_request(item: Json) -> PodRequest | None:
+    """The memory that a pod keeps from others; None when it has ended, is ending, or belongs to no node yet.
+
+    It is the scheduler's sum: of the containers, or the largest init container, and the overhead.
+    """
+    metadata, spec, status = part(item, "metadata"), part(item, "spec"), part(item, "status")
+    node = spec.get("nodeName") or _wanted_node(spec)
+    if node is None or "deletionTimestamp" in metadata or status.get("phase") in {"Succeeded", "Failed"}:
+        return None
+    inits = parts(spec, "initContainers")
+    lasting = [*parts(spec, "containers"), *(one for one in inits if one.get("restartPolicy") == "Always")]
+    whole = _amount(part(part(spec, "resources"), "requests"), "memory")
+    together = max(sum(map(_requested, lasting)), max(map(_requested, inits), default=0)) if whole is None else whole
+    return PodRequest(
+        node=str(node),
+        memory_bytes=together + (_amount(part(spec, "overhead"), "memory") or 0),
+        is_bound=bool(spec.get("nodeName")),
+        database=part(metadata, "labels").get(DATABASE_LABEL),
+    )
+
+
+def _requested(container: Json) -> int:
+    return _amount(part(part(container, "resources"), "requests"), "memory") or 0
+
+
+def _amount(resources: Json, name: str) -> int | None:
+    text = resources.get(name)
+    return quantity(str(text)) if text else None
 
 
 def quantity(text: str) -> int | None:
@@ -103,9 +165,13 @@ def _conditions(status: Json) -> dict[str, Json]:
     return {condition["type"]: condition for condition in parts(status, "conditions")}
 
 
-def _wanted_node(spec: Json) -> str | None:
+def _node_terms(spec: Json) -> list[Json]:
     required = part(part(part(spec, "affinity"), "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution")
-    for term in parts(required, "nodeSelectorTerms"):
+    return parts(required, "nodeSelectorTerms")
+
+
+def _wanted_node(spec: Json) -> str | None:
+    for term in _node_terms(spec):
         for field in parts(term, "matchFields"):
             if field.get("key") == "metadata.name" and field.get("values"):
                 return str(field["values"][0])

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from shared.agent.assignment import AssignmentDocument
 from shared.agent.report import parse_report, percent
-from shared.runs.warmup.facts import Limits, NodeFacts, PodFacts, Readings, RolloutFacts
+from shared.runs.warmup.facts import Limits, NodeFacts, PodFacts, Readings, RolloutFacts, Taint
 from shared.runs.warmup.node_status import NodeReason
+from shared.runs.warmup.placement import terms_of
 from shared.runs.warmup.progress import PHASE_LABELS
 from shared.runs.warmup.reading import summarised
 from shared.runs.warmup.status import WarmStatus, status_of
@@ -28,6 +29,8 @@ DOCUMENT = AssignmentDocument(
     mode="hot",
     nodes={"n0": (0,), "n1": (1, 2)},
 )
+NOWHERE = RolloutFacts(generation=2, observed_generation=2, desired=0, updated=0, ready=0)
+NOWHERE = RolloutFacts(generation=2, observed_generation=2, desired=0, updated=0, ready=0)
 ROLLOUT = RolloutFacts(generation=2, observed_generation=2, desired=2, updated=2, ready=2)
 
 
@@ -81,12 +84,12 @@ def pod_on(node, *, report="warm", **changes):
     return PodFacts.model_validate(facts | changes)
 
 
-def readings(*pods, rollout=ROLLOUT, nodes=None):
+def readings(*pods, rollout=ROLLOUT, nodes=None, terms=None):
     """A cluster in which both nodes are warm, but for the pods given."""
     replaced = {pod.node for pod in pods}
     others = [pod_on(node) for node in DOCUMENT.nodes if node not in replaced]
     there = (NodeFacts(name="n0", ready=True), NodeFacts(name="n1", ready=True)) if nodes is None else nodes
-    return Readings(rollout=rollout, pods=(*pods, *others), nodes=there)
+    return Readings(rollout=rollout, terms=terms, pods=(*pods, *others), nodes=there)
 
 
 def judged(*pods, document=DOCUMENT, limits=None, **changes):
@@ -139,6 +142,8 @@ def test_the_document_has_the_replaced_systems_fields():
     ("changes", "says"),
     [
         ({"rollout": ROLLOUT.model_copy(update={"desired": 0, "updated": 0, "ready": 0})}, "selects no node"),
+        ({"rollout": NOWHERE}, "although 2 have the label workload=blast"),
+        ({"rollout": NOWHERE, "nodes": ()}, "selects no node: no node has the label workload=blast"),
         ({"rollout": ROLLOUT.model_copy(update={"generation": 3})}, "seen generation 2 of the DaemonSet, not yet 3"),
     ],
 )
@@ -194,6 +199,35 @@ def test_a_node_that_no_search_can_use_makes_its_shards_stale(nodes, reason):
     assert status.nodes["n0"].reason == reason
     assert "n0" in status.nodes["n0"].message
     assert status.nodes_ready == 1
+
+
+GPU = Taint("sku", "gpu", "NoExecute")
+LINUX = {"workload": "blast", "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+
+
+def test_a_node_that_lost_its_agent_for_good_is_stale_and_says_why():
+    tainted = NodeFacts(name="n0", ready=True, labels=LINUX, taints=(GPU,))
+    other = NodeFacts(name="n1", ready=True, labels=LINUX)
+
+    status = status_of(DOCUMENT, Readings(rollout=ROLLOUT, terms=terms_of(), pods=(pod_on("n1"),), nodes=(tainted, other)), NOW)
+
+    assert (status.status, status.stale_shards) == ("Stale", ("00",))
+    assert (status.nodes["n0"].state, status.nodes["n0"].reason) == ("stale", "NodeTainted")
+    assert "sku=gpu:NoExecute" in status.nodes["n0"].message
+
+
+def test_an_agent_that_runs_where_none_could_start_is_judged_by_its_report():
+    tainted = [NodeFacts(name=name, ready=True, labels=LINUX, taints=(GPU,)) for name in ("n0", "n1")]
+
+    assert judged(terms=terms_of(), nodes=tainted).is_warm
+
+
+def test_nodes_that_all_refuse_agents_are_stale_and_not_unknown():
+    tainted = tuple(NodeFacts(name=name, ready=True, labels=LINUX, taints=(GPU,)) for name in ("n0", "n1"))
+
+    status = status_of(DOCUMENT, Readings(rollout=NOWHERE, terms=terms_of(), nodes=tainted), NOW)
+
+    assert (status.status, {node.reason for node in status.nodes.values()}) == ("Stale", {"NodeTainted"})
 
 
 @pytest.mark.parametrize(

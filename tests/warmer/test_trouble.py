@@ -7,12 +7,26 @@ import json
 import os
 import signal
 import subprocess
+from typing import NamedTuple
 
 import pytest
 
 from shared.blastdb.generations import digest_of
 from tests.warmer.relays import ApiServer
 from tests.warmer.scene import Node
+
+BLOCK = 4096
+
+
+class Disk(NamedTuple):
+    size: int
+    free: int
+
+
+def disk(node) -> Disk:
+    """The file system of a node's folder, in bytes."""
+    status = os.statvfs(node.folder)
+    return Disk(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
 
 
 def of_files(request) -> bool:
@@ -223,6 +237,39 @@ async def test_a_disk_without_room_is_named_before_anything_is_copied(scene, sto
 
     assert str(report["bytes_total"])[:2] in report["message"]
     assert report["bytes_moved"] == 0
+
+
+async def test_a_copy_leaves_the_reserve_of_the_disk_free(scene, store, mini, small_disk, nucleotide):
+    size = sum(file.stat().st_size for file in nucleotide.files)
+    # The disk holds the files, but kubelet would then evict pods.
+    node = Node(small_disk(3 * size // 2))
+
+    warmer = await scene.warmer(mini.assignment([0, 1, 2], store.url()), node, SHARDWARM_DISK_RESERVE_PERCENT="50")
+
+    report = await warmer.failed("DiskFull")
+    assert f"leaves {disk(node).size // 2} free" in report["message"]
+    assert report["bytes_moved"] == 0
+
+
+async def test_a_disk_that_another_program_fills_during_the_copy_keeps_its_reserve(
+    scene, store, mini, small_disk, storage_proxy, nucleotide
+):
+    node = Node(small_disk(3 * sum(file.stat().st_size for file in nucleotide.files)))
+    held = storage_proxy.hold(lambda request: request.path.endswith(".nsq"))
+    settings = {"SHARDWARM_DISK_RESERVE_PERCENT": "20", "SHARDWARM_DOWNLOAD_CONCURRENCY": "1"}
+    warmer = await scene.warmer(mini.assignment([0, 1, 2], store.url(storage_proxy.port)), node, **settings)
+    await held.reached()
+    before = disk(node)
+    other = node.folder / "other"
+    # The agent keeps small records of its own beside the files.
+    other.write_bytes(bytes(before.free - before.size // 5 - 16 * BLOCK))
+
+    held.release()
+
+    await warmer.failed("DiskFull")
+    assert disk(node).free >= before.size // 5
+    other.unlink()
+    await warmer.warm()
 
 
 async def test_a_disk_that_fills_up_during_the_copy_is_named(scene, store, mini):

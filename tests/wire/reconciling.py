@@ -83,6 +83,7 @@ MEANING = {
     ),
     "Expiry.warm": Expiry(run=RUN, warm=WarmRun(run=RUN, number=7, cluster=CLUSTER, shard=SHARD), tries=2, not_before=MOMENT),
     "Expiry.again": Expiry(run=RUN, tries=1, not_before=MOMENT, again="reconcile-all-47bd9f1d3b2a5c60-8-warm-0"),
+    "Expiry.due": Expiry(run=RUN, due=MOMENT),
     "Expiry.overdue": Expiry(run=RUN, releases=2, unreleased=REFUSED),
     "Expire.again": Expire(
         run=RUN,
@@ -92,6 +93,7 @@ MEANING = {
     ),
     "Unreleased": Unreleased(problem=REFUSED),
     "WarmDatabase.overdue": WARM.model_copy(update={"overdue": "its time is over; 2 releases were started: VolumeGap: 01"}),
+    "WarmDatabase.strict": WARM.model_copy(update={"strict": True}),
     "Rewarm": Rewarm(run=RUN, seen="warm-core-nt-47bd9f1d3b2a5c60-3", now=MOMENT),
     "Rewarmed": Rewarmed(started=True),
     "ReconcileProgress": ReconcileProgress(phase="healing", databases_total=1000, healed=3, told=2, error=REFUSED),

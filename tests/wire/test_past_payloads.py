@@ -349,6 +349,14 @@ MEANING = {
             shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
             wait=WAIT,
         ),
+        "WarmRun.release_at": WarmRun(
+            run="warm-core-nt-47bd9f1d3b2a5c60-7",
+            number=7,
+            cluster=CLUSTER,
+            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            ttl_seconds=3600.0,
+            release_at=MOMENT,
+        ),
         "Wait": WAIT,
         "PlanWarmup": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", shard_count=10, replicas=2),
         "WarmPlan": WARM_PLAN,
@@ -357,6 +365,10 @@ MEANING = {
         "ApplyWarmup": ApplyWarmup(run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN),
         "ApplyWarmup.replicas": ApplyWarmup(
             run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, replicas=2
+        ),
+        "PlanWarmup.strict": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", strict=True),
+        "ApplyWarmup.strict": ApplyWarmup(
+            run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, strict=True
         ),
         "Applied": Applied(changed=True, assigned=True),
         "Applied.bytes": Applied(changed=True, node_bytes=29236568973),

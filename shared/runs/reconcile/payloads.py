@@ -116,6 +116,7 @@ class WarmDatabase(Payload):
     db: str
     shard_count: int | None = None
     replicas: int | None = None
+    strict: bool = False
     overdue: str | None = None
 
 

@@ -13,7 +13,7 @@ from shared.runs.warmup.min_cost_flow import match
 
 
 class Candidate(NamedTuple):
-    """A node that may hold shards: ready, uncordoned, in the workload pool.
+    """A node that may hold shards: it is in the workload pool and can take an agent.
 
     `budget_bytes` is how much of its memory this database may fill; None means no limit.
     """
@@ -83,7 +83,7 @@ def _held(shard_count: int, candidates: Sequence[Candidate], had: Mapping[str, S
 
 def _does_not_fit(shard_count: int, rooms: Sequence[int], replicas: int) -> Problem:
     if not rooms:
-        return Problem(code=Code.NO_READY_NODES, message="No node of the workload pool is ready and uncordoned.")
+        return Problem(code=Code.NO_READY_NODES, message="No node of the workload pool can take an agent.")
     if not 1 <= replicas <= len(rooms):
         message = f"{replicas} replicas of every shard need as many nodes; {len(rooms)} are ready."
         return Problem(code=Code.TOO_FEW_NODES, message=message, target="replicas")

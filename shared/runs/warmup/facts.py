@@ -1,6 +1,8 @@
-"""Facts about a cluster at one moment, as far as the warm status needs them; the Kubernetes client fills them in."""
+"""Facts about a cluster at one moment, as far as planning and the warm status need them; the Kubernetes client fills them in."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,18 +47,74 @@ class PodFacts(_Fact):
     report: str | None = None
 
 
+class Taint(NamedTuple):
+    """What keeps pods off a node, except for those that tolerate it."""
+
+    key: str
+    value: str
+    effect: str
+
+    def __str__(self) -> str:
+        """As kubectl writes it: `key=value:effect`, without `=` if there is no value."""
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+class Toleration(NamedTuple):
+    """A taint that a pod bears: with every value, effect or key where the field is None."""
+
+    key: str | None
+    value: str | None = None
+    effect: str | None = None
+
+    def __str__(self) -> str:
+        """As kubectl writes the taint."""
+        return f"{self.key or ''}{'' if self.value is None else f'={self.value}'}{f':{self.effect}' if self.effect else ''}"
+
+    def bears(self, taint: Taint) -> bool:
+        """Whether a pod with this toleration bears the taint."""
+        pairs = ((self.key, taint.key), (self.value, taint.value), (self.effect, taint.effect))
+        return all(mine is None or mine == its for mine, its in pairs)
+
+
+class PodTerms(_Fact):
+    """What agents' pods ask of a node: these labels, one of these processor architectures (none: any), and no other taints."""
+
+    selector: Mapping[str, str] = {}
+    architectures: tuple[str, ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class PodRequest(NamedTuple):
+    """The memory that a pod requests on a node. `is_bound` is false while the pod only waits for the node.
+
+    `database` is the hash of a warm database if the pod is one of its agents.
+    """
+
+    node: str
+    memory_bytes: int
+    is_bound: bool
+    database: str | None = None
+
+
 class NodeFacts(_Fact):
-    """One node of the workload pool; `schedulable` is false when it is cordoned."""
+    """One node of the workload pool.
+
+    `schedulable` is false when it is cordoned. `pressures` are its conditions of distress that hold (`DiskPressure`).
+    """
 
     name: str
     ready: bool
     schedulable: bool = True
+    labels: Mapping[str, str] = {}
+    taints: tuple[Taint, ...] = ()
+    pressures: tuple[str, ...] = ()
 
 
 class Readings(_Fact):
-    """One observation of a cluster. `rollout` is None when there is no DaemonSet."""
+    """One observation of a cluster. `rollout` and `terms` are those of the DaemonSet, None when there is none."""
 
     rollout: RolloutFacts | None = None
+    terms: PodTerms | None = None
     pods: tuple[PodFacts, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from shared.agent.assignment import AssignmentDocument
 from shared.agent.report import AgentPhase, AgentReport, parse_report, percent
 from shared.runs.warmup.facts import Limits, NodeFacts, PodFacts, Readings
+from shared.runs.warmup.placement import obstacles
 from shared.sanitise import sanitised_line
 
 type NodeState = Literal["failed", "stale", "unknown", "loading", "warm"]
@@ -82,7 +83,8 @@ class NodeStatus(NamedTuple):
 def node_status_of(node: str, document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits) -> NodeStatus:
     """Judge one node of an assignment."""
     pod = _pod_on(node, readings.pods)
-    unfit = _unfit_node(next((facts for facts in readings.nodes if facts.name == node), None), node)
+    facts = next((facts for facts in readings.nodes if facts.name == node), None)
+    unfit = _unfit_node(facts, node) or (_without_pod(facts, readings) if pod is None else None)
     if unfit is not None:
         return NodeStatus(node, "stale", "unknown", *unfit, pod)
     if pod is None:
@@ -159,7 +161,13 @@ def _precedence(pod: PodFacts) -> tuple[bool, bool, float, str]:
     return pod.phase != "Failed", not pod.deleting, pod.started_at.timestamp() if pod.started_at else 0.0, pod.name
 
 
-def _unfit_node(facts: NodeFacts | None, node: str) -> tuple[NodeReason, str] | None:
+def _without_pod(facts: NodeFacts | None, readings: Readings) -> tuple[str, str] | None:
+    """Why there never will be an agent on the node; None when there may be one soon."""
+    found = obstacles(facts, readings.terms) if facts is not None and readings.terms is not None else ()
+    return (found[0].reason.value, _line(f"{facts.name} {found[0].message}.")) if facts is not None and found else None
+
+
+def _unfit_node(facts: NodeFacts | None, node: str) -> tuple[str, str] | None:
     if facts is None:
         return NodeReason.NODE_GONE, f"{node} is no longer in the cluster."
     if not facts.ready:

@@ -18,11 +18,13 @@ from shared.runs.warmup.clusters import ClusterRef
 class WarmRun(RunInput):
     """The input of a warmup. `shard` is the shard run that first brings the layouts up to date, if they need it.
 
-    The database is released `ttl_seconds` after it became warm, unless it was warmed again; None keeps it. A failed release is
-    repeated after `release_again_seconds`, then after twice that time, and so on within bounds. `strict` requires every assigned
-    node to be warm; without it a node may fail as long as every shard is warm on another. `deadline_seconds` bounds the wait for
-    nodes, and before that the wait for another run that holds the database. The lease is longer, so that a warmup never outlives
-    it. `watch` or `wait` is set when the run continues from an earlier round.
+    The database is released `ttl_seconds` after it became warm, unless a caller warmed it again; None keeps it. A repetition
+    by a pass is released at `release_at`, when the first warmup's time is over. A failed release is repeated after
+    `release_again_seconds`, then after twice that time, and so on within bounds. `strict` requires every assigned node to be
+    warm, and every node of the pool to be able to take an agent; without it a node may fail as long as every shard is warm on
+    another. `deadline_seconds` bounds the wait for nodes, and before that the wait for another run that holds the database.
+    The lease is longer, so that a warmup never outlives it. `watch` or `wait` is set when the run continues from an earlier
+    round.
     """
 
     run: str
@@ -33,6 +35,7 @@ class WarmRun(RunInput):
     replicas: int | None = None
     strict: bool = True
     ttl_seconds: float | None = None
+    release_at: datetime | None = None
     presumed_dead: str | None = None
     lease_seconds: float = 10800.0
     deadline_seconds: float = 7200.0
@@ -62,13 +65,17 @@ class WarmRun(RunInput):
 
 
 class PlanWarmup(Payload):
-    """The request to plan a warmup: everything is decided before anything is written."""
+    """The request to plan a warmup: everything is decided before anything is written.
+
+    `strict` refuses when a node of the pool cannot take an agent. It is false in requests of an earlier build.
+    """
 
     cluster: ClusterRef
     account: str
     db: str
     shard_count: int | None = None
     replicas: int | None = None
+    strict: bool = False
 
 
 class WarmPlan(Payload):
@@ -94,6 +101,7 @@ class ApplyWarmup(Payload):
     """The request to apply a plan to ConfigMap and DaemonSet, on behalf of a run.
 
     `replicas` is the caller's number; when it is None, the present nodes decide, not the plan's `replicas`.
+    `strict` is the same as in `PlanWarmup`.
     """
 
     run: str = ""
@@ -102,11 +110,20 @@ class ApplyWarmup(Payload):
     db: str
     plan: WarmPlan
     replicas: int | None = None
+    strict: bool = False
 
     @classmethod
     def of(cls, run: WarmRun, plan: WarmPlan) -> Self:
         """Make the request from a run and its plan."""
-        return cls(run=run.run, cluster=run.cluster, account=run.account, db=run.db, plan=plan, replicas=run.replicas)
+        return cls(
+            run=run.run,
+            cluster=run.cluster,
+            account=run.account,
+            db=run.db,
+            plan=plan,
+            replicas=run.replicas,
+            strict=run.strict,
+        )
 
 
 class Applied(Payload):

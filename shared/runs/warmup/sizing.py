@@ -12,11 +12,11 @@ from fractions import Fraction
 from math import ceil
 from typing import NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 from shared.errors import Code, Problem
-from shared.runs.warmup.capacity import SAFE_FRACTION, budget_of, least_ceiling, load, room, shards_per_node
-from shared.runs.warmup.sizing_advice import Advice, Trial, advise, counted, gibibytes_up, too_small
+from shared.runs.warmup.capacity import SAFE_FRACTION, least_ceiling, load, room, shards_per_node
+from shared.runs.warmup.sizing_advice import NO_LIMIT, Advice, Nodes, Trial, advise, counted, gibibytes_up, too_small
 
 
 class DatabaseSize(BaseModel):
@@ -40,12 +40,23 @@ class DatabaseSize(BaseModel):
 
 
 class NodePool(BaseModel):
-    """The nodes that may hold shards: the memory of each, and the machine type where it is known (for advice only)."""
+    """The nodes that may hold shards: the memory of each, and the machine type where it is known (for advice only).
+
+    `left_bytes` is what pods may still request on each, and `disk_bytes` what files may fill; an empty one limits nothing.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     memory_bytes: tuple[PositiveInt, ...]
+    left_bytes: tuple[NonNegativeInt, ...] = ()
+    disk_bytes: tuple[NonNegativeInt, ...] = ()
     machine: str | None = None
+
+    @property
+    def nodes(self) -> Nodes:
+        """The nodes one by one."""
+        disks = self.disk_bytes or (NO_LIMIT,) * len(self.memory_bytes)
+        return Nodes(self.memory_bytes, self.left_bytes or self.memory_bytes, disks)
 
 
 class Choice(BaseModel):
@@ -93,7 +104,7 @@ def choose_shard_count(
 
     Args:
         size: the database and its available sets.
-        pool: ready, uncordoned nodes of the workload pool.
+        pool: the nodes of the workload pool that can take an agent.
         requested: the caller's N; it is used or refused, never replaced by another.
         replicas: nodes for each shard. None means one, except for a set of a single shard: it gets every node, because
             searches of an unsharded database run on any node (contract 9, C12).
@@ -103,7 +114,7 @@ def choose_shard_count(
     if impossible is not None:
         return Choice(problem=impossible)
     nodes = len(pool.memory_bytes)
-    budgets = tuple(budget_of(memory, safe) for memory in pool.memory_bytes)
+    budgets = pool.nodes.budgets(safe)
     fits = [
         _fit(Trial(count, shard_bytes, size.companion_bytes, _replicas(replicas, count, nodes), budgets))
         for count, shard_bytes in sorted(size.shard_bytes.items())
@@ -113,12 +124,12 @@ def choose_shard_count(
     best = _best(considered)
     if best is not None:
         return _described(best, floor, _reason(best, size, nodes, requested))
-    advice = advise([fit.trial for fit in considered], pool.memory_bytes, safe, pool.machine)
+    advice = advise([fit.trial for fit in considered], pool.nodes, safe, pool.machine)
     other = _best(fits)
     if other is not None:
         advice = (*advice, Advice(nodes=nodes, shard_count=other.trial.shard_count))
     nearest = min(considered, key=lambda fit: (fit.node_bytes, fit.trial.shard_count))
-    refusal = too_small([fit.trial for fit in considered], nearest.trial, pool.memory_bytes, advice)
+    refusal = too_small([fit.trial for fit in considered], nearest.trial, pool.nodes, safe, advice)
     return _described(nearest, floor, "").model_copy(update={"advice": advice, "problem": refusal})
 
 
@@ -126,7 +137,7 @@ def _impossible(size: DatabaseSize, pool: NodePool, requested: int | None, repli
     """A problem that no amount of memory would solve."""
     nodes = len(pool.memory_bytes)
     if not nodes:
-        return Problem(code=Code.NO_READY_NODES, message="No node of the workload pool is ready and uncordoned.")
+        return Problem(code=Code.NO_READY_NODES, message="No node of the workload pool can take an agent.")
     if replicas is not None and not 1 <= replicas <= nodes:
         message = f"{replicas} replicas of every shard need as many nodes; {nodes} are ready. Ask for 1 to {nodes}."
         return Problem(code=Code.TOO_FEW_NODES, message=message, target="replicas")

@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict
 from shared.agent.assignment import AssignmentDocument
 from shared.agent.report import KnownPhase, percent
 from shared.blastdb.volumes import Molecule
+from shared.runs.warmup.clusters import WORKLOAD_LABEL
 from shared.runs.warmup.facts import Limits, Readings, RolloutFacts
 from shared.runs.warmup.labels import shard_label as node_label
 from shared.runs.warmup.node_status import NodeState, NodeStatus, node_status_of
+from shared.runs.warmup.placement import place
 from shared.runs.warmup.progress import (
     PHASE_LABELS,
     NodeProgress,
@@ -124,9 +126,16 @@ def _why_unknown(readings: Readings) -> str | None:
         return None
     if rollout.observed_generation < rollout.generation:
         return f"The cluster has seen generation {rollout.observed_generation} of the DaemonSet, not yet {rollout.generation}."
-    if rollout.desired == 0:
-        return "The DaemonSet selects no node: no node has the label of the workload pool."
+    if rollout.desired == 0 and not readings.nodes:
+        return f"The DaemonSet selects no node: no node has the label {'='.join(WORKLOAD_LABEL)}."
+    if rollout.desired == 0 and not _refuses_every_node(readings):
+        return f"The DaemonSet selects no node, although {len(readings.nodes)} have the label {'='.join(WORKLOAD_LABEL)}."
     return None
+
+
+def _refuses_every_node(readings: Readings) -> bool:
+    """Whether no node can take an agent. Then each node's own status says why, and its shards must be assigned again."""
+    return readings.terms is not None and not place(readings.nodes, readings.terms).fit
 
 
 def _state(
