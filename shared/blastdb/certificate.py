@@ -44,7 +44,10 @@ class Finding(BaseModel):
 
 
 class Certificate(BaseModel):
-    """The outcome. `drift` is the worst finding's, or `current` without findings. `findings` has the first 50 of them."""
+    """The outcome. `drift` is the worst finding's, or `current` without findings. `findings` has the first 50 of them.
+
+    `warnings` say why searches of the shard sets are not exact although the sets are what they must be.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,6 +60,7 @@ class Certificate(BaseModel):
     blobs_compared: int = 0
     findings_total: int = 0
     findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Facts(NamedTuple):

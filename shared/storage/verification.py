@@ -5,6 +5,7 @@ from itertools import chain
 
 from shared.blastdb.blobs import PRESETS
 from shared.blastdb.certificate import Certificate, Facts, Fault, certify, refused
+from shared.blastdb.exactness import inexact
 from shared.errors import Code, Unusable
 from shared.runs.database.state import DatabaseState, expected, metadata_findings
 from shared.sanitise import sanitised_line
@@ -54,4 +55,6 @@ def _certificate(state: DatabaseState, stored: dict[str, bytes], *, legacy_alias
         stored=stored,
     )
     sanitised = known.model_copy(update={"sharding_error": known.sharding_error and sanitised_line(known.sharding_error)})
-    return certify(facts, metadata_findings(sanitised, state.generation, target))
+    warnings = inexact(inventory.volumes.db, has_totals=target.statistics is not None, form=target.alias_version)
+    certificate = certify(facts, metadata_findings(sanitised, state.generation, target))
+    return certificate.model_copy(update={"warnings": warnings})

@@ -28,6 +28,7 @@ FIELDS = {
     "copy_status",
     "warm",
     "problem",
+    "warnings",
 }
 
 
@@ -56,7 +57,7 @@ async def test_a_row_has_the_promised_fields_of_a_sharded_database(api, blobs):
     assert row["source_version"] == row["shard_source_version"] == "v1"
     assert (row["shards_stale"], row["sharding_in_progress"], row["sharding_error"], row["problem"]) == (False, False, None, None)
     assert row["copy_status"]["phase"] == "completed"
-    assert row["warm"] == []
+    assert (row["warm"], row["warnings"]) == ([], [])
 
 
 async def test_a_row_shows_a_run_under_way(stack, api, blobs):
@@ -88,6 +89,23 @@ async def test_a_database_without_metadata_is_counted_from_storage(api, blobs):
     files = database("bare", 2)
     assert (row["file_count"], row["total_bytes"]) == (len(files), sum(map(len, files.values())))
     assert (row["sharded"], row["shard_sets"], row["problem"]) == (False, [], None)
+
+
+async def test_totals_that_cannot_be_had_are_said_wherever_the_database_is_shown(api, blobs):
+    await blobs.upload(database("no_totals", 2, statistics="none"))
+    before = await api.show("no_totals")
+
+    operation = await api.shard("no_totals")
+
+    verified = await api.post("/api/blast/databases/no_totals/verify", json={"account_name": api.account})
+    row, document, certificate = (await api.rows())["no_totals"], await api.show("no_totals"), verified.json()
+    assert (operation["status"], row["shard_sets"], certificate["drift"]) == ("Succeeded", [1, 2], "current")
+    (said,) = row["warnings"]
+    assert "inexact e-values" in said
+    assert "Upload its .njs" in said
+    assert before["warnings"] == operation["result"]["warnings"] == document["warnings"] == certificate["warnings"] == [said]
+    await blobs.upload(database("no_totals", 2))
+    assert (await api.sharded("no_totals"))["warnings"] == (await api.rows())["no_totals"]["warnings"] == []
 
 
 async def test_foreign_metadata_without_our_headers_is_read(api, blobs, records):

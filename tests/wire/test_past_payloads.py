@@ -37,11 +37,11 @@ from shared.runs.shard.payloads import (
     RemoveOrphans,
     SetPlan,
     SetReceipt,
-    ShardResult,
     ShardRun,
     UploadSet,
     Written,
 )
+from shared.runs.shard.result import ShardResult
 from shared.runs.upload.transitions import (
     Arrive,
     End,
@@ -309,6 +309,9 @@ MEANING = {
             statistics="njs",
             generation=GENERATION,
         ),
+        "ShardResult.warnings": ShardResult(
+            outcome="unchanged", db="core_nt", warnings=("The totals of 'core_nt' are unknown.",)
+        ),
         "ShardResult.canceled": ShardResult(outcome="canceled", db="core_nt", statistics="absent", generation=None),
         "Progress": Progress(
             phase="failed",
@@ -474,6 +477,7 @@ MODULES = [
         "reconcile.payloads",
         "reconcile.result",
         "shard.payloads",
+        "shard.result",
         "upload.transitions",
         "warmup.expiry",
         "warmup.payloads",

@@ -44,7 +44,10 @@ class Readiness(Document):
 
 
 class DatabaseRow(Document):
-    """One database in a listing. `warm` is null when the task hub did not answer."""
+    """One database in a listing. `warm` is null when the task hub did not answer.
+
+    `problem` says why it cannot be sharded as it stands; `warnings` say why searches of its shard sets are not exact.
+    """
 
     name: str
     source_version: str | None = None
@@ -62,6 +65,7 @@ class DatabaseRow(Document):
     copy_status: dict[str, Any] | None = None
     warm: tuple[WarmPlace, ...] | None = None
     problem: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class DatabasePage(Document):

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from shared.blastdb import blobs
+from shared.blastdb.alias import LEGACY_ALIAS, WHOLE_ALIAS
+from shared.blastdb.exactness import inexact
 from shared.blastdb.manifest import parse_manifest
 from shared.errors import Problem
 from shared.runs.database import layout_history
+from shared.runs.database.exactness import inexact_as_listed
 from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.database.metadata import ShardFields
 from shared.runs.database.state import DatabaseState, expected
@@ -32,6 +35,7 @@ def _row_fields(db: str, known: ShardFields) -> dict[str, Any]:
         "shards_stale": known.shards_stale,
         "shard_sets": tuple(sorted(set(known.shard_sets))),
         "sharding_error": error,
+        "warnings": inexact_as_listed(db, known),
     }
 
 
@@ -66,10 +70,19 @@ def database(db: str, state: DatabaseState, *, legacy_alias: bool) -> DatabaseDo
             "volume_count": volumes.count,
             "volumes": [Volume(name=volumes.name(index), size_bytes=size) for index, size in enumerate(inventory.volume_bytes)],
             "layouts": _layouts(state, legacy_alias=legacy_alias),
+            "warnings": _warnings(state, legacy_alias=legacy_alias),
             "shard_restored": state.pinned is not None,
             "previous_layouts": _previous_layouts(state.document, digest),
         }
     )
+
+
+def _warnings(state: DatabaseState, *, legacy_alias: bool) -> tuple[str, ...]:
+    """What makes the listed sets inexact or, while none is listed, those that a run would make now."""
+    db, has_totals = state.inventory.volumes.db, state.statistics is not None
+    if state.known.sharded:
+        return inexact_as_listed(db, state.known, has_totals=has_totals)
+    return inexact(db, has_totals=has_totals, form=LEGACY_ALIAS if legacy_alias else WHOLE_ALIAS)
 
 
 def refused(db: str, document: Mapping[str, Any], known: ShardFields, why: Problem) -> DatabaseDocument:

@@ -5,7 +5,6 @@ ever added, with defaults: a run in flight is replayed by the next release (test
 """
 
 from datetime import UTC, datetime
-from typing import Literal
 
 from shared.blastdb.alias import SEARCH_SPACE_ALIAS
 from shared.blastdb.generations import Generation
@@ -233,18 +232,3 @@ class Removed(Payload):
 
     blobs: int = 0
     problem: Problem | None = None
-
-
-class ShardResult(Payload):
-    """What a shard run achieved; the operation's `result`."""
-
-    outcome: Literal["sharded", "restored", "unchanged", "canceled"]
-    db: str
-    volumes: int = 0
-    shard_sets: tuple[int, ...] = ()
-    skipped: tuple[int, ...] = ()
-    blobs_written: int = 0
-    blobs_unchanged: int = 0
-    orphans_removed: int = 0
-    statistics: Literal["njs", "index", "absent"] = "absent"
-    generation: Generation | None = None
