@@ -44,7 +44,7 @@ def test_everything_that_a_pass_does_is_told(place, words):
 def test_a_person_is_told_of_every_reason_that_a_pass_leaves_to_one():
     told = {name for act, reasons, *_ in rows(OF_A_PASS) if names(act) == ["tell"] for name in names(reasons)}
 
-    of_drift = {"refused", "failed", "gone", "promotion", "mark", "copy", "headers", "settling"}
+    of_drift = {"refused", "failed", "gone", "promotion", "mark", "copy", "headers", "settling", "misplaced"}
     assert told == of_drift | {"release", "unknown", "warmth", "purge"}
 
 

@@ -30,6 +30,7 @@ type DriftReason = Literal[
     "failed",
     "settling",
     "gone",
+    "misplaced",
 ]
 """Why a database has drifted.
 
@@ -38,7 +39,7 @@ run has sharded it. `stale`: its files have changed since it was sharded. `missi
 absent, differ, or should not exist. `metadata`: the metadata is not true. `headers`: another program wrote the metadata
 without headers, so that every listing has to read the blob. `refused`: it cannot be sharded as it stands. `failed`: its last
 run failed a short while ago. `settling`: its upload's settle is waiting and will shard it. `gone`: there is metadata or a
-layout, but no database.
+layout, but no database. `misplaced`: a folder that is no database holds the files of one.
 """
 
 
