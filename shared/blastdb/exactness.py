@@ -8,6 +8,15 @@ from shared.blastdb.alias import LEGACY_ALIAS, WHOLE_ALIAS
 _RENEW = 'Shard it to renew them; a restored layout needs "force": true.'
 
 
+def inexact_legacy(db: str) -> str:
+    """The warning about shard sets of the replaced system, which are listed as `legacy`."""
+    return (
+        f"The shard sets of '{db}' are legacy: the replaced system made them, with two-line aliases without totals. Searches of "
+        "the shards give inexact e-values and may lose hits. Shard it to renew them; passes do that only with "
+        "SHARDWARM_RECONCILE_LEGACY=renew."
+    )
+
+
 def inexact(db: str, *, has_totals: bool, form: int) -> tuple[str, ...]:
     """The warnings about a database's shard sets; none when its searches are exact.
 

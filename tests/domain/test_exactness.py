@@ -43,7 +43,7 @@ def test_aliases_without_totals_that_would_not_carry_any_either_get_both_warning
         ({}, False, "totals of 'nt' are unknown"),
         ({"shard_alias_version": LEGACY_ALIAS}, True, "two-line form"),
         ({"shard_alias_version": None}, True, "former form"),
-        ({"shard_alias_version": None, "shard_generation": None, "statistics": None}, True, "two-line form"),
+        ({"shard_alias_version": None, "shard_generation": None, "statistics": None}, True, "are legacy"),
     ],
     ids=["absent in metadata", "absent in the files", "by the setting", "of an earlier build", "of the replaced system"],
 )

@@ -1,7 +1,8 @@
 """Which warnings of `shared.blastdb.exactness` hold of the shard sets that a database's metadata lists."""
 
 from shared.blastdb.alias import LEGACY_ALIAS, SEARCH_SPACE_ALIAS
-from shared.blastdb.exactness import inexact
+from shared.blastdb.exactness import inexact, inexact_legacy
+from shared.runs.database.legacy import is_legacy
 from shared.runs.database.metadata import ShardFields
 
 
@@ -15,6 +16,8 @@ def inexact_as_listed(db: str, known: ShardFields, *, has_totals: bool = True) -
     """
     if not known.sharded:
         return ()
+    if is_legacy(known):
+        return (inexact_legacy(db),)
     return inexact(db, has_totals=has_totals and known.statistics != "absent", form=form_of(known))
 
 

@@ -85,13 +85,14 @@ class Volume(Document):
 class LayoutDocument(Document):
     """A summary of one shard set. `state` compares what is stored with the expected layout of this generation.
 
-    `generation` is the digest of the generation that the set was made for: the present one while the set is current, else the one
-    in the metadata if it lists the set. `imbalance` is the largest shard's size over the average; 1 is even.
+    `legacy` is a whole set that the replaced system wrote, with cut points of its own and two-line aliases. `generation` is the
+    digest of the generation that the set was made for: the present one while the set is current, else the one in the metadata if
+    it lists the set. `imbalance` is the largest shard's size over the average; 1 is even.
     """
 
     shard_count: int
     listed: bool
-    state: Literal["current", "incomplete", "differs"]
+    state: Literal["current", "incomplete", "differs", "legacy"]
     generation: str | None = None
     shard_bytes: tuple[int, ...]
     imbalance: float

@@ -6,6 +6,7 @@ from typing import Any, cast
 from shared.blastdb import blobs
 from shared.blastdb.alias import LEGACY_ALIAS, WHOLE_ALIAS
 from shared.blastdb.exactness import inexact
+from shared.blastdb.layout import Layout
 from shared.blastdb.manifest import parse_manifest
 from shared.errors import Problem
 from shared.runs.database import layout_history
@@ -123,12 +124,18 @@ def _layouts(state: DatabaseState, *, legacy_alias: bool) -> list[LayoutDocument
     present = {count: stored for count, stored in state.stored.items() if stored.blobs}
     inventory, known = state.inventory, state.known
     target = expected(inventory, state.statistics, present, legacy_alias=legacy_alias, record=state.pinned)
-    return [_layout(plan, state, is_listed=plan.shard_count in known.shard_sets) for plan in target.differences(present)]
+    legacy = {layout.shard_count: layout for layout in state.legacy}
+    return [
+        _layout(plan, state, legacy.get(plan.shard_count), is_listed=plan.shard_count in known.shard_sets)
+        for plan in target.differences(present)
+    ]
 
 
-def _layout(plan: SetPlan, state: DatabaseState, *, is_listed: bool) -> LayoutDocument:
-    shards = plan.layout.shard_bytes(state.inventory.volume_bytes)
+def _layout(plan: SetPlan, state: DatabaseState, legacy: Layout | None, *, is_listed: bool) -> LayoutDocument:
+    shards = (legacy or plan.layout).shard_bytes(state.inventory.volume_bytes)
     condition = "incomplete" if len(plan.absent) else "differs" if len(plan.differing) else "current"
+    if legacy is not None:
+        condition = "legacy"
     return LayoutDocument(
         shard_count=plan.shard_count,
         listed=is_listed,
