@@ -7,13 +7,15 @@ from activities.binding import answering, answering_by
 from shared import telemetry
 from shared.blastdb.blobs import files_prefix
 from shared.blastdb.generations import digest_of
-from shared.blastdb.listings import inventory_of
+from shared.blastdb.listings import inventory_of, listed_files
+from shared.blastdb.volumes import files_of
 from shared.clients import Clients
 from shared.errors import Code, Conflict, ShardwarmError, Unusable
 from shared.runs.database import metadata
 from shared.runs.database.inspection import inspection_of
 from shared.runs.database.layout_history import record_of, with_layout
 from shared.runs.database.layouts import is_orphan
+from shared.runs.database.legacy import with_legacy
 from shared.runs.database.metadata import Document
 from shared.runs.shard.payloads import (
     CommitMetadata,
@@ -58,17 +60,30 @@ async def inspect_database(request: Inspect, clients: Clients) -> Inspected:
 async def mark_started(request: MarkStarted, clients: Clients) -> Written:
     """Mark the start of a shard run: set `sharding_in_progress` and the run's epoch, by compare-and-swap.
 
+    The same write takes sets off the list whose manifests will change, and records the replaced system's layouts, unless the
+    database's files have changed since they were inspected: the run then starts again by itself.
+
     Safe to repeat: the same run writes the same values. If the metadata has a higher epoch, it writes nothing, and the reply's
     problem says so.
 
     Raises:
         TransientFailure: storage was busy; a retry helps.
     """
-    container = clients.accounts.container(request.account)
+    container, db = clients.accounts.container(request.account), request.db
+    legacy, files = request.legacy, ()
+    if legacy is not None:
+        files = files_of(db, listed_files(db, await container.list(files_prefix(db))))
+
+    def change(document: Document) -> Document:
+        new = metadata.started(document, request)
+        if legacy is None or digest_of(files) != legacy.generation.digest:
+            return new
+        return with_legacy(new, legacy, files, request.started)
+
     etag = await clients.control.update(
         container,
-        request.db,
-        lambda document: metadata.started(document, request),
+        db,
+        change,
         expected=request.if_match,
         expect_absent=request.if_match is None,
     )

@@ -28,7 +28,8 @@ from shared.runs.prepare.payloads import (
     Step,
 )
 from shared.runs.prepare.rounds import Round, add_up, advanced, lane_count, left_over, why_to_end
-from shared.runs.shard.payloads import ShardResult, Written
+from shared.runs.shard.payloads import Written
+from shared.runs.shard.result import ShardResult
 from shared.sanitise import sanitised_line
 
 _ROUNDS = 20

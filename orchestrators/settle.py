@@ -34,7 +34,7 @@ from shared.errors import Code, Problem
 from shared.runs.backoff import backoff
 from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.operations import SettleProgress
-from shared.runs.shard.payloads import ShardResult
+from shared.runs.shard.result import ShardResult
 from shared.runs.upload.transitions import (
     End,
     InspectUpload,

@@ -19,7 +19,8 @@ from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, logg
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.shard.outcome import partial, progress, result
-from shared.runs.shard.payloads import Inspect, Inspected, Inspection, ShardResult, ShardRun
+from shared.runs.shard.payloads import Inspect, Inspected, Inspection, ShardRun
+from shared.runs.shard.result import ShardResult
 
 _LOOKS = 3
 """How often a run inspects a database that changes meanwhile."""

@@ -8,7 +8,8 @@ from shared.errors import Code, Problem
 from shared.runs.ids import LEASE_ENTITY
 from shared.runs.leases import Renew, Reply, is_held
 from shared.runs.payload import RetryOptions
-from shared.runs.shard.payloads import Inspect, Inspected, ShardResult, ShardRun
+from shared.runs.shard.payloads import Inspect, Inspected, ShardRun
+from shared.runs.shard.result import ShardResult
 from shared.runs.upload.transitions import InspectUpload, UploadSeen
 from shared.sanitise import sanitised_line
 

@@ -10,6 +10,7 @@ from orchestrators.lease import HeldLease, now
 from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, run, run_all
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
+from shared.runs.shard.legacy import LegacySets
 from shared.runs.shard.outcome import SetOutcome, flat, progress
 from shared.runs.shard.payloads import (
     CommitMetadata,
@@ -54,6 +55,7 @@ class ShardWrites:
         self._status = status
         self._etag: str | None = None
         self._touched: tuple[int, ...] = ()
+        self._unlisted: tuple[int, ...] = ()
         self.is_marked = False
         self.refused: str | None = None
         """The digest of the refused listing, once a listing was refused."""
@@ -69,7 +71,14 @@ class ShardWrites:
         Raises:
             StepFailedError: the step failed, here as in every step below.
         """
-        request = MarkStarted(**self._fenced(), started=now(self._ctx), if_match=inspection.metadata_etag)
+        request = MarkStarted(
+            **self._fenced(),
+            started=now(self._ctx),
+            if_match=inspection.metadata_etag,
+            unlisted=inspection.unlisted,
+            legacy=_legacy_sets(inspection),
+        )
+        self._unlisted = tuple(sorted({*self._unlisted, *inspection.unlisted}))
         self._etag = yield from self._metadata("mark_started", request)
         self.is_marked = True
 
@@ -128,7 +137,7 @@ class ShardWrites:
             if error.problem.code is Code.DATABASE_CHANGED:
                 return False
             raise
-        self.is_marked, self._touched = False, ()
+        self.is_marked, self._touched, self._unlisted = False, (), ()
         return True
 
     def remove_orphans(self, inspection: Inspection) -> Steps[int]:
@@ -152,7 +161,12 @@ class ShardWrites:
         """Record in the metadata that the run ended without a result. No problem means that it was cancelled."""
         database_refused = problem is not None and problem.code in _REFUSALS
         request = RecordFailure(
-            **self._fenced(), damaged_sets=self._touched, database_refused=database_refused, refused=self.refused, problem=problem
+            **self._fenced(),
+            damaged_sets=self._touched,
+            relisted=tuple(count for count in self._unlisted if count not in self._touched),
+            database_refused=database_refused,
+            refused=self.refused,
+            problem=problem,
         )
         yield from self._metadata("record_failure", request)
 
@@ -170,3 +184,14 @@ class ShardWrites:
         if written.problem is not None:
             raise StepFailedError(written.problem)
         return written.etag
+
+
+def _legacy_sets(inspection: Inspection) -> LegacySets | None:
+    if not inspection.legacy:
+        return None
+    return LegacySets(
+        generation=inspection.generation,
+        volumes=inspection.volumes,
+        statistics=inspection.statistics,
+        layouts=inspection.legacy,
+    )

@@ -154,6 +154,9 @@ class Settings(BaseModel):
         default="tell",
         description="`remove` lets a pass remove volumes that the database's own papers do not name, up to half of all.",
     )
+    reconcile_legacy: Literal["keep", "renew"] = Field(
+        default="keep", description="`renew` lets a pass renew the replaced system's whole shard sets; `keep` leaves them."
+    )
     reconcile_quiet_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=900.0, description="How old a database's youngest file must be before a pass shards it, in seconds."
     )

@@ -59,6 +59,11 @@ def published_metadata_file(db: str, molecule: Molecule) -> str:
     return f"{db}-{molecule}-metadata.json"
 
 
+def is_published_beside(name: str) -> bool:
+    """Whether `{name}-metadata.json` may be the file that NCBI publishes, and not the metadata blob of a database `name`."""
+    return re.fullmatch(r".+-(?:nucl|prot)", name) is not None
+
+
 def metadata_blob(db: str) -> str:
     """The database's metadata blob, at the container's root."""
     return f"{db}-metadata.json"

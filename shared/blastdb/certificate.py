@@ -16,7 +16,7 @@ from shared.blastdb.generations import Generation
 from shared.blastdb.manifest import parse_manifest
 from shared.blastdb.volumes import VolumeSet
 
-type Drift = Literal["current", "stale", "incomplete", "ghosts"]
+type Drift = Literal["current", "legacy", "stale", "incomplete", "ghosts"]
 type Fault = Literal["ghosts", "volumes", "absent", "coverage", "text", "orphan", "generation", "metadata"]
 
 _DRIFT: dict[Fault, Drift] = {
@@ -44,7 +44,12 @@ class Finding(BaseModel):
 
 
 class Certificate(BaseModel):
-    """The outcome. `drift` is the worst finding's, or `current` without findings. `findings` has the first 50 of them."""
+    """The outcome. `drift` is the worst finding's, or `current` without findings. `findings` has the first 50 of them.
+
+    `legacy` is a database whose shard sets the replaced system wrote: whole, and never compared with today's form.
+
+    `warnings` say why searches of the shard sets are not exact although the sets are what they must be.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,6 +62,7 @@ class Certificate(BaseModel):
     blobs_compared: int = 0
     findings_total: int = 0
     findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Facts(NamedTuple):

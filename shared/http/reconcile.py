@@ -44,6 +44,7 @@ def terms_of(settings: Settings) -> Terms:
         retention_seconds=settings.retention_days * _DAY_SECONDS,
         most_actions=settings.reconcile_most,
         prune_ghosts=settings.reconcile_ghosts == "remove",
+        renew_legacy=settings.reconcile_legacy == "renew",
         shard_lease_seconds=settings.lease_seconds,
         retry=retry_of(settings),
         copying=copying_of(settings),

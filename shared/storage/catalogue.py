@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from shared.blastdb import blobs
 from shared.blastdb.certificate import Certificate
 from shared.blastdb.listings import ListedBlob, inventory_of
-from shared.blastdb.names import is_database_name
+from shared.blastdb.misplaced import no_database
 from shared.blastdb.volumes import Molecule, files_of, molecule_of
 from shared.errors import Code, NotFound, Problem, Unusable
 from shared.runs.database import headers, layout_history, metadata, updates
@@ -19,6 +19,7 @@ from shared.sanitise import sanitised_line
 from shared.storage.accounts import Accounts
 from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
+from shared.storage.folders import misplaced_in, not_found, read_root
 from shared.storage.inspection import read_state
 from shared.storage.verification import verify
 
@@ -45,7 +46,7 @@ class Catalogue:
         """The molecule type, from the first page of the listing; shows cheaply that there is something to shard.
 
         Raises:
-            NotFound: there is no such database.
+            NotFound: there is no such database; the message says where its files are.
             Unusable: it has no volumes of its own.
         """
         container, prefix = self._accounts.container(account), blobs.files_prefix(db)
@@ -56,35 +57,39 @@ class Catalogue:
             # Digits sort before letters, so a first volume would be among the first names; a full page gives the reason.
             names = await container.list_some_names(prefix)
             return molecule_of(db, (name.removeprefix(blobs.folder(db)) for name in names))
+        except NotFound:
+            raise await not_found(container, db) from None
 
     async def rows(self, account: str) -> list[DatabaseRow]:
         """List all databases, by name.
 
         Costs the pages of one listing, plus one read for each database that another program wrote last, plus one listing for each
-        database whose metadata does not record its size.
+        database whose metadata does not record its size. A folder without metadata costs that listing, too, and one look at its
+        first names when none of its files is its own: files of other databases there are told, other folders are no databases.
         """
         container = self._accounts.container(account)
-        described, folders = await _walk(container)
-        names = sorted({*described, *folders})
+        root = await read_root(container)
         limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def row(db: str) -> DatabaseRow:
+        async def row(db: str) -> DatabaseRow | None:
             async with limit:
-                return await self._row(container, db, described.get(db))
+                return await self._row(container, db, root.controls.get(db))
 
-        return list(await asyncio.gather(*map(row, names)))
+        return [row for row in await asyncio.gather(*map(row, root.databases)) if row is not None]
 
     async def describe(self, account: str, db: str) -> tuple[DatabaseDocument, tuple[str, ...]]:
         """One database, as fully as it can be read, and the ids of the runs that last wrote its metadata.
 
         Raises:
-            NotFound: there is no such database.
+            NotFound: there is no such database; the message says where its files are.
         """
         container = self._accounts.container(account)
         try:
             state = await read_state(container, self._control, db, blobs.PRESETS, None)
         except Unusable as error:
             return await self._refused(container, db, error.problem)
+        except NotFound:
+            raise await not_found(container, db) from None
         return views.database(db, state, legacy_alias=self._legacy_alias), _writers(state.known)
 
     async def restorable(self, account: str, db: str, digest: str | None) -> LayoutRecord:
@@ -116,10 +121,13 @@ class Catalogue:
         """Verify a database: compare everything that is stored of it with what is expected.
 
         Raises:
-            NotFound: there is no such database.
+            NotFound: there is no such database; the message says where its files are.
         """
         container = self._accounts.container(account)
-        return await verify(container, self._control, db, legacy_alias=self._legacy_alias)
+        try:
+            return await verify(container, self._control, db, legacy_alias=self._legacy_alias)
+        except NotFound:
+            raise await not_found(container, db) from None
 
     async def shard_set(self, account: str, db: str, shard_count: int) -> ShardSetDocument:
         """Read one shard set as it is stored.
@@ -155,15 +163,29 @@ class Catalogue:
             return DatabaseDocument(name=db, problem=views.problem_line(why)), ()
         return views.refused(db, document, known, why), _writers(known)
 
-    async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow:
+    async def _row(self, container: Container, db: str, blob: ListedBlob | None) -> DatabaseRow | None:
+        if blob is None:
+            return await _row_of_folder(container, db)
         try:
-            document = headers.read(blob.metadata) if blob is not None else {}
+            document = headers.read(blob.metadata)
             if document is None:
                 document = (await self._control.read(container, db)).document
             known = metadata.fields(db, document)
         except Unusable as error:
             return DatabaseRow(name=db, problem=sanitised_line(error.problem.message))
         return views.row(db, await _counted(container, db, known))
+
+
+async def _row_of_folder(container: Container, name: str) -> DatabaseRow | None:
+    """The row of a folder without metadata; None when nothing in it is BLAST's."""
+    known = await _counted(container, name, ShardFields())
+    if known.file_count:
+        return views.row(name, known)
+    found = await misplaced_in(container, name)
+    if not found:
+        return None
+    problem = Problem(code=Code.DATABASE_NOT_FOUND, message=no_database(name, found), target=name)
+    return DatabaseRow(name=name, problem=views.problem_line(problem))
 
 
 async def _counted(container: Container, db: str, known: ShardFields) -> ShardFields:
@@ -176,21 +198,6 @@ async def _counted(container: Container, db: str, known: ShardFields) -> ShardFi
 
 def _writers(known: ShardFields) -> tuple[str, ...]:
     return tuple(run for run in (known.shard_operation_id, known.prepare_operation_id) if run)
-
-
-async def _walk(container: Container) -> tuple[dict[str, ListedBlob], list[str]]:
-    summaries: dict[str, ListedBlob] = {}
-    folders: list[str] = []
-    token: str | None = None
-    while True:
-        page, prefixes, token = await container.walk_root(token)
-        for blob in page:
-            db = blobs.database_of_metadata(blob.name)
-            if db is not None and is_database_name(db):
-                summaries[db] = blob
-        folders += [name for name in prefixes if is_database_name(name)]
-        if token is None:
-            return summaries, folders
 
 
 def _is_of(db: str, shard_count: int, name: str) -> bool:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import NamedTuple
 
-from shared.blastdb.blobs import database_of_metadata, is_layout_folder
+from shared.blastdb.blobs import STAGING, database_of_metadata, is_layout_folder
+from shared.blastdb.extensions import is_file_of
 from shared.blastdb.listings import ListedBlob
+from shared.blastdb.misplaced import misplaced
 from shared.blastdb.names import is_database_name
 from shared.errors import Unusable
 from shared.runs.database import headers, layout_history, metadata
@@ -23,10 +25,13 @@ from shared.runs.reconcile.window import rotating_window
 from shared.sanitise import sanitised_line
 from shared.storage.container import Container
 from shared.storage.control import ControlBlobs
+from shared.storage.folders import is_control
 
 _AT_ONCE = 16
 _JUDGED_AT_ONCE = 64
 """How many databases are judged before other tasks on the event loop get their turn."""
+_OTHERS = 1000
+"""How many names are kept of what is not a folder's own."""
 MOST_REPORTED = 10
 DETAIL_LENGTH = 80
 
@@ -44,12 +49,16 @@ class _Metadata(NamedTuple):
 
 
 class _BlobsByDatabase(NamedTuple):
-    """The blobs of a container, grouped by database; only databases whose names begin with `initial`."""
+    """The blobs of a container, grouped by database; only databases whose names begin with `initial`.
+
+    `others` has, for each folder, the first names of what is not its own, staged files apart.
+    """
 
     initial: str
     files: dict[str, list[ListedBlob]]
     layouts: dict[str, list[ListedBlob]]
     controls: dict[str, ListedBlob]
+    others: dict[str, list[str]]
 
     def put(self, blob: ListedBlob) -> None:
         top, slash, rest = blob.name.partition("/")
@@ -61,14 +70,36 @@ class _BlobsByDatabase(NamedTuple):
             db, separator, _ = rest.partition("/")[0].rpartition("_shard_")
             if separator and self._is_mine(db):
                 self.layouts.setdefault(db, []).append(blob)
-        elif "/" not in rest and rest.startswith(f"{top}.") and self._is_mine(top):
-            self.files.setdefault(top, []).append(blob)
+        elif self._is_mine(top):
+            if "/" not in rest and rest.startswith(f"{top}."):
+                self.files.setdefault(top, []).append(blob)
+            elif not rest.startswith(f"{STAGING}/"):
+                others = self.others.setdefault(top, [])
+                if len(others) < _OTHERS:
+                    others.append(blob.name)
 
     def _is_mine(self, db: str) -> bool:
         return db.startswith(self.initial) and is_database_name(db)
 
+    def drop_what_is_no_database(self) -> None:
+        """Drop folders without a file of their own that is BLAST's, and files of NCBI's that look like metadata."""
+        for folder in [folder for folder, own in self.files.items() if not any(is_file_of(folder, one.leaf) for one in own)]:
+            own = (blob.name for blob in self.files.pop(folder))
+            self.others[folder] = [*own, *self.others.get(folder, ())]
+        for db in [db for db, blob in self.controls.items() if not is_control(db, blob, has_folder=db in self.files)]:
+            del self.controls[db]
+
     def names(self) -> list[str]:
         return sorted({*self.files, *self.layouts, *self.controls})
+
+    def misplaced(self) -> Iterable[Drifted]:
+        """Folders that are no database, but hold the files of some."""
+        known = {*self.files, *self.layouts, *self.controls}
+        for folder in sorted(self.others.keys() - known):
+            found = misplaced(folder, self.others[folder])
+            if found:
+                detail = f"holds the files of '{found[0].db}', which belong in '{found[0].db}/'"
+                yield Drifted(db=folder, reason="misplaced", detail=sanitised_line(detail, DETAIL_LENGTH))
 
 
 async def survey(container: Container, control: ControlBlobs, terms: Terms, *, turn: int, initial: str) -> AccountSurvey:
@@ -86,7 +117,7 @@ async def survey(container: Container, control: ControlBlobs, terms: Terms, *, t
     Raises:
         ShardwarmError: storage refused or failed.
     """
-    blobs_by_db, seen = _BlobsByDatabase(initial, {}, {}, {}), [0, 0]
+    blobs_by_db, seen = _BlobsByDatabase(initial, {}, {}, {}, {}), [0, 0]
     ends = monotonic() + terms.look_seconds
     prefixes = [initial] if not initial else [initial, *(f"{count}shards/{initial}" for count in range(1, 33))]
     try:
@@ -94,7 +125,8 @@ async def survey(container: Container, control: ControlBlobs, terms: Terms, *, t
             await _gather(container, prefix, blobs_by_db, seen, ends if not initial else None)
     except _TooLargeError:
         return AccountSurvey(initials=await _initials(container))
-    drifted = await _judged(container, control, blobs_by_db, terms)
+    blobs_by_db.drop_what_is_no_database()
+    drifted = [*await _judged(container, control, blobs_by_db, terms), *blobs_by_db.misplaced()]
     to_heal = rotating_window([one for one in drifted if one.can_be_repaired], most=terms.most_actions, turn=turn)
     to_tell = rotating_window([one for one in drifted if not one.can_be_repaired], most=MOST_REPORTED, turn=turn)
     return AccountSurvey(

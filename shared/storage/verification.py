@@ -3,8 +3,10 @@
 import asyncio
 from itertools import chain
 
+from shared.blastdb.alias import LEGACY_ALIAS
 from shared.blastdb.blobs import PRESETS
 from shared.blastdb.certificate import Certificate, Facts, Fault, certify, refused
+from shared.blastdb.exactness import inexact, inexact_legacy
 from shared.errors import Code, Unusable
 from shared.runs.database.state import DatabaseState, expected, metadata_findings
 from shared.sanitise import sanitised_line
@@ -45,6 +47,9 @@ async def verify(container: Container, control: ControlBlobs, db: str, *, legacy
 def _certificate(state: DatabaseState, stored: dict[str, bytes], *, legacy_alias: bool) -> Certificate:
     known, inventory = state.known, state.inventory
     target = expected(inventory, state.statistics, known.shard_sets, legacy_alias=legacy_alias, record=state.pinned)
+    legacy = {layout.shard_count: layout for layout in state.legacy}
+    if legacy:
+        target = target._replace(layouts=legacy, alias_version=LEGACY_ALIAS)
     facts = Facts(
         volumes=inventory.volumes,
         generation=state.generation,
@@ -54,4 +59,12 @@ def _certificate(state: DatabaseState, stored: dict[str, bytes], *, legacy_alias
         stored=stored,
     )
     sanitised = known.model_copy(update={"sharding_error": known.sharding_error and sanitised_line(known.sharding_error)})
-    return certify(facts, metadata_findings(sanitised, state.generation, target))
+    db = inventory.volumes.db
+    if legacy:
+        # The replaced system's metadata names no generation and no form, so only its texts can be judged.
+        certificate = certify(facts, ())
+        drift = "legacy" if certificate.drift == "current" else certificate.drift
+        return certificate.model_copy(update={"drift": drift, "warnings": (inexact_legacy(db),)})
+    warnings = inexact(db, has_totals=target.statistics is not None, form=target.alias_version)
+    certificate = certify(facts, metadata_findings(sanitised, state.generation, target))
+    return certificate.model_copy(update={"warnings": warnings})

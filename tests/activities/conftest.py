@@ -58,9 +58,13 @@ class Bench:
     async def sharded(self, db, presets=(1, 2)) -> Inspection:
         """Write every set; returns what was there before."""
         inspection = await self.look(db, presets)
+        await self.written(db, inspection)
+        return inspection
+
+    async def written(self, db, inspection) -> None:
+        """Write every set of an inspection."""
         for request in self.uploads(db, inspection):
             assert (await upload_shard_set(request, self.clients)).problem is None
-        return inspection
 
     def inspect(self, db, presets=(1, 2), **more) -> Inspect:
         return Inspect(account=ACCOUNT, db=db, presets=presets, **more)

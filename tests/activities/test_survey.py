@@ -56,6 +56,32 @@ async def test_only_databases_are_looked_at(bench):
     assert {(one.db, one.reason) for one in seen.to_tell} == {("orphaned", "gone")}
 
 
+async def test_a_folder_with_another_databases_files_is_told_and_not_sharded(bench):
+    files = {name.replace("viruses.fasta/", "viruses/"): data for name, data in database("viruses.fasta", 1).items()}
+    snapshot = {f"2026-05-09/{name.partition('/')[2]}": data for name, data in database("nt", 2).items()}
+    await bench.blobs.upload({**files, **snapshot, "notes/notes.aux.txt": b"x", "raw/raw.fasta": b"x"})
+    await bench.blobs.upload({**database("real", 1), "real/real_euk.00.nsq": b"x"})
+
+    seen = await looked(bench)
+
+    assert [(one.db, one.reason) for one in seen.to_heal] == [("real", "never")]
+    assert {one.db: (one.reason, one.detail) for one in seen.to_tell} == {
+        "viruses": ("misplaced", "holds the files of 'viruses.fasta', which belong in 'viruses.fasta/'"),
+        "2026-05-09": ("misplaced", "holds the files of 'nt', which belong in 'nt/'"),
+    }
+    assert seen.databases == 1
+
+
+async def test_ncbis_own_file_in_the_root_is_no_database(bench):
+    named = b'{"dbname": "nt", "number-of-volumes": 2}'
+    await shelve(bench, "nt")
+    await bench.blobs.upload({"nt-nucl-metadata.json": named, **database("true-nucl", 1), "true-nucl-metadata.json": b"{}"})
+
+    seen = await looked(bench)
+
+    assert (seen.databases, [one.db for one in seen.to_heal], seen.to_tell) == (2, ["true-nucl"], ())
+
+
 async def test_container_that_is_too_large_for_one_look_is_looked_at_by_initials(bench):
     await shelve(bench, "alpha", "beta", "16S", "1x")
     await bench.blobs.upload(database("Beta", 1))

@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import Code
 from shared.http.access import Role
-from shared.runs.reconcile.payloads import DriftReason
+from shared.runs.reconcile.reasons import DriftReason
 from shared.runs.reconcile.result import Act
 
 OPERATIONS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
@@ -44,7 +44,7 @@ def test_everything_that_a_pass_does_is_told(place, words):
 def test_a_person_is_told_of_every_reason_that_a_pass_leaves_to_one():
     told = {name for act, reasons, *_ in rows(OF_A_PASS) if names(act) == ["tell"] for name in names(reasons)}
 
-    of_drift = {"refused", "failed", "gone", "promotion", "mark", "copy", "headers", "settling"}
+    of_drift = {"refused", "failed", "gone", "promotion", "mark", "copy", "headers", "settling", "misplaced", "legacy"}
     assert told == of_drift | {"release", "unknown", "warmth", "purge"}
 
 

@@ -154,6 +154,7 @@ def test_absent_and_null_fields_have_the_replaced_systems_defaults():
         "sharding_in_progress": False,
         "update_in_progress": False,
         "shard_restored": False,
+        "shard_unlisted": (),
     }
 
 
@@ -258,6 +259,40 @@ def test_a_start_says_who_works_since_when_and_forgets_old_errors():
         "shard_sets": [1],
         "x": 1,
     }
+
+
+def test_sets_whose_manifests_will_change_go_off_the_list_with_the_start():
+    listed = {"shard_sets": [1, 2, 10], "sharded": True}
+
+    after = metadata.started(listed, start(unlisted=(2, 10, 32)))
+
+    assert (after["shard_sets"], after["sharded"], after["shard_unlisted"]) == ([1], True, [2, 10])
+    assert metadata.started(after, start(unlisted=(2, 10, 32))) == after
+    assert metadata.started(listed, start(unlisted=(1, 2, 10)))["sharded"] is False
+    assert "shard_unlisted" not in metadata.started(listed, start())
+
+
+def test_sets_that_a_run_took_off_the_list_come_back_unless_it_wrote_to_them():
+    begun = metadata.started({"shard_sets": [1, 2, 10], "sharded": True}, start(unlisted=(1, 2, 10)))
+
+    canceled = metadata.failed(begun, failure(relisted=(1, 2, 10), damaged_sets=(), problem=None))
+    damaged = metadata.failed(begun, failure(relisted=(1,), damaged_sets=(2, 10)))
+    refused = metadata.failed(begun, failure(relisted=(1, 2, 10), damaged_sets=(), database_refused=True))
+
+    assert [(one["shard_sets"], one["sharded"], "shard_unlisted" in one) for one in (canceled, damaged, refused)] == [
+        ([1, 2, 10], True, False),
+        ([1], True, False),
+        ([], False, False),
+    ]
+
+
+def test_a_later_run_does_not_answer_for_sets_that_a_dead_run_took_off_the_list():
+    dead = metadata.started({"shard_sets": [1, 2], "sharded": True}, start(epoch=6, run="run-6", unlisted=(2,)))
+
+    after = metadata.failed(metadata.started(dead, start()), failure(damaged_sets=(), problem=None))
+
+    assert (after["shard_sets"], after["shard_unlisted"]) == ([1], [2])
+    assert "shard_unlisted" not in metadata.committed(after, commit())
 
 
 # Committed

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.blastdb.alias import LEGACY_ALIAS, WHOLE_ALIAS
 from shared.blastdb.blobs import PRESETS
 from shared.blastdb.generations import Generation
 from shared.blastdb.layout import split
@@ -12,7 +13,8 @@ from shared.blastdb.volumes import VolumeSet
 from shared.errors import Code, Problem
 from shared.runs.operations import Progress
 from shared.runs.shard.outcome import flat, partial, progress, result
-from shared.runs.shard.payloads import BlobIndices, Inspection, SetPlan, SetReceipt, ShardResult
+from shared.runs.shard.payloads import BlobIndices, Inspection, SetPlan, SetReceipt
+from shared.runs.shard.result import ShardResult
 
 GENERATION = Generation(source_version="2025-01-01", digest="d" * 32)
 REFUSED = Problem(code=Code.WRITTEN_BY_ANOTHER, message="'x' was changed by another writer.", target="x")
@@ -35,6 +37,7 @@ def inspection(*sets, statistics=None, skipped=()):
         file_count=40,
         sets=sets,
         skipped=skipped,
+        alias_version=WHOLE_ALIAS,
         last_change=datetime(2026, 3, 1, tzinfo=UTC),
     )
 
@@ -124,6 +127,19 @@ def test_the_result_says_where_the_totals_in_the_aliases_come_from(source, told)
     statistics = Statistics(sequences=3, letters=40, source=source) if source else None
 
     assert result(inspection(plan(1), statistics=statistics), [], removed=0, outcome="unchanged").statistics == told
+
+
+def test_the_result_warns_of_searches_that_are_not_exact():
+    statistics = Statistics(sequences=3, letters=40, source="njs")
+    without = inspection(plan(1))
+    two_lines = inspection(plan(1), statistics=statistics).model_copy(update={"alias_version": LEGACY_ALIAS})
+
+    warnings = [result(look, [], removed=0, outcome="sharded").warnings for look in (without, two_lines)]
+
+    assert [("totals of 'core_nt' are unknown" in told, "two-line form" in told) for (told,) in warnings] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_a_run_that_found_everything_right_wrote_nothing_and_left_everything():

@@ -81,6 +81,7 @@ def refused(environment):
         ("reconcile_schedule", "0 */10 * * * *"),
         ("reconcile_most", 20),
         ("reconcile_ghosts", "tell"),
+        ("reconcile_legacy", "keep"),
         ("reconcile_quiet_seconds", 900.0),
         ("reconcile_again_seconds", 3600.0),
         ("retention_days", 30.0),

@@ -28,6 +28,7 @@ FIELDS = {
     "copy_status",
     "warm",
     "problem",
+    "warnings",
 }
 
 
@@ -56,7 +57,7 @@ async def test_a_row_has_the_promised_fields_of_a_sharded_database(api, blobs):
     assert row["source_version"] == row["shard_source_version"] == "v1"
     assert (row["shards_stale"], row["sharding_in_progress"], row["sharding_error"], row["problem"]) == (False, False, None, None)
     assert row["copy_status"]["phase"] == "completed"
-    assert row["warm"] == []
+    assert (row["warm"], row["warnings"]) == ([], [])
 
 
 async def test_a_row_shows_a_run_under_way(stack, api, blobs):
@@ -88,6 +89,23 @@ async def test_a_database_without_metadata_is_counted_from_storage(api, blobs):
     files = database("bare", 2)
     assert (row["file_count"], row["total_bytes"]) == (len(files), sum(map(len, files.values())))
     assert (row["sharded"], row["shard_sets"], row["problem"]) == (False, [], None)
+
+
+async def test_totals_that_cannot_be_had_are_said_wherever_the_database_is_shown(api, blobs):
+    await blobs.upload(database("no_totals", 2, statistics="none"))
+    before = await api.show("no_totals")
+
+    operation = await api.shard("no_totals")
+
+    verified = await api.post("/api/blast/databases/no_totals/verify", json={"account_name": api.account})
+    row, document, certificate = (await api.rows())["no_totals"], await api.show("no_totals"), verified.json()
+    assert (operation["status"], row["shard_sets"], certificate["drift"]) == ("Succeeded", [1, 2], "current")
+    (said,) = row["warnings"]
+    assert "inexact e-values" in said
+    assert "Upload its .njs" in said
+    assert before["warnings"] == operation["result"]["warnings"] == document["warnings"] == certificate["warnings"] == [said]
+    await blobs.upload(database("no_totals", 2))
+    assert (await api.sharded("no_totals"))["warnings"] == (await api.rows())["no_totals"]["warnings"] == []
 
 
 async def test_foreign_metadata_without_our_headers_is_read(api, blobs, records):
@@ -163,7 +181,80 @@ async def test_only_databases_are_listed(second):
         }
     )
 
-    assert set(await api.rows()) == {"real", "gone", "a"}
+    assert set(await api.rows()) == {"real", "gone"}
+
+
+async def test_a_folder_without_a_file_of_blasts_is_no_database(second):
+    api, blobs = second
+    await blobs.upload({"notes/notes.txt": b"x", "notes/thesis.aux": b"x", "raw/raw.fasta": b">x\n", "deep/er/x.txt": b"x"})
+    await blobs.upload({"copied/.staging/v1/copied.00.nsq": b"x"})
+
+    assert await api.rows() == {}
+
+
+async def test_ncbis_own_file_in_the_root_is_no_database(second):
+    api, blobs = second
+    named = b'{"dbname": "nt", "number-of-volumes": 2}'
+    await blobs.upload({**database("nt", 2), "nt-nucl-metadata.json": named, "swiss-prot-metadata.json": named})
+    await blobs.upload({**database("true-nucl", 1), "true-nucl-metadata.json": b'{"source_version": "v7"}'})
+    await blobs.upload(database("kept-prot", 1, molecule="prot"))
+    await api.sharded("kept-prot")
+    await asyncio.gather(*(blobs.delete(name) for name in database("kept-prot", 1, molecule="prot")))
+
+    rows = await api.rows()
+
+    assert set(rows) == {"nt", "true-nucl", "kept-prot"}
+    assert rows["true-nucl"]["source_version"] == "v7"
+
+
+async def test_a_folder_with_another_databases_files_is_listed_with_the_problem_and_the_remedy(second):
+    api, blobs = second
+    await blobs.upload(moved("viruses.fasta", 1, "viruses") | moved("nt", 2, "2026-05-09") | moved("aa", 1, "old/aa"))
+
+    rows = await api.rows()
+
+    assert set(rows) == {"viruses", "2026-05-09", "old"}
+    assert rows["viruses"]["problem"] == (
+        "DatabaseNotFound: There is no database 'viruses': 'viruses/' holds the files of 'viruses.fasta'. "
+        "Move them to 'viruses.fasta/', so that they are called viruses.fasta/viruses.fasta.*, then shard 'viruses.fasta'."
+    )
+    assert "'2026-05-09/' holds the files of 'nt'. Move them to 'nt/'" in rows["2026-05-09"]["problem"]
+    assert "'old/aa/' holds the files of 'aa'. Move them to 'aa/'" in rows["old"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("viruses", "'viruses/' holds the files of 'viruses.fasta'. Move them to 'viruses.fasta/'"),
+        ("viruses.fasta", "its files are in 'viruses/'. Move them to 'viruses.fasta/'"),
+        ("2026-05-09", "'2026-05-09/' holds the files of 'nt'"),
+        ("nt", "its files are in '2026-05-09/'. Move them to 'nt/'"),
+        ("whole_euk", "its files are in 'whole/'"),
+        ("loose", "its files are in the container's root"),
+        ("no_one", "There is no database 'no_one' in this account."),
+    ],
+)
+async def test_a_database_that_is_not_found_is_told_with_where_its_files_are(second, name, told):
+    api, blobs = second
+    await blobs.upload(moved("viruses.fasta", 1, "viruses") | moved("nt", 2, "2026-05-09"))
+    await blobs.upload(database("whole", 1) | moved("whole_euk", 1, "whole") | {"loose.00.nsq": b"x"})
+    await blobs.put_metadata("whole", {"total_bytes": 1, "file_count": 1})
+    place = f"/api/blast/databases/{name}"
+
+    replies = (
+        await api.get(place, params={"account_name": api.account}),
+        await api.post(f"{place}/verify", json={"account_name": api.account}),
+        await api.start_shard(name),
+        await api.get(f"{place}/shard-sets/1", params={"account_name": api.account}),
+    )
+
+    assert [(reply.status_code, reply.json()["error"]["code"]) for reply in replies] == [(404, "DatabaseNotFound")] * 4
+    assert all(told in reply.json()["error"]["message"] for reply in replies), replies[0].text
+
+
+def moved(db, volumes, place) -> dict[str, bytes]:
+    """A database's files in another place than its own folder."""
+    return {f"{place}/{name.removeprefix(f'{db}/')}": data for name, data in database(db, volumes).items()}
 
 
 async def test_a_listing_is_paged_by_name(second):
@@ -204,6 +295,22 @@ async def test_a_listing_reads_only_the_metadata_that_others_wrote_last(second, 
 
     assert sorted(one.blob for one in sent(records)) == ["", "", "theirs-metadata.json"]
     assert [one.query for one in records if "prefix=nobodys/nobodys." in unquote(one.query)]
+
+
+async def test_a_folder_without_metadata_costs_two_calls_when_nothing_in_it_is_its_own(second, records):
+    api, blobs = second
+    await blobs.upload(moved("viruses.fasta", 1, "viruses") | {"notes/readme.txt": b"x"})
+    records.clear()
+
+    await api.rows()
+
+    assert sorted(unquote(one.query).partition("prefix=")[2].partition("&")[0] for one in records) == [
+        "",
+        "notes/",
+        "notes/notes.",
+        "viruses/",
+        "viruses/viruses.",
+    ]
 
 
 async def test_an_empty_account_has_an_empty_list(second):

@@ -25,6 +25,7 @@ from shared.runs.operations import Progress, SettleProgress, WarmProgress
 from shared.runs.payload import RetryOptions, RunInput
 from shared.runs.prepare.payloads import PrepareResult
 from shared.runs.reconcile import result
+from shared.runs.shard.legacy import LegacySets
 from shared.runs.shard.payloads import (
     BlobIndices,
     CommitMetadata,
@@ -37,11 +38,11 @@ from shared.runs.shard.payloads import (
     RemoveOrphans,
     SetPlan,
     SetReceipt,
-    ShardResult,
     ShardRun,
     UploadSet,
     Written,
 )
+from shared.runs.shard.result import ShardResult
 from shared.runs.upload.transitions import (
     Arrive,
     End,
@@ -118,6 +119,7 @@ INSPECTION = Inspection(
     current=True,
     last_change=LAST_CHANGE,
 )
+LEGACY = LegacySets(generation=GENERATION, volumes=VOLUMES, statistics=STATISTICS, layouts=(Layout(cuts=(0, 42, 83)),))
 CLUSTER = ClusterRef(subscription_id="12345678-1234-1234-1234-123456789012", resource_group="rg-elb", name="aks-elb")
 WARM_PLAN = WarmPlan(
     shard_count=10, replicas=1, digest=GENERATION.digest, nodes=10, node_bytes=29236568973, reason="N = 10 as requested."
@@ -234,6 +236,7 @@ MEANING = {
             account="elbstg01", db="core_nt", presets=(1,), force=False, legacy_alias=False, molecule=None
         ),
         "Inspection": INSPECTION,
+        "Inspection.legacy": INSPECTION.model_copy(update={"unlisted": (2,), "legacy": LEGACY.layouts}),
         "Inspected": Inspected(inspection=INSPECTION, problem=None),
         "Inspected.minimal": Inspected(
             inspection=Inspection(
@@ -255,6 +258,8 @@ MEANING = {
         ),
         "Inspected.problem": Inspected(inspection=None, problem=REFUSED),
         "MarkStarted": MarkStarted(**ACTING, started=MOMENT, if_match='"0x8DC1A2B3C4D5E6F"'),
+        "MarkStarted.legacy": MarkStarted(**ACTING, started=MOMENT, if_match='"0x8DC1A2B3C4D5E6F"', unlisted=(2,), legacy=LEGACY),
+        "LegacySets": LEGACY,
         "MarkStarted.create": MarkStarted(**ACTING, started=MOMENT, if_match=None),
         "UploadSet": UploadSet(
             account="elbstg01",
@@ -290,6 +295,7 @@ MEANING = {
         ),
         "RecordFailure": RecordFailure(**ACTING, damaged_sets=(2, 10), problem=REFUSED),
         "RecordFailure.canceled": RecordFailure(**ACTING, damaged_sets=(), problem=None),
+        "RecordFailure.relisted": RecordFailure(**ACTING, relisted=(2, 10), problem=None),
         "RemoveOrphans": RemoveOrphans(
             account="elbstg01", db="core_nt", volumes=VOLUMES, shard_counts=(10,), kept=(1, 2), write_before=DEADLINE
         ),
@@ -308,6 +314,9 @@ MEANING = {
             orphans_removed=20,
             statistics="njs",
             generation=GENERATION,
+        ),
+        "ShardResult.warnings": ShardResult(
+            outcome="unchanged", db="core_nt", warnings=("The totals of 'core_nt' are unknown.",)
         ),
         "ShardResult.canceled": ShardResult(outcome="canceled", db="core_nt", statistics="absent", generation=None),
         "Progress": Progress(
@@ -485,7 +494,9 @@ MODULES = [
         "prepare.rounds",
         "reconcile.payloads",
         "reconcile.result",
+        "shard.legacy",
         "shard.payloads",
+        "shard.result",
         "upload.transitions",
         "warmup.expiry",
         "warmup.payloads",

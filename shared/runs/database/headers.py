@@ -28,6 +28,7 @@ _FIELDS = (
     "shard_started_at",
     "shard_operation_id",
     "shard_refused",
+    "shard_unlisted",
     "statistics",
     "total_letters",
     "total_sequences",

@@ -31,13 +31,14 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
         raise Unusable(Code.NO_PRESET_FITS, message, target="presets")
     orphan = is_orphan(inventory.volumes, planned)
     says_so = is_current(known, state.generation, target)
+    differences = target.differences(state.stored)
     return Inspection(
         volumes=inventory.volumes,
         generation=state.generation,
         statistics=target.statistics,
         total_bytes=inventory.total_bytes,
         file_count=len(inventory.files),
-        sets=target.differences(state.stored, force=request.force),
+        sets=target.differences(state.stored, force=True) if request.force else differences,
         skipped=tuple(sorted(count for count in request.presets if count > inventory.volumes.count)),
         orphans=tuple(count for count, stored in sorted(state.stored.items()) if any(map(orphan, stored.md5_by_name))),
         metadata_etag=state.etag,
@@ -49,6 +50,10 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
         legacy_alias=target.alias_version == LEGACY_ALIAS,
         alias_version=target.alias_version,
         restored_version=_restored_version(request, record, state),
+        unlisted=tuple(
+            plan.shard_count for plan in differences if plan.differing.manifests and plan.shard_count in known.shard_sets
+        ),
+        legacy=state.legacy,
     )
 
 

@@ -4,12 +4,13 @@ Fields are those of the replaced system (contract 3.1), read by its dashboard an
 `shard_generation` (digest of the listing that the layouts belong to), `shard_alias_version` (form of the aliases),
 `shard_epoch` (the fence), `shard_operation_id`,
 `shard_started_at` (tells our marker from the replaced system's), `shard_volume_count`, `shard_errors` (code by preset),
-`shard_refused` (digest of a listing that was refused), `statistics` (`njs`, `index` or `absent`), and what
+`shard_refused` (digest of a listing that was refused), `shard_unlisted` (sets that a run took off the list and has not
+finished), `statistics` (`njs`, `index` or `absent`), and what
 `shared.runs.database.layout_history` keeps of layouts. Every other field survives every write.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +51,7 @@ class ShardFields(BaseModel):
     shard_refused: str | None = None
     statistics: str | None = None
     shard_restored: bool = False
+    shard_unlisted: tuple[int, ...] = ()
     update_in_progress: bool = False
     update_started_at: Any = None
     promoting_source_version: str | None = None
@@ -113,7 +115,7 @@ def fields(db: str, document: Mapping[str, Any]) -> ShardFields:
 
 
 def started(document: Mapping[str, Any], request: MarkStarted) -> Document:
-    """A run has begun.
+    """A run has begun. Sets whose manifests it will change go off the list, so that nobody reads them half written.
 
     Raises:
         Conflict: a run with a higher epoch was here, or this run has ended: a step delivered twice may come that late.
@@ -131,7 +133,16 @@ def started(document: Mapping[str, Any], request: MarkStarted) -> Document:
         "shard_started_at": _iso(request.started),
         "shard_epoch": request.epoch,
         "shard_operation_id": request.run,
+        **_unlisted(known, request.unlisted),
     }
+
+
+def _unlisted(known: ShardFields, counts: Sequence[int]) -> Document:
+    going = set(counts) & set(known.shard_sets)
+    if not going:
+        return {}
+    rest = sorted(set(known.shard_sets) - going)
+    return {"shard_sets": rest, "sharded": bool(rest), "shard_unlisted": sorted(going | set(known.shard_unlisted))}
 
 
 def committed(document: Mapping[str, Any], request: CommitMetadata) -> Document:
@@ -141,7 +152,9 @@ def committed(document: Mapping[str, Any], request: CommitMetadata) -> Document:
         Conflict: a run with a higher epoch was here.
     """
     _refuse_lower_epoch(document, request.epoch, request.db)
-    new = _without(document, *_OF_A_FAILURE, "total_letters", "total_sequences", "bytes_to_cache", "bytes_total")
+    new = _without(
+        document, *_OF_A_FAILURE, "total_letters", "total_sequences", "bytes_to_cache", "bytes_total", "shard_unlisted"
+    )
     new |= {
         "db_name": request.db,
         "sharded": bool(request.good_sets),
@@ -179,11 +192,12 @@ def failed(document: Mapping[str, Any], request: RecordFailure) -> Document:
         Conflict: a run with a higher epoch was here.
     """
     _refuse_lower_epoch(document, request.epoch, request.db)
-    damaged = set(request.damaged_sets)
-    listed = () if request.database_refused else fields(request.db, document).shard_sets
-    sets = [count for count in listed if count not in damaged]
+    damaged, known = set(request.damaged_sets), fields(request.db, document)
+    sets = set[int]() if request.database_refused else {*known.shard_sets, *request.relisted} - damaged
+    unlisted = sorted(set(known.shard_unlisted) - damaged - set(request.relisted))
     return {
-        **_without(document, *_OF_A_FAILURE),
+        **_without(document, *_OF_A_FAILURE, "shard_unlisted"),
+        **({"shard_unlisted": unlisted} if unlisted else {}),
         "db_name": request.db,
         "sharded": bool(sets),
         "shard_sets": sorted(sets),

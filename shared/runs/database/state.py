@@ -20,6 +20,7 @@ from shared.blastdb.volumes import Inventory, VolumeSet
 from shared.runs.database import layout_history
 from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.database.layouts import StoredSet, plan_set, texts
+from shared.runs.database.legacy import legacy_layouts
 from shared.runs.database.metadata import ShardFields
 from shared.runs.shard.payloads import SetPlan
 
@@ -37,6 +38,11 @@ class DatabaseState(NamedTuple):
     generation: Generation
     statistics: Statistics | None
     stored: Mapping[int, StoredSet]
+
+    @property
+    def legacy(self) -> tuple[Layout, ...]:
+        """The replaced system's layouts, if those are what the metadata lists and all of them are whole."""
+        return legacy_layouts(self.known, self.inventory.volumes, self.stored)
 
     @property
     def pinned(self) -> LayoutRecord | None:
@@ -171,6 +177,9 @@ def metadata_findings(known: ShardFields, generation: Generation, target: Expect
 
 def _about_sets(known: ShardFields, target: Expected) -> Iterable[Finding]:
     counts = target.shard_counts
+    if known.shard_unlisted:
+        message = f"lacks N = {', '.join(map(str, known.shard_unlisted))}, which a run took off the list and did not finish"
+        yield Finding(fault="metadata", target="shard_sets", message=message)
     for count in sorted(set(known.shard_sets) - set(counts)):
         can = "which this database cannot have" if count > target.volumes.count else "which is not one of its sets"
         yield Finding(fault="metadata", target="shard_sets", message=f"lists N = {count}, {can}")

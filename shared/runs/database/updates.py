@@ -23,6 +23,7 @@ _OF_THE_OLD_GENERATION = (
     "shard_source_version",
     "shard_generation",
     "shard_volume_count",
+    "shard_unlisted",
     "sharding_error",
     "shard_errors",
     "statistics",

@@ -11,11 +11,13 @@ from shared.blastdb.volumes import Inventory, take_inventory
 from shared.errors import Code, NotFound, Unusable
 from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.database.layouts import StoredSet, is_orphan
+from shared.runs.database.legacy import is_legacy, legacy_layouts
 from shared.runs.database.metadata import ShardFields
 from shared.runs.database.staleness import is_copy_given_up, is_sharding_given_up
 from shared.runs.database.state import Expected, expected, metadata_findings, recorded_statistics
 from shared.runs.database.updates import is_promotion_lost, is_whole
-from shared.runs.reconcile.payloads import Drifted, DriftReason, Terms
+from shared.runs.reconcile.payloads import Drifted, Terms
+from shared.runs.reconcile.reasons import DriftReason
 
 _NOT_RECORDED = frozenset({Code.ALIAS_ONLY, Code.NO_VOLUMES})
 """A shard run that is refused for these writes nothing to the metadata, so it cannot correct the metadata either."""
@@ -112,6 +114,15 @@ def _unless_uploading(stored: Stored, known: ShardFields, terms: Terms, now: dat
         return _refused(db, known, error, digest_of(files), stored)
     if known.shard_refused is not None and known.shard_refused == digest_of(files):
         return _refused_before(stored, known, terms)
+    if not terms.renew_legacy and _is_whole_legacy(stored, known, inventory):
+        detail = "the replaced system's sets, without totals; shard it to renew them"
+        return _headers_missing(stored) or Drifted(db=db, reason="legacy", detail=detail)
+    return _compared(stored, known, inventory, terms, now)
+
+
+def _compared(stored: Stored, known: ShardFields, inventory: Inventory, terms: Terms, now: datetime) -> Drifted | None:
+    """The drift of a complete database, by what its metadata and its layouts must be."""
+    db = stored.db
     found = _drift_of(stored, known, inventory, terms)
     if found is None:
         return _headers_missing(stored)
@@ -130,6 +141,11 @@ def _is_arriving(stored: Stored, terms: Terms, now: datetime) -> bool:
     youngest = max((blob.modified for blob in stored.files), default=None)
     is_young = youngest is not None and now - youngest < timedelta(seconds=terms.quiet_seconds)
     return is_young or any(blob.copying for blob in stored.files)
+
+
+def _is_whole_legacy(stored: Stored, known: ShardFields, inventory: Inventory) -> bool:
+    sets = {count: StoredSet(stored.db, count, stored.layouts) for count in known.shard_sets} if is_legacy(known) else {}
+    return bool(legacy_layouts(known, inventory.volumes, sets))
 
 
 def _refused_before(stored: Stored, known: ShardFields, terms: Terms) -> Drifted:

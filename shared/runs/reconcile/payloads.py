@@ -1,7 +1,6 @@
 """Payloads of a reconcile pass: addresses, reasons and counts, never a listing. Fields are only added, with defaults."""
 
 from datetime import datetime
-from typing import Literal
 
 from shared.blastdb.volumes import Molecule
 from shared.errors import Problem
@@ -9,37 +8,12 @@ from shared.runs.ids import lease_key
 from shared.runs.leases import LeaseRequest
 from shared.runs.payload import Payload, RetryOptions, RunInput
 from shared.runs.prepare.payloads import CopySteering
+from shared.runs.reconcile.reasons import DriftReason
 from shared.runs.upload.transitions import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
 
 SCOPE, EVERYTHING = "-", "all"
 """The key of the lease that keeps two passes from running at once. It cannot collide: no account is called `-`."""
-
-type DriftReason = Literal[
-    "mark",
-    "copy",
-    "promotion",
-    "never",
-    "stale",
-    "missing",
-    "damaged",
-    "orphans",
-    "metadata",
-    "headers",
-    "refused",
-    "failed",
-    "settling",
-    "gone",
-]
-"""Why a database has drifted.
-
-`mark`, `copy` and `promotion`: the metadata says that work is under way; a promotion without a repair is lost. `never`: no
-run has sharded it. `stale`: its files have changed since it was sharded. `missing`, `damaged`, `orphans`: layout blobs are
-absent, differ, or should not exist. `metadata`: the metadata is not true. `headers`: another program wrote the metadata
-without headers, so that every listing has to read the blob. `refused`: it cannot be sharded as it stands. `failed`: its last
-run failed a short while ago. `settling`: its upload's settle is waiting and will shard it. `gone`: there is metadata or a
-layout, but no database.
-"""
 
 
 class Terms(Payload):
@@ -47,7 +21,8 @@ class Terms(Payload):
 
     The pass leaves a database alone while its youngest file is younger than `quiet_seconds`: it is being uploaded. A failed run
     is repeated after `again_seconds` at the earliest. One pass makes at most `most_actions` repairs. A container whose listing
-    takes longer than `look_seconds` is surveyed in parts. `prune_ghosts` allows the removal of volumes.
+    takes longer than `look_seconds` is surveyed in parts. `prune_ghosts` allows the removal of volumes, `renew_legacy` the
+    renewal of whole sets of the replaced system.
     """
 
     presets: tuple[int, ...]
@@ -58,6 +33,7 @@ class Terms(Payload):
     most_actions: int = 20
     look_seconds: float = 35.0
     prune_ghosts: bool = False
+    renew_legacy: bool = False
     shard_lease_seconds: float = 1800.0
     patience_seconds: float = 900.0
     retry: RetryOptions = RetryOptions()

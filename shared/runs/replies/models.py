@@ -44,7 +44,10 @@ class Readiness(Document):
 
 
 class DatabaseRow(Document):
-    """One database in a listing. `warm` is null when the task hub did not answer."""
+    """One database in a listing. `warm` is null when the task hub did not answer.
+
+    `problem` says why it cannot be sharded as it stands; `warnings` say why searches of its shard sets are not exact.
+    """
 
     name: str
     source_version: str | None = None
@@ -62,6 +65,7 @@ class DatabaseRow(Document):
     copy_status: dict[str, Any] | None = None
     warm: tuple[WarmPlace, ...] | None = None
     problem: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class DatabasePage(Document):
@@ -81,13 +85,14 @@ class Volume(Document):
 class LayoutDocument(Document):
     """A summary of one shard set. `state` compares what is stored with the expected layout of this generation.
 
-    `generation` is the digest of the generation that the set was made for: the present one while the set is current, else the one
-    in the metadata if it lists the set. `imbalance` is the largest shard's size over the average; 1 is even.
+    `legacy` is a whole set that the replaced system wrote, with cut points of its own and two-line aliases. `generation` is the
+    digest of the generation that the set was made for: the present one while the set is current, else the one in the metadata if
+    it lists the set. `imbalance` is the largest shard's size over the average; 1 is even.
     """
 
     shard_count: int
     listed: bool
-    state: Literal["current", "incomplete", "differs"]
+    state: Literal["current", "incomplete", "differs", "legacy"]
     generation: str | None = None
     shard_bytes: tuple[int, ...]
     imbalance: float

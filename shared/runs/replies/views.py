@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from shared.blastdb import blobs
+from shared.blastdb.alias import LEGACY_ALIAS, WHOLE_ALIAS
+from shared.blastdb.exactness import inexact
+from shared.blastdb.layout import Layout
 from shared.blastdb.manifest import parse_manifest
 from shared.errors import Problem
 from shared.runs.database import layout_history
+from shared.runs.database.exactness import inexact_as_listed
 from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.database.metadata import ShardFields
 from shared.runs.database.state import DatabaseState, expected
@@ -32,6 +36,7 @@ def _row_fields(db: str, known: ShardFields) -> dict[str, Any]:
         "shards_stale": known.shards_stale,
         "shard_sets": tuple(sorted(set(known.shard_sets))),
         "sharding_error": error,
+        "warnings": inexact_as_listed(db, known),
     }
 
 
@@ -66,10 +71,19 @@ def database(db: str, state: DatabaseState, *, legacy_alias: bool) -> DatabaseDo
             "volume_count": volumes.count,
             "volumes": [Volume(name=volumes.name(index), size_bytes=size) for index, size in enumerate(inventory.volume_bytes)],
             "layouts": _layouts(state, legacy_alias=legacy_alias),
+            "warnings": _warnings(state, legacy_alias=legacy_alias),
             "shard_restored": state.pinned is not None,
             "previous_layouts": _previous_layouts(state.document, digest),
         }
     )
+
+
+def _warnings(state: DatabaseState, *, legacy_alias: bool) -> tuple[str, ...]:
+    """What makes the listed sets inexact or, while none is listed, those that a run would make now."""
+    db, has_totals = state.inventory.volumes.db, state.statistics is not None
+    if state.known.sharded:
+        return inexact_as_listed(db, state.known, has_totals=has_totals)
+    return inexact(db, has_totals=has_totals, form=LEGACY_ALIAS if legacy_alias else WHOLE_ALIAS)
 
 
 def refused(db: str, document: Mapping[str, Any], known: ShardFields, why: Problem) -> DatabaseDocument:
@@ -110,12 +124,18 @@ def _layouts(state: DatabaseState, *, legacy_alias: bool) -> list[LayoutDocument
     present = {count: stored for count, stored in state.stored.items() if stored.blobs}
     inventory, known = state.inventory, state.known
     target = expected(inventory, state.statistics, present, legacy_alias=legacy_alias, record=state.pinned)
-    return [_layout(plan, state, is_listed=plan.shard_count in known.shard_sets) for plan in target.differences(present)]
+    legacy = {layout.shard_count: layout for layout in state.legacy}
+    return [
+        _layout(plan, state, legacy.get(plan.shard_count), is_listed=plan.shard_count in known.shard_sets)
+        for plan in target.differences(present)
+    ]
 
 
-def _layout(plan: SetPlan, state: DatabaseState, *, is_listed: bool) -> LayoutDocument:
-    shards = plan.layout.shard_bytes(state.inventory.volume_bytes)
+def _layout(plan: SetPlan, state: DatabaseState, legacy: Layout | None, *, is_listed: bool) -> LayoutDocument:
+    shards = (legacy or plan.layout).shard_bytes(state.inventory.volume_bytes)
     condition = "incomplete" if len(plan.absent) else "differs" if len(plan.differing) else "current"
+    if legacy is not None:
+        condition = "legacy"
     return LayoutDocument(
         shard_count=plan.shard_count,
         listed=is_listed,

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from shared.blastdb.exactness import inexact
 from shared.errors import Code, Problem
 from shared.runs.operations import Phase, Progress
-from shared.runs.shard.payloads import Inspection, SetReceipt, ShardResult
+from shared.runs.shard.payloads import Inspection, SetReceipt
+from shared.runs.shard.result import ShardResult
 from shared.sanitise import sanitised_line
 
 _DETAILS = 8
@@ -64,4 +66,5 @@ def result(
         orphans_removed=removed,
         statistics=inspection.statistics.source if inspection.statistics else "absent",
         generation=inspection.generation,
+        warnings=inexact(inspection.volumes.db, has_totals=inspection.statistics is not None, form=inspection.alias_version),
     )

@@ -5,7 +5,6 @@ ever added, with defaults: a run in flight is replayed by the next release (test
 """
 
 from datetime import UTC, datetime
-from typing import Literal
 
 from shared.blastdb.alias import SEARCH_SPACE_ALIAS
 from shared.blastdb.generations import Generation
@@ -17,6 +16,7 @@ from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
 from shared.runs.leases import LeaseRequest
 from shared.runs.payload import Payload, RetryOptions, RunInput
+from shared.runs.shard.legacy import LegacySets
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,6 +94,7 @@ class Inspection(Payload):
     `last_change`: when the youngest layout blob changed. `metadata_etag`: None without metadata. `skipped`: presets above the
     number of volumes. `marked`: metadata shows a run in progress. `current`: metadata describes this generation and these sets.
     `orphans`: shard counts whose folders hold blobs of no layout. `restored`: sets, statistics and form are a record's.
+    `unlisted`: listed sets that must go off the list before their manifests change. `legacy`: the replaced system's layouts.
     """
 
     volumes: VolumeSet
@@ -113,6 +114,8 @@ class Inspection(Payload):
     legacy_alias: bool = False
     restored_version: str | None = None
     alias_version: int = SEARCH_SPACE_ALIAS
+    unlisted: tuple[int, ...] = ()
+    legacy: tuple[Layout, ...] = ()
 
     @property
     def writes(self) -> int:
@@ -134,7 +137,10 @@ class Inspected(Payload):
 
 
 class MarkStarted(Payload):
-    """Say in the metadata that a run has begun. `if_match` is the ETag that was inspected, None to create."""
+    """Say in the metadata that a run has begun. `if_match` is the ETag that was inspected, None to create.
+
+    The sets that are `unlisted` go off the list in the same write, and `legacy` sets are recorded, so that they can be restored.
+    """
 
     account: str
     db: str
@@ -142,6 +148,8 @@ class MarkStarted(Payload):
     epoch: int
     started: datetime
     if_match: str | None
+    unlisted: tuple[int, ...] = ()
+    legacy: LegacySets | None = None
 
 
 class UploadSet(Payload):
@@ -197,7 +205,7 @@ class RecordFailure(Payload):
 
     `damaged_sets` may have been written to. `database_refused` says that the database lacks or mixes volumes: none of its
     sets can be searched without losing sequences. `refused` is the digest of the listing that was refused: until it changes,
-    no run would end otherwise.
+    no run would end otherwise. `relisted` are sets that the run took off the list and did not write to.
     """
 
     account: str
@@ -205,6 +213,7 @@ class RecordFailure(Payload):
     run: str
     epoch: int
     damaged_sets: tuple[int, ...] = ()
+    relisted: tuple[int, ...] = ()
     database_refused: bool = False
     refused: str | None = None
     problem: Problem | None = None
@@ -233,18 +242,3 @@ class Removed(Payload):
 
     blobs: int = 0
     problem: Problem | None = None
-
-
-class ShardResult(Payload):
-    """What a shard run achieved; the operation's `result`."""
-
-    outcome: Literal["sharded", "restored", "unchanged", "canceled"]
-    db: str
-    volumes: int = 0
-    shard_sets: tuple[int, ...] = ()
-    skipped: tuple[int, ...] = ()
-    blobs_written: int = 0
-    blobs_unchanged: int = 0
-    orphans_removed: int = 0
-    statistics: Literal["njs", "index", "absent"] = "absent"
-    generation: Generation | None = None

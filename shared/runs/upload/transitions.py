@@ -14,7 +14,8 @@ from pydantic import Field
 from shared.errors import Problem
 from shared.runs.ids import lease_key, operation_id
 from shared.runs.payload import Payload
-from shared.runs.shard.payloads import ShardResult, ShardRun
+from shared.runs.shard.payloads import ShardRun
+from shared.runs.shard.result import ShardResult
 from shared.runs.upload.events import BlobChanged
 from shared.runs.upload.table import TRANSITIONS, Effect, Operation, Settle
 
