@@ -7,7 +7,6 @@ witness that nothing is amiss with them: it heals nothing.
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -23,11 +22,12 @@ from shared.blastdb.alias import WHOLE_ALIAS
 from shared.blastdb.generations import Generation, digest_of
 from shared.blastdb.layout import split
 from shared.blastdb.listings import md5_hex
-from shared.blastdb.statistics import Statistics
-from shared.blastdb.volumes import ListedFile, VolumeSet
+from shared.blastdb.statistics import parse_statistics_file
+from shared.blastdb.volumes import ListedFile, take_inventory
 from shared.runs.database import headers, metadata
 from shared.runs.database.layouts import texts
 from shared.runs.shard.payloads import CommitMetadata
+from tests.builders import database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 DATABASES = 1000
 _SETS = (1, 2)
 _VOLUMES = 2
-_SEQUENCES, _LETTERS = 70, 50_000
 _PARALLEL = 32
 _SETTINGS = {"SHARDWARM_RECONCILE_QUIET_SECONDS": "0"}
 _LOOK_SECONDS = 0.1
@@ -78,12 +77,11 @@ async def measure(root: Path, databases: int = DATABASES) -> Figures:
 
 def sound(db: str) -> dict[str, Blob]:
     """A small database as a shard run leaves it."""
-    files = {f"{db}.ndb": b"x", f"{db}.njs": _totals(db)}
-    files |= {f"{db}.{number:02d}.{extension}": b"x" * 40 for number in range(_VOLUMES) for extension in ("nsq", "nin", "nhr")}
-    volumes = VolumeSet(db=db, molecule="nucl", count=_VOLUMES, digits=2)
-    statistics = Statistics(sequences=_SEQUENCES, letters=_LETTERS, source="njs")
-    digest = digest_of(ListedFile(leaf, len(data), md5_hex(data)) for leaf, data in files.items())
-    layout = {name: text for count in _SETS for name, text in texts(volumes, split([120] * _VOLUMES, count), statistics).items()}
+    files = {name.rpartition("/")[2]: data for name, data in database(db, _VOLUMES, sizes=(40,)).items()}
+    inventory = take_inventory(db, (ListedFile(leaf, len(data), md5_hex(data)) for leaf, data in files.items()))
+    volumes, told = inventory.volumes, parse_statistics_file(db, files[f"{db}.njs"])
+    layouts = [split(inventory.volume_bytes, count) for count in _SETS]
+    layout = {name: text for one in layouts for name, text in texts(volumes, one, told.statistics()).items()}
     document = metadata.committed(
         {},
         CommitMetadata(
@@ -92,10 +90,10 @@ def sound(db: str) -> dict[str, Blob]:
             run=f"shard-{db}",
             epoch=1,
             finished=datetime(2026, 1, 1, tzinfo=UTC),
-            generation=Generation(source_version=None, digest=digest),
+            generation=Generation(source_version=None, digest=digest_of(inventory.files)),
             volumes=volumes,
-            statistics=statistics,
-            total_bytes=sum(map(len, files.values())),
+            statistics=told.statistics(),
+            total_bytes=inventory.total_bytes,
             file_count=len(files),
             good_sets=_SETS,
             alias_version=WHOLE_ALIAS,
@@ -104,11 +102,6 @@ def sound(db: str) -> dict[str, Blob]:
     own = {f"{db}/{leaf}": Blob(data, {}) for leaf, data in files.items()}
     control = {f"{db}-metadata.json": Blob(metadata.render(document), headers.summary(document))}
     return {**own, **{name: Blob(text, {}) for name, text in layout.items()}, **control}
-
-
-def _totals(db: str) -> bytes:
-    totals = {"number-of-volumes": _VOLUMES, "number-of-letters": _LETTERS, "number-of-sequences": _SEQUENCES}
-    return json.dumps({"dbname": db, **totals}).encode()
 
 
 async def _fill(stack: Stack, databases: int) -> None:

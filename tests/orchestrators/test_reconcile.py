@@ -101,7 +101,7 @@ async def test_database_of_which_a_part_is_missing_is_not_sharded_by_a_pass(plac
 
     assert actions(result, "partly") == [("shard", "never")]
     document = await place.blobs.metadata("partly")
-    assert (document["sharded"], document["sharding_error"].partition(":")[0]) == (False, "VolumesMissing")
+    assert (document["sharded"], document["sharding_error"].partition(":")[0]) == (False, "VolumeGap")
     await place.blobs.upload(last)
     await reconciled(place)
     await place.is_whole("partly", 3, SETS)
