@@ -107,6 +107,17 @@ def test_the_same_warmup_is_started_under_another_id():
     assert (state.run, state.warm, state.tries, state.again) == ("warm-nt-1", WARM, 1, "again")
 
 
+def test_warmup_that_is_started_again_keeps_the_end_of_the_first_ones_time():
+    limited = STATE.model_copy(update={"due": NOW + timedelta(seconds=60)})
+
+    again, state = rewarm(limited, asked())
+
+    assert (again.release_at, again.ttl_seconds) == (NOW + timedelta(seconds=60), 60)
+    assert state.due == limited.due
+    assert rewarm(limited, asked(NOW + timedelta(seconds=60))) == (None, limited)
+    assert rewarm(STATE, asked())[0].release_at is None
+
+
 def test_nothing_is_started_for_what_was_released_or_warmed_since_or_never_kept():
     for state in (None, Expiry(run="warm-nt-1"), Expiry(run="warm-nt-2", warm=WARM)):
         assert rewarm(state, asked()) == (None, state)

@@ -83,6 +83,7 @@ MEANING = {
     ),
     "Expiry.warm": Expiry(run=RUN, warm=WarmRun(run=RUN, number=7, cluster=CLUSTER, shard=SHARD), tries=2, not_before=MOMENT),
     "Expiry.again": Expiry(run=RUN, tries=1, not_before=MOMENT, again="reconcile-all-47bd9f1d3b2a5c60-8-warm-0"),
+    "Expiry.due": Expiry(run=RUN, due=MOMENT),
     "Expiry.overdue": Expiry(run=RUN, releases=2, unreleased=REFUSED),
     "Expire.again": Expire(
         run=RUN,

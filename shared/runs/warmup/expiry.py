@@ -18,13 +18,15 @@ _LENGTH = 120
 class Expiry(Payload):
     """The state of a warm database. Only the end of its latest warmup may take it off its nodes.
 
-    `warm` is the request of that warmup, which `rewarm` repeats. `tries` and `not_before` space out warmups that fail; `again`
-    is the run id of the last repetition. `releases` counts the releases started since the time was over; `unreleased` says why
-    the last release failed.
+    `warm` is the request of that warmup, which `rewarm` repeats. `due` is the end of its time, None when it has no limit, or
+    when an earlier version of this app wrote the state. `tries` and `not_before` space out warmups that fail; `again` is the
+    run id of the last repetition. `releases` counts the releases started since the time was over; `unreleased` says why the
+    last release failed.
     """
 
     run: str
     warm: WarmRun | None = None
+    due: datetime | None = None
     tries: int = 0
     not_before: datetime | None = None
     again: str | None = None
@@ -116,12 +118,18 @@ def overdue(state: Expiry) -> str | None:
 
 
 def rewarm(state: Expiry | None, request: Rewarm) -> tuple[WarmRun | None, Expiry | None]:
-    """The warmup to start again, or None, and the new state. A warmup that succeeds replaces the state."""
+    """The warmup to start again, or None, and the new state. A warmup that succeeds replaces the state.
+
+    It is released when the first one's time is over: a repetition repairs, it does not prolong.
+    """
     if state is None or state.warm is None or state.run != request.seen or state.releases:
         return None, state
     if state.not_before is not None and request.now < state.not_before:
         return None, state
+    if state.due is not None and state.due <= request.now:
+        return None, state
     pause = backoff(state.tries, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
-    again = state.warm.model_copy(update={"run": request.run, "watch": None, "presumed_dead": None})
+    kept = {"release_at": state.due, "watch": None, "presumed_dead": None}
+    again = state.warm.model_copy(update={"run": request.run, **kept})
     tried = {"tries": state.tries + 1, "not_before": request.now + pause, "again": request.run}
     return again, state.model_copy(update=tried)

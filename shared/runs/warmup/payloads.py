@@ -18,12 +18,13 @@ from shared.runs.warmup.clusters import ClusterRef
 class WarmRun(RunInput):
     """The input of a warmup. `shard` is the shard run that first brings the layouts up to date, if they need it.
 
-    The database is released `ttl_seconds` after it became warm, unless it was warmed again; None keeps it. A failed release is
-    repeated after `release_again_seconds`, then after twice that time, and so on within bounds. `strict` requires every assigned
-    node to be warm, and every node of the pool to be able to take an agent; without it a node may fail as long as every shard is
-    warm on another. `deadline_seconds` bounds the wait for
-    nodes, and before that the wait for another run that holds the database. The lease is longer, so that a warmup never outlives
-    it. `watch` or `wait` is set when the run continues from an earlier round.
+    The database is released `ttl_seconds` after it became warm, unless a caller warmed it again; None keeps it. A repetition
+    by a pass is released at `release_at`, when the first warmup's time is over. A failed release is repeated after
+    `release_again_seconds`, then after twice that time, and so on within bounds. `strict` requires every assigned node to be
+    warm, and every node of the pool to be able to take an agent; without it a node may fail as long as every shard is warm on
+    another. `deadline_seconds` bounds the wait for nodes, and before that the wait for another run that holds the database.
+    The lease is longer, so that a warmup never outlives it. `watch` or `wait` is set when the run continues from an earlier
+    round.
     """
 
     run: str
@@ -34,6 +35,7 @@ class WarmRun(RunInput):
     replicas: int | None = None
     strict: bool = True
     ttl_seconds: float | None = None
+    release_at: datetime | None = None
     presumed_dead: str | None = None
     lease_seconds: float = 10800.0
     deadline_seconds: float = 7200.0
