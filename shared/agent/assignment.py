@@ -49,6 +49,7 @@ class AssignmentDocument(BaseModel):
 
     Unknown fields are passed over, so that a newer app can add some. The database's name becomes part of paths on the node.
     `run` is the warmup that wrote the document: agents count by it what they move. A warmup that changes nothing writes nothing.
+    `report_seconds` is the interval of reports (`shared.agent.pace`); None leaves it to the agents' settings.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,6 +65,7 @@ class AssignmentDocument(BaseModel):
     mode: Mode
     nodes: dict[str, Shards]
     run: str = ""
+    report_seconds: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _holds_an_assignment(self) -> Self:
@@ -81,6 +83,6 @@ class AssignmentDocument(BaseModel):
 
     def render(self) -> str:
         """The text to store: the same for equal documents, nodes by name, so that a comparison of texts shows a change."""
-        fields = self.model_dump(mode="json")
+        fields = self.model_dump(mode="json", exclude={"report_seconds"} if self.report_seconds is None else None)
         fields["nodes"] = dict(sorted(fields["nodes"].items()))
         return json.dumps(fields, separators=(",", ":")) + "\n"
