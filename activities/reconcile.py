@@ -205,7 +205,9 @@ async def check_warmup(request: CheckWarmup, clients: Clients) -> WarmupCheck:
     status = status_of(*reading, datetime.now(UTC))
     if status.status == "Stale":
         return WarmupCheck(again=sanitised_line(status.error or f"shards {', '.join(status.stale_shards)} are cold", _LENGTH))
-    if not wanted.asks_the_same_as(reading.document):
+    # Another interval of reports alone is no reason: the next warmup brings it.
+    paced = wanted.model_copy(update={"report_seconds": reading.document.report_seconds})
+    if not paced.asks_the_same_as(reading.document):
         return WarmupCheck(again="nodes were replaced or added, and its shards belong on others")
     if status.status == "Failed":
         # The agents go on trying by themselves. The warm status has the reason for their failures.

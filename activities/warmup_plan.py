@@ -11,6 +11,7 @@ from typing import NamedTuple
 from activities.binding import answering
 from shared.agent.assignment import AssignmentDocument
 from shared.agent.disk import DiskReserve
+from shared.agent.pace import PUBLISH_SECONDS, PUBLISH_VARIABLE, report_seconds
 from shared.blastdb.blobs import files_prefix, taxonomy_prefix
 from shared.blastdb.generations import digest_of_texts
 from shared.blastdb.listings import listed_files
@@ -143,6 +144,8 @@ async def decide(
         shard_count=choice.shard_count,
         mode="hot",
         nodes=assignment.nodes,
+        # Agents run on every node of the pool, with or without shards.
+        report_seconds=report_seconds(len(nodes), _least_interval(clients)),
     )
     return Decision(choice, document)
 
@@ -166,6 +169,15 @@ def _size(state: DatabaseState) -> DatabaseSize:
         companion_bytes=inventory.total_bytes - sum(volumes),
         shard_bytes={count: layout.shard_bytes(volumes) for count, layout in target.layouts.items()},
     )
+
+
+def _least_interval(clients: Clients) -> float:
+    """The agents' own interval, by the settings. A value that is no number counts as absent; it ends the agent."""
+    given = dict(clients.settings.warmer_environment).get(PUBLISH_VARIABLE, "")
+    try:
+        return max(1.0, float(given))
+    except ValueError:
+        return PUBLISH_SECONDS
 
 
 def _seat(node: WorkloadNode, taken: int, reserve: DiskReserve | None) -> Seat:

@@ -137,16 +137,20 @@ def _label(ctx: Context, request: WarmRun) -> Steps[bool]:
 
 
 def _limit(ctx: Context, request: WarmRun, operation: Literal["set", "left"]) -> None:
-    """Schedule the release at the end of the database's time. Without a time limit, drop an earlier warmup's schedule."""
+    """Schedule the release at the end of the database's time. Without a time limit, drop an earlier warmup's schedule.
+
+    Time that ran out meanwhile ends after one more pause, because this run still holds the lease that the release needs.
+    """
     key, asked = request.claim.key, request.model_copy(update={"watch": None, "wait": None, "nonce": None, "release_at": None})
-    due = request.release_at
-    if due is None and request.ttl_seconds is not None:
+    due = None
+    if request.release_at is not None:
+        due = max(request.release_at, now(ctx) + timedelta(seconds=request.longest_poll_seconds))
+    elif request.ttl_seconds is not None:
         due = now(ctx) + timedelta(seconds=request.ttl_seconds)
     signal(ctx, EXPIRY_ENTITY, key, operation, Expiry(run=request.run, warm=asked, due=due))
     if due is not None:
         release = asked.model_copy(update={"run": f"{request.run}-ttl", "presumed_dead": None, "callback": None})
-        after = max(due - now(ctx), timedelta())
-        signal(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=due), after=after)
+        signal(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=due), after=due - now(ctx))
 
 
 def _begin(ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus) -> Steps[WatchState]:

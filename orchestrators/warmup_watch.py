@@ -137,7 +137,8 @@ def pause_after(request: WarmRun, looks: int) -> timedelta:
 def not_warm(code: Code, request: WarmRun, reading: WarmReading) -> Problem:
     """Why a database did not become warm; the first nodes that are not are in the details."""
     counts = f"{reading.nodes_ready} of {reading.nodes_total} nodes are warm"
-    why = reading.trouble or "; ".join(f"{reason.target}: {reason.message}" for reason in reading.reasons[:2])
+    # One node's reason as a whole says more than two that are cut; the details have the others.
+    why = reading.trouble or next((f"{reason.target}: {reason.message}" for reason in reading.reasons), "")
     message = f"'{request.db}' did not become warm: {counts}. {why}"
     return Problem(code=code, message=sanitised_line(message), target=request.db, details=reading.reasons)
 

@@ -22,7 +22,8 @@ class Agent:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._progress = NodeProgress(settings.node_name, settings.pod_name)
-        self._reporter = Reporter(self._progress, settings.run_dir, Publisher(settings))
+        self._publisher = Publisher(settings)
+        self._reporter = Reporter(self._progress, settings.run_dir, self._publisher)
         self._assignment = AssignmentFile(settings.assignment_dir, settings.node_name)
         self._ending = Event()
         self._runner: tuple[TaskRunner, Thread] | None = None
@@ -38,6 +39,7 @@ class Agent:
         told: str | None = None
         while not self._ending.is_set():
             found, trouble = self._assignment.read()
+            self._publisher.space_out(self._assignment.report_seconds)
             if trouble and trouble != told:
                 log.warning("%s", trouble)
             if found != task or told is None or (found is None and trouble != told):

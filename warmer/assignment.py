@@ -50,6 +50,8 @@ class AssignmentFile:
         self._task: Task | None = None
         self.run = ""
         """The warmup that wrote the last document read."""
+        self.report_seconds: float | None = None
+        """The interval of reports that it asks for."""
 
     def read(self) -> tuple[Task | None, str]:
         """This node's task now and, if the file cannot be read, the reason. The task is None until a first file was read.
@@ -68,6 +70,7 @@ class AssignmentFile:
         except ValueError as error:
             return self._task, f"{self._path} is not an assignment: {_said(error)}"
         self._text, self._task, self.run = text, task, assignment.run
+        self.report_seconds = assignment.report_seconds
         return task, ""
 
 

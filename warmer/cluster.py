@@ -26,6 +26,7 @@ class Publisher:
         self._settings = settings
         self._report: bytes | None = None
         self._is_urgent = False
+        self._interval = settings.publish_seconds
         self._wake = Condition()
         self._http: HttpClient | None = None
 
@@ -33,6 +34,10 @@ class Publisher:
         """Start the publishing thread, if the environment names an API server and a pod."""
         if self._settings.kubernetes_service_host and self._settings.pod_name:
             Thread(target=self._work, daemon=True, name="publish").start()
+
+    def space_out(self, seconds: float | None) -> None:
+        """Let this time pass between two reports of progress, if it is longer than the settings'. Urgent reports do not wait."""
+        self._interval = max(self._settings.publish_seconds, seconds or 0.0)
 
     def offer(self, report: bytes, *, is_urgent: bool) -> None:
         """Hand over the newest report; it replaces one that was not sent yet."""
@@ -66,7 +71,7 @@ class Publisher:
                 if self._report is None:
                     self._wake.wait()
                     continue
-                least = _LEAST_SECONDS if self._is_urgent else self._settings.publish_seconds
+                least = _LEAST_SECONDS if self._is_urgent else self._interval
                 wait = sent + least - time.monotonic()
                 if wait <= 0:
                     report, self._report, self._is_urgent = self._report, None, False

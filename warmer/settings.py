@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from shared.agent.disk import RESERVE_BYTES, RESERVE_PERCENT
+from shared.agent.pace import PUBLISH_SECONDS
 from shared.blastdb.alias import LOCAL_FOLDER
 
 _PREFIX = "SHARDWARM_"
@@ -75,7 +76,11 @@ class Settings(BaseModel):
         default=0, ge=0, description="Memory that shards may fill; 0 measures what is available. For nodes that share a machine."
     )
     verify_seconds: float = Field(default=120.0, gt=0, description="How long blastdbcmd may take to open one shard.")
-    publish_seconds: float = Field(default=5.0, ge=1.0, description="Shortest time between two published reports of progress.")
+    publish_seconds: float = Field(
+        default=PUBLISH_SECONDS,
+        ge=1.0,
+        description="Shortest time between two published reports of progress; many nodes lengthen it.",
+    )
     poll_seconds: float = Field(default=1.0, gt=0, description="Interval at which the assignment is read.")
 
 

@@ -51,6 +51,7 @@ class AssignmentDocument(BaseModel):
     `run` is the warmup that wrote the document: agents count by it what they move. A warmup that changes nothing writes nothing.
     `digest` names the generation of the database's files, `texts` the manifests and aliases of this N (`digest_of_texts`); an
     empty `texts`, as earlier versions of the app write it, binds nobody.
+    `report_seconds` is the interval of reports (`shared.agent.pace`); None leaves it to the agents' settings.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +68,7 @@ class AssignmentDocument(BaseModel):
     mode: Mode
     nodes: dict[str, Shards]
     run: str = ""
+    report_seconds: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _holds_an_assignment(self) -> Self:
@@ -84,6 +86,6 @@ class AssignmentDocument(BaseModel):
 
     def render(self) -> str:
         """The text to store: the same for equal documents, nodes by name, so that a comparison of texts shows a change."""
-        fields = self.model_dump(mode="json")
+        fields = self.model_dump(mode="json", exclude={"report_seconds"} if self.report_seconds is None else None)
         fields["nodes"] = dict(sorted(fields["nodes"].items()))
         return json.dumps(fields, separators=(",", ":")) + "\n"

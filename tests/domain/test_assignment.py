@@ -215,6 +215,13 @@ def test_the_document_in_the_config_map_has_these_very_bytes():
     )
 
 
+def test_the_interval_of_reports_is_written_where_one_is_asked_for():
+    paced = DOCUMENT.model_copy(update={"report_seconds": 80.0})
+
+    assert paced.render() == DOCUMENT.render().replace('"run":"warm-1"', '"run":"warm-1","report_seconds":80.0')
+    assert not paced.asks_the_same_as(DOCUMENT)
+
+
 def test_a_document_of_another_run_asks_for_the_same_work():
     assert DOCUMENT.asks_the_same_as(DOCUMENT.model_copy(update={"run": "warm-2"}))
     assert not DOCUMENT.asks_the_same_as(DOCUMENT.model_copy(update={"mode": "disk"}))

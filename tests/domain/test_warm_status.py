@@ -230,6 +230,18 @@ def test_nodes_that_all_refuse_agents_are_stale_and_not_unknown():
     assert (status.status, {node.reason for node in status.nodes.values()}) == ("Stale", {"NodeTainted"})
 
 
+@pytest.mark.parametrize(("interval", "limit"), [(None, 200), (5.0, 200), (60.0, 200), (80.0, 260), (160.0, 500)])
+def test_a_report_may_be_as_old_as_its_interval_allows(interval, limit):
+    document = DOCUMENT.model_copy(update={"report_seconds": interval})
+
+    def after(seconds):
+        late = pod_on("n0", report=report_on("n0", updated_at=(NOW - timedelta(seconds=seconds)).isoformat()))
+        return judged(late, document=document)
+
+    assert after(limit).is_warm
+    assert after(limit + 1).nodes["n0"].reason == "ReportTooOld"
+
+
 @pytest.mark.parametrize(
     ("facts", "state", "reason", "says"),
     [

@@ -402,6 +402,20 @@ async def test_the_report_is_published_and_a_renewed_token_is_used(scene, store,
         assert len(document["metadata"]["annotations"]["shardwarm/report"]) < 4096
 
 
+async def test_the_assignment_spaces_out_reports_of_progress_and_holds_no_news_back(scene, store, mini, tmp_path):
+    assignment = mini.assignment([0], store.url()) | {"report_seconds": 3600}
+    async with ApiServer(tmp_path / "api") as api:
+        # The copy takes seconds, in which an interval of one second alone would let several reports through.
+        warmer = await scene.warmer(assignment, **api.env, SHARDWARM_DOWNLOAD_BYTES_PER_SECOND="100000")
+        await warmer.warm()
+        await api.until(lambda: published(api)["warm"])
+
+        reports = [json.loads(patch[2]["metadata"]["annotations"]["shardwarm/report"]) for patch in api.patches]
+    news = [(report["db"], report["phase"], report["warm"]) for report in reports]
+    assert len(set(news)) == len(news)
+    assert ("mini_nt", "copying_files", False) in news
+
+
 async def test_a_report_that_cannot_be_published_holds_nothing_up(scene, store, mini, tmp_path):
     async with ApiServer(tmp_path / "api", status=403) as api:
         warmer = await scene.warmer(mini.assignment([0], store.url()), **api.env)

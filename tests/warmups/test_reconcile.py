@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from local.cluster.manifests import NAMESPACE
+from local.stack.warm import AGENTS
+from shared.kube.manifests import ASSIGNMENT_ANNOTATION, object_name
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import reconciled
 from tests.warmups.conftest import app_on_cluster
@@ -74,6 +79,23 @@ async def test_warm_database_is_left_alone(place, warm):
     others = told_of(result, "overdue")
     assert [one for one in result["actions"] if one["action"] != "purge" and one not in others] == []
     assert (await place.written(warm.name)).versions == before.versions
+
+
+async def test_another_interval_of_reports_alone_is_no_reason_to_warm_again(place, warm):
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/daemonsets/{object_name(warm.name)}"
+    text = (await place.admin.get(path))["metadata"]["annotations"][ASSIGNMENT_ANNOTATION]
+    document = json.loads(text)
+    # The planner takes the agents' own interval as the least.
+    assert document["report_seconds"] == float(AGENTS["SHARDWARM_PUBLISH_SECONDS"])
+
+    async def announce(announced):
+        await place.admin.patch(path, {"metadata": {"annotations": {ASSIGNMENT_ANNOTATION: announced}}})
+
+    await announce(json.dumps(document | {"report_seconds": 160}))
+    try:
+        assert rewarmed(await reconciled(place)) == []
+    finally:
+        await announce(text)
 
 
 async def test_replaced_node_is_warmed(place, warm):

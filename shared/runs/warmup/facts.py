@@ -120,7 +120,7 @@ class Readings(_Fact):
 
 
 class Limits(_Fact):
-    """Limits on what evidence counts. A report is too old after `report_seconds`: three of the agent's intervals and some slack.
+    """Limits on what evidence counts. A report is too old after `report_seconds`, for which `shared.agent.pace` has the rule.
 
     `resident_percent` catches a report whose own numbers contradict its claim to be warm; the agent's threshold is stricter.
     """

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.agent.assignment import AssignmentDocument
+from shared.agent.pace import oldest_seconds
 from shared.agent.report import KnownPhase, percent
 from shared.blastdb.volumes import Molecule
 from shared.runs.warmup.clusters import WORKLOAD_LABEL
@@ -108,11 +109,15 @@ class WarmStatus(BaseModel):
 
 
 def status_of(document: AssignmentDocument, readings: Readings, now: datetime, limits: Limits | None = None) -> WarmStatus:
-    """Judge a database from one observation of its cluster. `now` has a time zone."""
+    """Judge a database from one observation of its cluster. `now` has a time zone.
+
+    Without `limits` a report may be as old as the interval allows that the assignment asks of its agents.
+    """
+    limits = limits or Limits(report_seconds=oldest_seconds(document.report_seconds))
     names = sorted(node for node, shards in document.nodes.items() if shards)
     unknown = _why_unknown(readings)
     if unknown is None:
-        statuses = [node_status_of(node, document, readings, now, limits or Limits()) for node in names]
+        statuses = [node_status_of(node, document, readings, now, limits) for node in names]
     else:
         statuses = [NodeStatus(node, "unknown", "unknown") for node in names]
     state, error = ("Unknown", unknown) if unknown is not None else _state(document, readings.rollout, statuses)
