@@ -87,11 +87,15 @@ async def test_status_is_neither_warm_nor_cold_while_the_api_server_is_away(warm
 @pytest.fixture
 async def is_blinded(warmups):
     """The app has no right to see the agents any more."""
-    path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/roles/shardwarm-app"
-    rules = (await warmups.admin.get(path))["rules"]
-    await warmups.admin.patch(path, {"rules": [rule for rule in rules if rule["resources"] != ["pods"]]})
+    roles = "/apis/rbac.authorization.k8s.io/v1"
+    paths = f"{roles}/namespaces/{NAMESPACE}/roles/shardwarm-app", f"{roles}/clusterroles/shardwarm-nodes"
+    rules = {path: (await warmups.admin.get(path))["rules"] for path in paths}
+    for path, before in rules.items():
+        without = ({**rule, "resources": [one for one in rule["resources"] if one != "pods"]} for rule in before)
+        await warmups.admin.patch(path, {"rules": [rule for rule in without if rule["resources"]]})
     yield
-    await warmups.admin.patch(path, {"rules": rules})
+    for path, before in rules.items():
+        await warmups.admin.patch(path, {"rules": before})
 
 
 @pytest.mark.usefixtures("warm_db", "is_blinded")

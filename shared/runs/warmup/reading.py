@@ -8,7 +8,7 @@ from shared.sanitise import sanitised_line
 
 _REASONS = 5
 _SHARDS = 4
-REASON_LENGTH = 120
+REASON_LENGTH = 156
 
 
 def summarised(status: WarmStatus, run: str | None) -> WarmReading:
