@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from activities.binding import answering_by
 from shared.blastdb.blobs import folder
 from shared.blastdb.generations import Generation, digest_of
-from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
+from shared.blastdb.listings import ListedBlob
 from shared.blastdb.obstacles import OBSTACLES, refuse_obstructed
 from shared.blastdb.volumes import Inventory
 from shared.clients import Clients
 from shared.errors import Code, NotFound, ShardwarmError, Unusable
 from shared.runs.database import metadata
 from shared.runs.database.layout_history import pinned
-from shared.runs.database.state import expected, is_current, recorded_statistics
+from shared.runs.database.state import expected, is_current, is_judged, recorded_statistics
 from shared.runs.database.unfinished import refuse_unfinished_work
 from shared.runs.upload.transitions import InspectUpload, UploadSeen
-from shared.storage.evidence import explained, judged
+from shared.storage.evidence import judged, taken
 
 
 def _not_complete(_: InspectUpload, error: ShardwarmError) -> UploadSeen:
@@ -49,14 +49,12 @@ async def inspect_upload(request: InspectUpload, clients: Clients) -> UploadSeen
     known = metadata.fields(db, control.document)
     refuse_obstructed(db, listing)
     refuse_unfinished_work(db, known, datetime.now(UTC))
-    try:
-        inventory = inventory_of(db, listing)
-    except Unusable as error:
-        raise await explained(container, db, listed_files(db, listing), error) from None
+    inventory = await taken(container, db, listing)
     _refuse_unfinished_copies(inventory, blobs)
-    # A shard run asks the same judge: a database that it would refuse is not complete.
-    await judged(container, inventory, {name: blob.etag for name, blob in blobs.items()})
     generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
+    if not is_judged(known, generation):
+        # A shard run asks the same judge: a database that it would refuse is not complete.
+        await judged(container, inventory, {name: blob.etag for name, blob in blobs.items()})
     target = expected(
         inventory,
         recorded_statistics(known),

@@ -5,7 +5,7 @@ it planned, and the assignment does not have to travel between the steps.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from activities.binding import answering
@@ -19,7 +19,6 @@ from shared.blastdb.obstacles import refuse_obstructed
 from shared.blastdb.volumes import files_of
 from shared.clients import Clients
 from shared.errors import Code, Conflict, Problem, Unusable
-from shared.kube.agents import Agents
 from shared.kube.parsing import WorkloadNode
 from shared.runs.database.state import DatabaseState, expected
 from shared.runs.warmup.assignment import assign
@@ -101,22 +100,22 @@ async def decide(
     refuse_unfit(cluster, await clients.clusters.facts(cluster))
     agents = await clients.agents(cluster)
     container = clients.accounts.container(account)
-    nodes, requests, previous, state, taxonomy = await asyncio.gather(
+    nodes, requests, assignments, state, taxonomy = await asyncio.gather(
         agents.nodes(),
         agents.requests(),
-        agents.assignment(db),
+        agents.assignments(),
         read_state(container, clients.control, db, (), None),
         container.list(taxonomy_prefix(db)),
     )
     refuse_obstructed(db, taxonomy)
-    await _refuse_shared_names(clients, agents, db, [file.leaf for file in state.inventory.files])
+    previous = next((one for one in assignments if one.db == db), None)
+    await _refuse_shared_names(clients, assignments, db, [file.leaf for file in state.inventory.files])
     placed = place((node.facts for node in nodes), terms(clients))
     refused = refusal(placed, strict=strict)
     if refused is not None:
         raise Conflict.of(refused)
-    taken = requested_bytes(requests, database_hash(db))
-    reserve = None if clients.settings.warmer_disk == "other" else DiskReserve.of(dict(clients.settings.warmer_environment))
-    seats = [_seat(node, taken.get(node.facts.name, 0), reserve) for node in nodes if node.facts.name in placed.fit]
+    fit = [node for node in nodes if node.facts.name in placed.fit]
+    seats = _seats(clients, fit, requested_bytes(requests, database_hash(db)))
     size = _size(state)
     choice, candidates = choose(size, seats, requested=shard_count, replicas=replicas)
     if choice.problem is not None or choice.shard_count is None:
@@ -150,8 +149,10 @@ async def decide(
     return Decision(choice, document)
 
 
-async def _refuse_shared_names(clients: Clients, agents: Agents, db: str, files: Sequence[str]) -> None:
-    warm = {one.db: one.account for one in await agents.assignments() if one.mode != "evict"}
+async def _refuse_shared_names(
+    clients: Clients, assignments: Sequence[AssignmentDocument], db: str, files: Sequence[str]
+) -> None:
+    warm = {one.db: one.account for one in assignments if one.mode != "evict"}
     for other in suspects(db, files, warm):
         listing = await clients.accounts.container(warm[other]).list(files_prefix(other))
         refuse_shared_names(db, files, other, (file.leaf for file in files_of(other, listed_files(other, listing))))
@@ -178,6 +179,12 @@ def _least_interval(clients: Clients) -> float:
         return max(1.0, float(given))
     except ValueError:
         return PUBLISH_SECONDS
+
+
+def _seats(clients: Clients, nodes: Sequence[WorkloadNode], requested: Mapping[str, int]) -> list[Seat]:
+    settings = clients.settings
+    reserve = None if settings.warmer_disk == "other" else DiskReserve.of(dict(settings.warmer_environment))
+    return [_seat(node, requested.get(node.facts.name, 0), reserve) for node in nodes]
 
 
 def _seat(node: WorkloadNode, taken: int, reserve: DiskReserve | None) -> Seat:

@@ -23,7 +23,7 @@ from warmer.storage import Storage
 
 _LOST_ROUNDS = 5
 _WATCH_SECONDS = 1.0
-"""How soon the agent notices that a name has another content; each time costs one system call for each file."""
+"""How soon the agent notices that a name has another content. It then reads one small record and asks for each file's status."""
 _LONGEST_AGAIN = 10
 
 log = logging.getLogger("warmer")

@@ -5,7 +5,7 @@ totals are. Two callers that see the same files get the same answer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from shared.blastdb.alias_file import ALIAS_LIMIT_BYTES, AliasFile, parse_alias_file
@@ -13,6 +13,7 @@ from shared.blastdb.blobs import folder, published_metadata_file, statistics_fil
 from shared.blastdb.completeness import PAPERS_LIMIT_BYTES, Papers, parse_papers, refuse_incomplete
 from shared.blastdb.evidence import Evidence, paper_files, statistics_leaf
 from shared.blastdb.index_heads import IndexHead, index_head
+from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
 from shared.blastdb.papers import refuse_disagreement
 from shared.blastdb.reading import Span, read_with_async
 from shared.blastdb.statistics import Statistics, add_up, parse_statistics_file
@@ -34,7 +35,7 @@ async def judged(
     etags: Mapping[str, str],
     read: Mapping[str, Content] = MappingProxyType({}),
     *,
-    heads_first: bool = False,
+    at_once: bool = False,
 ) -> Evidence:
     """Read a database's papers and heads, and refuse the database unless they all agree with its volumes.
 
@@ -43,15 +44,15 @@ async def judged(
         inventory: the database's files.
         etags: of every listed blob by name; a file that has another by now changed since it was listed.
         read: blobs by name that the caller has read already.
-        heads_first: whether to read the heads of the index files together with the papers, which saves a round trip. A settle,
-            which mostly sees uploads that are not complete, reads them after the papers have let the database pass.
+        at_once: whether to read the heads of the index files together with the papers, which saves a round trip. A settle, which
+            mostly sees uploads that are not complete, reads them after the papers have let the database pass.
 
     Raises:
         Unusable: the database contradicts itself, is limited by its alias, or lacks a file.
         TransientFailure: storage was busy, or a file changed since it was listed.
     """
     reader = _Reader(container, inventory, etags, read)
-    if heads_first:
+    if at_once:
         (evidence, listed), heads = await asyncio.gather(reader.papers(), reader.heads())
     else:
         (evidence, listed), heads = await reader.papers(), ()
@@ -105,8 +106,20 @@ def told_by(volumes: VolumeSet, etags: Mapping[str, str], read: Mapping[str, Con
     return parse_statistics_file(volumes.db, _unchanged(volumes.db, name, read.get(name), etags).data).statistics()
 
 
-async def explained(container: Container, db: str, files: Iterable[ListedFile], error: Unusable) -> Unusable:
-    """The same refusal, or a clearer one: a database without `.ndb` may be of version 4, which its index files tell."""
+async def taken(container: Container, db: str, listing: Sequence[ListedBlob]) -> Inventory:
+    """The inventory of a database's folder; of a database of version 4 the refusal says so, which its index files tell.
+
+    Raises:
+        NotFound, Unusable: as `take_inventory`.
+        TransientFailure: storage was busy.
+    """
+    try:
+        return inventory_of(db, listing)
+    except Unusable as error:
+        raise await _explained(container, db, listed_files(db, listing), error) from None
+
+
+async def _explained(container: Container, db: str, files: Iterable[ListedFile], error: Unusable) -> Unusable:
     endings = tuple(f".{extension}" for extension in INDEX_EXTENSION.values())
     first = next((file for file in sorted(files) if file.leaf.endswith(endings)), None)
     if error.problem.code is not Code.MISSING_DATABASE_FILE or first is None:

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from shared.blastdb.blobs import files_prefix, statistics_file
 from shared.blastdb.completeness import PAPERS_LIMIT_BYTES
 from shared.blastdb.generations import Generation, digest_of
-from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
+from shared.blastdb.listings import ListedBlob, listed_files
 from shared.blastdb.obstacles import refuse_obstructed
 from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import Inventory, Molecule
 from shared.errors import Unusable
 from shared.runs.database import layout_history, metadata
 from shared.runs.database.metadata import ShardFields
-from shared.runs.database.state import DatabaseState, recorded_statistics
+from shared.runs.database.state import DatabaseState, is_judged, recorded_statistics
 from shared.storage.container import Container, Content
 from shared.storage.control import ControlBlobs
-from shared.storage.evidence import counted_by, explained, heads_of, judged, told_by, totals_of
+from shared.storage.evidence import counted_by, heads_of, judged, taken, told_by, totals_of
 from shared.storage.layouts import read_sets
 from shared.storage.obstructed import told_by_listing
 
@@ -57,15 +57,14 @@ async def read_state(
     )
     refuse_obstructed(db, listing)
     try:
-        inventory = inventory_of(db, listing)
+        inventory = await taken(container, db, listing)
         known = metadata.fields(db, control.document)
         generation = Generation(source_version=known.source_version, digest=digest_of(inventory.files))
-        statistics = await _statistics(container, inventory, listing, files, ShardFields() if in_full else known)
+        judged_before = known if not in_full and is_judged(known, generation) else None
+        statistics = await _statistics(container, inventory, listing, files, judged_before)
     except Unusable as error:
-        own = listed_files(db, listing)
-        explanation = await explained(container, db, own, error)
-        explanation.listing = digest_of(own)
-        raise explanation from None
+        error.listing = digest_of(listed_files(db, listing))
+        raise
     asked = set(known.shard_sets) | layout_history.shard_counts_of(control.document, restore)
     recorded = layout_history.shard_counts_of(control.document)
     more = await read_sets(container, db, (asked | recorded) - set(stored))
@@ -82,13 +81,16 @@ async def _read_statistics_files(container: Container, db: str, hint: Molecule |
 
 
 async def _statistics(
-    container: Container, inventory: Inventory, listing: Sequence[ListedBlob], read: Mapping[str, Content], known: ShardFields
+    container: Container,
+    inventory: Inventory,
+    listing: Sequence[ListedBlob],
+    read: Mapping[str, Content],
+    known: ShardFields | None,
 ) -> Statistics | None:
-    """The database's totals, once its own papers have let it pass; what a run has published was judged by that run."""
+    """The database's totals, once its own papers have let it pass. `known` is given when a run has judged these files before."""
     etags = {blob.name: blob.etag for blob in listing}
-    was_judged = known.shard_alias_version is not None and known.shard_generation == digest_of(inventory.files)
-    if not was_judged:
-        return totals_of(await judged(container, inventory, etags, read, heads_first=True))
+    if known is None:
+        return totals_of(await judged(container, inventory, etags, read, at_once=True))
     told = told_by(inventory.volumes, etags, read)
     if told is not None:
         return told

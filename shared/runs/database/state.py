@@ -134,6 +134,11 @@ def recorded_statistics(known: ShardFields) -> Statistics | None:
     return Statistics(sequences=sequences, letters=letters, source="njs" if known.statistics == "njs" else "index")
 
 
+def is_judged(known: ShardFields, generation: Generation) -> bool:
+    """Whether a run has judged the papers of exactly these files before it published; earlier builds recorded no alias form."""
+    return known.shard_alias_version is not None and known.shard_generation == generation.digest
+
+
 def is_current(known: ShardFields, generation: Generation, target: Expected) -> bool:
     """Whether the metadata says exactly what is true; the arguments are those of `metadata_findings`."""
     return not metadata_findings(known, generation, target)
