@@ -78,6 +78,9 @@ class Api(httpx.AsyncClient):
         assert reply.status_code == 200, reply.text
         return reply.json()
 
+    async def verify(self, db, **fields) -> httpx.Response:
+        return await self.post(f"/api/blast/databases/{db}/verify", json={"account_name": self.account, **fields})
+
     async def rows(self) -> dict[str, dict]:
         """The whole listing, by name."""
         reply = await self.get("/api/blast/databases", params={"account_name": self.account})

@@ -97,7 +97,7 @@ async def test_totals_that_cannot_be_had_are_said_wherever_the_database_is_shown
 
     operation = await api.shard("no_totals")
 
-    verified = await api.post("/api/blast/databases/no_totals/verify", json={"account_name": api.account})
+    verified = await api.verify("no_totals")
     row, document, certificate = (await api.rows())["no_totals"], await api.show("no_totals"), verified.json()
     assert (operation["status"], row["shard_sets"], certificate["drift"]) == ("Succeeded", [1, 2], "current")
     (said,) = row["warnings"]

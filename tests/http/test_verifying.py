@@ -8,7 +8,7 @@ from tests.patience import patience
 
 
 async def verified(api, db) -> dict:
-    reply = await api.post(f"/api/blast/databases/{db}/verify", json={"account_name": api.account})
+    reply = await api.verify(db)
     assert reply.status_code == 200, reply.text
     return reply.json()
 
@@ -92,7 +92,7 @@ async def test_while_a_run_holds_the_database_nothing_is_certified(stack, api, b
     async with patience():
         await held.reached()
 
-    reply = await api.post("/api/blast/databases/busy_verify/verify", json={"account_name": api.account})
+    reply = await api.verify("busy_verify")
     held.release()
 
     assert reply.status_code == 409, reply.text
@@ -102,8 +102,8 @@ async def test_while_a_run_holds_the_database_nothing_is_certified(stack, api, b
 
 
 async def test_what_is_not_there_cannot_be_verified(api):
-    reply = await api.post("/api/blast/databases/nowhere/verify", json={"account_name": api.account})
-    unknown = await api.post("/api/blast/databases/nowhere/verify", json={"account_name": api.account, "presets": [1]})
+    reply = await api.verify("nowhere")
+    unknown = await api.verify("nowhere", presets=[1])
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "DatabaseNotFound")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (400, "UnknownField")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.orchestrators.importing import Importer
+from tests.orchestrators.receiver import Receiver
 from tests.orchestrators.scene import Scene
 
 
@@ -38,6 +39,13 @@ async def importer(tmp_path_factory):
     async with Importer(tmp_path_factory.mktemp("importer")) as importer:
         yield importer
         scene_log_is_clean(importer.scene)
+
+
+@pytest.fixture(scope="module")
+async def receiver(tmp_path_factory):
+    """A receiver of callbacks on this machine."""
+    async with Receiver(tmp_path_factory.mktemp("receiver")) as receiver:
+        yield receiver
 
 
 def scene_log_is_clean(scene: Scene) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SECRET = "a-secret-of-sixteen-or-more"
 HANG = 0
 """Instead of a status: take the request and never answer."""
 
@@ -41,6 +42,16 @@ class Receiver:
     def certificate(self) -> Path:
         """What vouches for it."""
         return self._certificate.authority
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings by which an app may post here."""
+        return {
+            "SHARDWARM_CALLBACK_HOSTS": "localhost",
+            "SHARDWARM_CALLBACK_SECRET": SECRET,
+            "SHARDWARM_CALLBACK_LOCAL": "true",
+            "SHARDWARM_CALLBACK_CERTIFICATE": str(self.certificate),
+        }
 
     async def __aenter__(self) -> Self:
         app = web.Application()

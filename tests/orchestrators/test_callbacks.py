@@ -18,28 +18,18 @@ from shared.runs.warmup.payloads import WarmRun
 from shared.settings import Settings
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
-from tests.orchestrators.receiver import HANG, Receiver
+from tests.orchestrators.receiver import HANG, SECRET
 from tests.orchestrators.scene import ACCOUNT, Scene, texts_in, until
 
-SECRET = "a-secret-of-sixteen-or-more"
 ATTEMPTS = 4
 TIMEOUT_SECONDS = 1
-
-
-@pytest.fixture(scope="module")
-async def receiver(tmp_path_factory):
-    async with Receiver(tmp_path_factory.mktemp("receiver")) as receiver:
-        yield receiver
 
 
 @pytest.fixture(scope="module")
 async def scene(tmp_path_factory, receiver):
     """The app, which may post to the receiver on this machine and is not patient."""
     settings = {
-        "SHARDWARM_CALLBACK_HOSTS": "localhost",
-        "SHARDWARM_CALLBACK_SECRET": SECRET,
-        "SHARDWARM_CALLBACK_LOCAL": "true",
-        "SHARDWARM_CALLBACK_CERTIFICATE": str(receiver.certificate),
+        **receiver.settings,
         "SHARDWARM_CALLBACK_ATTEMPTS": str(ATTEMPTS),
         "SHARDWARM_CALLBACK_FIRST_SECONDS": "0.05",
         "SHARDWARM_CALLBACK_LONGEST_SECONDS": "0.1",

@@ -297,7 +297,7 @@ async def test_law_once_things_are_quiet_all_is_as_it_must_be(place, script):
 
     sets = [count for count in PRESETS if count <= world.volumes]
     await place.is_whole(world.db, world.volumes, sets)
-    reply = await place.api.post(f"/api/blast/databases/{world.db}/verify", json={"account_name": place.api.account})
+    reply = await place.api.verify(world.db)
     assert reply.json()["drift"] == "current", reply.text
     assert (await place.upload_state(world.db)).run is None
     assert await worked_by_itself(world) <= world.generations + world.faults

@@ -49,7 +49,7 @@ async def test_whole_sets_are_listed_as_legacy_with_what_that_means(place):
     await new(place, "shown")
 
     row, document = (await place.api.rows())["shown"], await place.api.show("shown")
-    certificate = (await place.api.post("/api/blast/databases/shown/verify", json={"account_name": place.api.account})).json()
+    certificate = (await place.api.verify("shown")).json()
 
     (said,) = row["warnings"]
     assert "are legacy" in said
@@ -68,7 +68,7 @@ async def test_certificate_names_the_set_that_is_not_whole(place):
     await place.blobs.put(next(name for name in texts if name.endswith(".manifest")), b"torn.00\n")
 
     document = await place.api.show("torn")
-    certificate = (await place.api.post("/api/blast/databases/torn/verify", json={"account_name": place.api.account})).json()
+    certificate = (await place.api.verify("torn")).json()
 
     assert "legacy" not in {one["state"] for one in document["layouts"]}
     assert certificate["drift"] == "stale"

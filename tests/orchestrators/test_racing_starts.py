@@ -18,7 +18,6 @@ from shared.runs.shard.payloads import ShardRun
 from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.importing import FIRST, SECOND, Importer, listing_of
-from tests.orchestrators.receiver import Receiver
 from tests.orchestrators.reconciling import fire, passes
 from tests.orchestrators.scene import ACCOUNT, listing, until
 
@@ -30,21 +29,10 @@ WINDOW_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
-async def receiver(tmp_path_factory):
-    async with Receiver(tmp_path_factory.mktemp("receiver")) as receiver:
-        yield receiver
-
-
-@pytest.fixture(scope="module")
 async def place(tmp_path_factory, receiver):
     """The app on an engine whose starts race as on Azure's storage backend."""
-    settings = {
-        "SHARDWARM_CALLBACK_HOSTS": "localhost",
-        "SHARDWARM_CALLBACK_SECRET": "a-secret-of-sixteen-or-more",
-        "SHARDWARM_CALLBACK_LOCAL": "true",
-        "SHARDWARM_CALLBACK_CERTIFICATE": str(receiver.certificate),
-    }
-    async with Importer(tmp_path_factory.mktemp("racing"), start_window_seconds=WINDOW_SECONDS, **settings) as place:
+    folder = tmp_path_factory.mktemp("racing")
+    async with Importer(folder, start_window_seconds=WINDOW_SECONDS, **receiver.settings) as place:
         yield place
         scene_log_is_clean(place.scene)
 

@@ -187,7 +187,7 @@ async def test_set_beyond_the_presets_outlives_a_refusal_of_its_database(place):
     assert (await place.blobs.metadata(db))["shard_sets"] == []
     await place.blobs.upload(papers(db, 10))
 
-    reply = await place.api.post(f"/api/blast/databases/{db}/verify", json={"account_name": place.api.account})
+    reply = await place.api.verify(db)
     assert manifest(db, 7, 0) in {one["target"] for one in reply.json()["findings"]}
     assert actions(await reconciled(place), db) == [("shard", "stale")]
 
@@ -397,7 +397,7 @@ async def test_database_whose_ghosts_are_being_removed_is_held_by_the_pass(pruni
 
     replies = [
         await pruning.api.start_shard("pruned"),
-        await pruning.api.post("/api/blast/databases/pruned/verify", json={"account_name": pruning.api.account}),
+        await pruning.api.verify("pruned"),
     ]
     stop.go()
 
@@ -538,7 +538,7 @@ async def put(scene, db) -> None:
 
 async def verified(scene, db) -> None:
     """Fail unless the certificate agrees that all is well."""
-    reply = await scene.api.post(f"/api/blast/databases/{db}/verify", json={"account_name": scene.api.account})
+    reply = await scene.api.verify(db)
     assert reply.json()["drift"] == "current", reply.text
 
 

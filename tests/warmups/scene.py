@@ -20,9 +20,10 @@ from local.demo.sequences import Recipe
 from local.demo.storage import Shard
 from shared.agent.assignment import ASSIGNMENT_FILE
 from shared.blastdb.alias import LOCAL_FOLDER
+from shared.kube.api import ApiServer
 from shared.kube.manifests import database_hash, object_name
 from shared.runs.ids import lease_key, operation_id
-from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.clusters import Access, ClusterRef
 from tests.builders import alias
 from tests.builders import database as synthetic
 from tests.driving import Api, Blobs
@@ -40,6 +41,15 @@ OUTAGE_SECONDS = 2
 HOST_PATH = "workspace/blast"
 _CORE = f"/api/v1/namespaces/{NAMESPACE}"
 _APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
+
+
+def api_server(identity) -> ApiServer:
+    """The app's own client of the cluster, by this identity; the caller closes it."""
+
+    async def token() -> str:
+        return identity.token
+
+    return ApiServer("aks-local", Access(identity.server, identity.authority), token)
 
 
 class Written(NamedTuple):

@@ -7,9 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from shared.kube.agents import Agents
-from shared.kube.api import ApiServer
-from shared.runs.warmup.clusters import Access
-from tests.warmups.scene import eventually
+from tests.warmups.scene import api_server, eventually
 
 PODS = "/api/v1/namespaces/default/pods"
 ROLE = "/apis/rbac.authorization.k8s.io/v1/clusterroles/shardwarm-nodes"
@@ -73,12 +71,7 @@ async def test_warm_database_keeps_its_nodes_when_others_want_them_too(warmups, 
 @pytest.mark.filterwarnings("ignore:HTTPResponse.getheaders:DeprecationWarning")
 @pytest.mark.usefixtures("warm_db")
 async def test_app_that_may_not_list_every_pod_counts_the_agents_alone(warmups):
-    app = warmups.cluster.app
-
-    async def token() -> str:
-        return app.token
-
-    api = ApiServer("aks-local", Access(app.server, app.authority), token)
+    api = api_server(warmups.cluster.app)
     agents = Agents(api, "shardwarm")
     role = await warmups.admin.get(ROLE)
     async with crowded(warmups, warmups.nodes.names[0]):

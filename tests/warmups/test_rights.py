@@ -15,9 +15,8 @@ from local.cluster.manifests import NAMESPACE
 from shared.agent.assignment import AssignmentDocument
 from shared.errors import Misconfigured
 from shared.kube.agents import Agents
-from shared.kube.api import ApiServer
 from shared.kube.manifests import WarmerSpec, config_map, daemon_set
-from shared.runs.warmup.clusters import Access
+from tests.warmups.scene import api_server
 
 SPEC = WarmerSpec(
     namespace=NAMESPACE,
@@ -102,12 +101,7 @@ async def test_app_may_neither_change_nodes_nor_make_pods(warmups, app):
 # The Kubernetes client's own.
 @pytest.mark.filterwarnings("ignore:HTTPResponse.getheaders:DeprecationWarning")
 async def test_namespace_that_is_not_there_is_named_with_what_makes_it(warmups):
-    admin = warmups.cluster.admin
-
-    async def token() -> str:
-        return admin.token
-
-    api = ApiServer("aks-local", Access(admin.server, admin.authority), token)
+    api = api_server(warmups.cluster.admin)
     document = AssignmentDocument(
         account="elbstg01",
         container_url="https://elbstg01.blob.example/blast-db",
