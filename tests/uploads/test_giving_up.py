@@ -15,7 +15,7 @@ from tests.storage_events import event
         ("index", (".02.nin",), "UploadIncomplete"),
         ("headers", (".00.nhr",), "UploadIncomplete"),
         ("names", (".ndb",), "MissingDatabaseFile"),
-        ("last-volume", (".02.nsq", ".02.nin", ".02.nhr"), "VolumesMissing"),
+        ("last-volume", (".02.nsq", ".02.nin", ".02.nhr"), "VolumeGap"),
         ("every-volume", (".nsq",), "NoVolumes"),
     ],
 )

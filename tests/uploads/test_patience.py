@@ -27,11 +27,11 @@ async def emptied(place):
 
 
 async def grows(place, db) -> dict[str, bytes]:
-    """Bring a database from three to four volumes, all but its statistics, which are what comes last, and wait for the settle."""
+    """Bring a database from three to four volumes, but for the papers that name them, which come last. Wait for its settle."""
     await place.arrives(db)
     await place.settled(db)
     files = database(db, 4)
-    last = {name: files.pop(name) for name in list(files) if name.endswith(".njs")}
+    last = {name: files.pop(name) for name in list(files) if name.endswith((".njs", ".nal", ".ndb"))}
     await place.blobs.upload(files)
     await place.tell(*map(event, files))
     await place.waits_in_vain(db, 2)
