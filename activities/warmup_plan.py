@@ -23,12 +23,12 @@ from shared.kube.parsing import WorkloadNode
 from shared.runs.database.state import DatabaseState, expected
 from shared.runs.warmup.assignment import assign
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
-from shared.runs.warmup.facts import PodTerms
+from shared.runs.warmup.facts import PodTerms, Requested
 from shared.runs.warmup.file_names import refuse_shared_names, suspects
 from shared.runs.warmup.labels import database_hash
 from shared.runs.warmup.payloads import Planned, PlanWarmup, WarmPlan
 from shared.runs.warmup.placement import place, refusal, terms_of
-from shared.runs.warmup.seats import Seat, choose, requested_bytes
+from shared.runs.warmup.seats import Seat, choose, requested_by_node
 from shared.runs.warmup.sizing import Choice, DatabaseSize
 from shared.runs.warmup.vm_sizes import memory_bytes
 from shared.storage.inspection import read_state
@@ -110,12 +110,13 @@ async def decide(
     refuse_obstructed(db, taxonomy)
     previous = next((one for one in assignments if one.db == db), None)
     await _refuse_shared_names(clients, assignments, db, [file.leaf for file in state.inventory.files])
-    placed = place((node.facts for node in nodes), terms(clients))
+    taken = requested_by_node(requests, database_hash(db))
+    placed = place((node.facts for node in nodes), terms(clients), taken)
     refused = refusal(placed, strict=strict)
     if refused is not None:
         raise Conflict.of(refused)
     fit = [node for node in nodes if node.facts.name in placed.fit]
-    seats = _seats(clients, fit, requested_bytes(requests, database_hash(db)))
+    seats = _seats(clients, fit, taken)
     size = _size(state)
     choice, candidates = choose(size, seats, requested=shard_count, replicas=replicas)
     if choice.problem is not None or choice.shard_count is None:
@@ -181,10 +182,10 @@ def _least_interval(clients: Clients) -> float:
         return PUBLISH_SECONDS
 
 
-def _seats(clients: Clients, nodes: Sequence[WorkloadNode], requested: Mapping[str, int]) -> list[Seat]:
+def _seats(clients: Clients, nodes: Sequence[WorkloadNode], taken: Mapping[str, Requested]) -> list[Seat]:
     settings = clients.settings
     reserve = None if settings.warmer_disk == "other" else DiskReserve.of(dict(settings.warmer_environment))
-    return [_seat(node, requested.get(node.facts.name, 0), reserve) for node in nodes]
+    return [_seat(node, taken.get(node.facts.name, Requested()).memory_bytes, reserve) for node in nodes]
 
 
 def _seat(node: WorkloadNode, taken: int, reserve: DiskReserve | None) -> Seat:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.agent.assignment import ASSIGNMENT_FILE
 from shared.runs.warmup.facts import PodTerms, Toleration
 from shared.runs.warmup.labels import DATABASE_LABEL, PREFIX, database_hash, object_name
-from shared.runs.warmup.placement import ARCHITECTURE_LABEL, terms_of
+from shared.runs.warmup.placement import AGENT_CPU_MILLIS, ARCHITECTURE_LABEL, terms_of
 
 NAME_LABEL = "shardwarm-warmer"
 ASSIGNMENT_ANNOTATION = f"{PREFIX}assignment"
@@ -132,7 +132,7 @@ def _container(spec: WarmerSpec) -> Json:
         "command": ["python", "-m", "warmer"],
         "env": _environment(spec),
         "resources": {
-            "requests": {"cpu": "250m", "memory": str(spec.memory_request_bytes)},
+            "requests": {"cpu": f"{AGENT_CPU_MILLIS}m", "memory": str(spec.memory_request_bytes)},
         },
         "readinessProbe": {
             "exec": {"command": ["python", "-m", "warmer.ready"]},

@@ -94,6 +94,7 @@ def terms(daemon_set: Json) -> PodTerms:
 def workload_node(item: Json) -> WorkloadNode:
     """One node of the workload pool."""
     status, spec, labels = part(item, "status"), part(item, "spec"), part(part(item, "metadata"), "labels")
+    allocatable = part(status, "allocatable")
     holding = {kind for kind, condition in _conditions(status).items() if condition.get("status") == "True"}
     facts = NodeFacts(
         name=item["metadata"]["name"],
@@ -102,50 +103,55 @@ def workload_node(item: Json) -> WorkloadNode:
         labels=labels,
         taints=tuple(Taint(one["key"], one.get("value") or "", one["effect"]) for one in parts(spec, "taints")),
         pressures=tuple(kind for kind in _PRESSURES if kind in holding),
+        cpu_millis=_amount(allocatable, "cpu", 1000),
+        pods=_amount(allocatable, "pods"),
     )
-    memory, allocatable = (_amount(part(status, name), "memory") for name in ("capacity", "allocatable"))
-    disk = _amount(part(status, "capacity"), "ephemeral-storage")
+    memory, disk = (_amount(part(status, "capacity"), name) for name in ("memory", "ephemeral-storage"))
     marks = {name: value for name, value in labels.items() if name.startswith(PREFIX)}
-    return WorkloadNode(facts, memory, allocatable, disk, labels.get(_TYPE_LABEL), marks)
+    return WorkloadNode(facts, memory, _amount(allocatable, "memory"), disk, labels.get(_TYPE_LABEL), marks)
 
 
 def pod_request(item: Json) -> PodRequest | None:
-    """The memory that a pod keeps from others; None when it has ended, is ending, or belongs to no node yet.
+    """The memory and CPU that a pod keeps from others; None when it has ended, is ending, or belongs to no node yet.
 
-    It is the scheduler's sum: of the containers, or the largest init container, and the overhead.
+    They are the scheduler's sums: of the containers, or the largest init container, and the overhead.
     """
     metadata, spec, status = part(item, "metadata"), part(item, "spec"), part(item, "status")
     node = spec.get("nodeName") or _wanted_node(spec)
     if node is None or "deletionTimestamp" in metadata or status.get("phase") in {"Succeeded", "Failed"}:
         return None
-    inits = parts(spec, "initContainers")
-    lasting = [*parts(spec, "containers"), *(one for one in inits if one.get("restartPolicy") == "Always")]
-    whole = _amount(part(part(spec, "resources"), "requests"), "memory")
-    together = max(sum(map(_requested, lasting)), max(map(_requested, inits), default=0)) if whole is None else whole
     return PodRequest(
         node=str(node),
-        memory_bytes=together + (_amount(part(spec, "overhead"), "memory") or 0),
+        memory_bytes=_requested(spec, "memory"),
         is_bound=bool(spec.get("nodeName")),
         database=part(metadata, "labels").get(DATABASE_LABEL),
+        cpu_millis=_requested(spec, "cpu", 1000),
     )
 
 
-def _requested(container: Json) -> int:
-    return _amount(part(part(container, "resources"), "requests"), "memory") or 0
+def _requested(spec: Json, name: str, scale: int = 1) -> int:
+    def asked(container: Json) -> int:
+        return _amount(part(part(container, "resources"), "requests"), name, scale) or 0
+
+    inits = parts(spec, "initContainers")
+    lasting = [*parts(spec, "containers"), *(one for one in inits if one.get("restartPolicy") == "Always")]
+    whole = _amount(part(part(spec, "resources"), "requests"), name, scale)
+    together = max(sum(map(asked, lasting)), max(map(asked, inits), default=0)) if whole is None else whole
+    return together + (_amount(part(spec, "overhead"), name, scale) or 0)
 
 
-def _amount(resources: Json, name: str) -> int | None:
+def _amount(resources: Json, name: str, scale: int = 1) -> int | None:
     text = resources.get(name)
-    return quantity(str(text)) if text else None
+    return quantity(str(text), scale) if text else None
 
 
-def quantity(text: str) -> int | None:
-    """A Kubernetes quantity in whole bytes; None when the text is not a quantity, or is negative."""
+def quantity(text: str, scale: int = 1) -> int | None:
+    """A Kubernetes quantity, times `scale`, as a whole number; None when the text is not a quantity, or is negative."""
     # The import is slow, and only clusters need it: see `shared.kube.servers`.
     from kubernetes import utils  # noqa: PLC0415
 
     try:
-        size = int(cast("Any", utils).parse_quantity(text))
+        size = int(cast("Any", utils).parse_quantity(text) * scale)
     except (ValueError, OverflowError):
         return None
     return size if size >= 0 else None

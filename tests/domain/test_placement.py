@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shared.errors import Code
 from shared.kube.manifests import WarmerSpec, daemon_set
 from shared.kube.parsing import terms, workload_node
-from shared.runs.warmup.facts import NodeFacts, Taint, Toleration
+from shared.runs.warmup.facts import NodeFacts, Requested, Taint, Toleration
 from shared.runs.warmup.placement import obstacles, place, refusal, terms_of
 
 SPOT = Toleration("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule")
@@ -24,8 +24,11 @@ SPEC = WarmerSpec(
 )
 
 
-def node(name="n0", *taints, labels=(), conditions=(("Ready", "True"),), cordoned=False):
-    """A node as the API server shows it, with these taints (`key=value:effect`), and these labels besides the usual ones."""
+def node(name="n0", *taints, labels=(), conditions=(("Ready", "True"),), cordoned=False, **allocatable):
+    """A node as the API server shows it, with these taints (`key=value:effect`), and these labels besides the usual ones.
+
+    `allocatable` is what pods may request there, CPU and pods.
+    """
     parsed = [(*taint.rpartition(":")[0].partition("=")[::2], taint.rpartition(":")[2]) for taint in taints]
     item = {
         "metadata": {"name": name, "labels": LABELS | dict(labels)},
@@ -33,7 +36,10 @@ def node(name="n0", *taints, labels=(), conditions=(("Ready", "True"),), cordone
             "unschedulable": cordoned,
             "taints": [{"key": key, "value": value, "effect": effect} for key, value, effect in parsed],
         },
-        "status": {"conditions": [{"type": kind, "status": status} for kind, status in conditions]},
+        "status": {
+            "conditions": [{"type": kind, "status": status} for kind, status in conditions],
+            "allocatable": allocatable,
+        },
     }
     return workload_node(item).facts
 
@@ -86,6 +92,44 @@ def test_each_obstacle_has_a_code_and_says_what_it_is(facts, reason, says):
 
     assert found.reason == reason
     assert says in found.message
+
+
+@pytest.mark.parametrize(
+    ("allocatable", "requested", "says"),
+    [
+        ({"cpu": "3860m"}, Requested(cpu_millis=3611), "has 249m of 3860m CPU left, and an agent requests 250m"),
+        ({"cpu": "2"}, Requested(cpu_millis=2100), "has 0m of 2000m CPU left"),
+        ({"pods": "30"}, Requested(pods=30), "may run 30 pods and has 30"),
+    ],
+)
+def test_node_that_is_full_says_of_what(allocatable, requested, says):
+    (found,) = obstacles(node(**allocatable), TERMS, requested)
+
+    assert found.reason == "NodeFull"
+    assert says in found.message
+
+
+@pytest.mark.parametrize(
+    ("allocatable", "requested"),
+    [
+        ({"cpu": "3860m", "pods": "30"}, Requested(cpu_millis=3610, pods=29)),
+        ({}, Requested(cpu_millis=10**6, pods=10**6)),
+    ],
+)
+def test_node_with_room_for_one_agent_more_or_that_tells_nothing_is_not_full(allocatable, requested):
+    placed = place([node(**allocatable)], TERMS, {"n0": requested, "n1": Requested(pods=10**6)})
+
+    assert placed.fit == {"n0"}
+
+
+def test_strict_plan_is_refused_by_a_full_node_and_names_it():
+    nodes = [node("n0", cpu="2", pods="30"), node("n1", cpu="2", pods="30")]
+    placed = place(nodes, TERMS, {"n1": Requested(cpu_millis=2000, pods=1)})
+
+    refused = refusal(placed, strict=True)
+    assert refused is not None
+    assert (refused.code, refusal(placed, strict=False)) == (Code.NODES_UNFIT, None)
+    assert "n1 has 0m of 2000m CPU left" in refused.message
 
 
 def test_pressure_that_has_passed_is_no_obstacle():

@@ -10,9 +10,10 @@ from shared.kube.manifests import WarmerSpec, daemon_set
 from shared.kube.parsing import pod_request, workload_node
 from shared.runs.warmup.assignment import assign
 from shared.runs.warmup.capacity import load
-from shared.runs.warmup.facts import PodRequest
+from shared.runs.warmup.facts import PodRequest, Requested
 from shared.runs.warmup.labels import database_hash
-from shared.runs.warmup.seats import Seat, choose, requested_bytes
+from shared.runs.warmup.placement import AGENT_CPU_MILLIS
+from shared.runs.warmup.seats import Seat, choose, requested_by_node
 from shared.runs.warmup.sizing import DatabaseSize
 from shared.runs.warmup.vm_sizes import GIBIBYTE
 from warmer.settings import parse as parse_agents
@@ -40,15 +41,16 @@ def seat(name="n0", memory=64, left=57):
 def test_others_count_and_the_databases_own_agents_do_not():
     requests = [request(database=OWN), request(gib=7), request(database=OTHER, gib=20), request("n1", gib=1)]
 
-    assert requested_bytes(requests, OWN) == {"n0": 27 * GIB, "n1": GIB}
+    assert requested_by_node(requests, OWN) == {"n0": Requested(27 * GIB, pods=2), "n1": Requested(GIB, pods=1)}
 
 
 def test_pod_that_waits_for_a_node_counts_there_but_pushes_nobody_out():
     waiting = request(database=OTHER, bound=False)
 
-    assert requested_bytes([waiting], OWN) == {"n0": 30 * GIB}
-    assert requested_bytes([waiting, request(database=OWN, bound=False)], OWN) == {"n0": 30 * GIB}
-    assert requested_bytes([waiting, request(database=OWN)], OWN) == {}
+    taken = {"n0": Requested(30 * GIB, pods=1)}
+    assert requested_by_node([waiting], OWN) == taken
+    assert requested_by_node([waiting, request(database=OWN, bound=False)], OWN) == taken
+    assert requested_by_node([waiting, request(database=OWN)], OWN) == {}
 
 
 def pod(**spec):
@@ -60,19 +62,19 @@ def asking(memory, **more):
 
 
 @pytest.mark.parametrize(
-    ("spec", "gib"),
+    ("spec", "gib", "millis"),
     [
-        ({"containers": [asking("1Gi"), asking("2Gi"), {"name": "asks nothing"}]}, 3),
-        ({"containers": [asking("1Gi")], "initContainers": [asking("4Gi")]}, 4),
-        ({"containers": [asking("3Gi")], "initContainers": [asking("2Gi")]}, 3),
-        ({"containers": [asking("3Gi")], "initContainers": [asking("2Gi", restartPolicy="Always")]}, 5),
-        ({"containers": [asking("1Gi")], "overhead": {"memory": "1Gi"}}, 2),
-        ({"containers": [asking("1Gi")], "resources": {"requests": {"memory": "5Gi"}}}, 5),
-        ({}, 0),
+        ({"containers": [asking("1Gi"), asking("2Gi"), {"name": "asks nothing"}]}, 3, 2000),
+        ({"containers": [asking("1Gi")], "initContainers": [asking("4Gi")]}, 4, 1000),
+        ({"containers": [asking("3Gi")], "initContainers": [asking("2Gi")]}, 3, 1000),
+        ({"containers": [asking("3Gi")], "initContainers": [asking("2Gi", restartPolicy="Always")]}, 5, 2000),
+        ({"containers": [asking("1Gi")], "overhead": {"memory": "1Gi", "cpu": "250m"}}, 2, 1250),
+        ({"containers": [asking("1Gi")], "resources": {"requests": {"memory": "5Gi", "cpu": "0.5"}}}, 5, 500),
+        ({}, 0, 0),
     ],
 )
-def test_request_of_a_pod_is_the_schedulers_sum(spec, gib):
-    assert pod_request(pod(**spec)) == PodRequest("n0", gib * GIB, is_bound=True)
+def test_request_of_a_pod_is_the_schedulers_sum(spec, gib, millis):
+    assert pod_request(pod(**spec)) == PodRequest("n0", gib * GIB, is_bound=True, cpu_millis=millis)
 
 
 def test_pod_that_keeps_nothing_from_others_is_passed_over():
@@ -92,7 +94,7 @@ def test_agent_that_waits_for_its_node_is_known_by_node_and_database():
     terms = {"nodeSelectorTerms": [{"matchFields": fields}]}
     item["spec"]["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
-    assert pod_request(item) == PodRequest("n7", 30 * GIB, is_bound=False, database=OTHER)
+    assert pod_request(item) == PodRequest("n7", 30 * GIB, is_bound=False, database=OTHER, cpu_millis=AGENT_CPU_MILLIS)
 
 
 def test_node_tells_what_pods_may_request():

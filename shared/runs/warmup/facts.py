@@ -85,7 +85,7 @@ class PodTerms(_Fact):
 
 
 class PodRequest(NamedTuple):
-    """The memory that a pod requests on a node. `is_bound` is false while the pod only waits for the node.
+    """The memory and CPU that a pod requests on a node. `is_bound` is false while the pod only waits for the node.
 
     `database` is the hash of a warm database if the pod is one of its agents.
     """
@@ -94,12 +94,22 @@ class PodRequest(NamedTuple):
     memory_bytes: int
     is_bound: bool
     database: str | None = None
+    cpu_millis: int = 0
+
+
+class Requested(NamedTuple):
+    """What the pods on one node request together, and how many they are."""
+
+    memory_bytes: int = 0
+    cpu_millis: int = 0
+    pods: int = 0
 
 
 class NodeFacts(_Fact):
     """One node of the workload pool.
 
     `schedulable` is false when it is cordoned. `pressures` are its conditions of distress that hold (`DiskPressure`).
+    `cpu_millis` and `pods` are what the scheduler may give away there, None when the node does not report it.
     """
 
     name: str
@@ -108,6 +118,8 @@ class NodeFacts(_Fact):
     labels: Mapping[str, str] = {}
     taints: tuple[Taint, ...] = ()
     pressures: tuple[str, ...] = ()
+    cpu_millis: int | None = None
+    pods: int | None = None
 
 
 class Readings(_Fact):

@@ -2,21 +2,26 @@
 
 The rules are the scheduler's for a DaemonSet's pods, and kubelet's: kubelet evicts pods from a node under pressure, although the
 scheduler still binds a DaemonSet's pods there. Memory and disk are matters of `sizing`: a node has room for some shards or none.
+CPU and the number of pods are matters of placement: every agent requests the same.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from shared.errors import Code, Problem
 from shared.runs.warmup.clusters import WORKLOAD_LABEL
-from shared.runs.warmup.facts import NodeFacts, PodTerms, Taint, Toleration
+from shared.runs.warmup.facts import NodeFacts, PodTerms, Requested, Taint, Toleration
 from shared.sanitise import sanitised_line
 
 ARCHITECTURE_LABEL = "kubernetes.io/arch"
 OS_LABEL = "kubernetes.io/os"
+AGENT_CPU_MILLIS = 250
+"""The CPU that an agent requests, in thousandths of a core."""
 _LENGTH = 120
 _DETAILS = 5
+_NOTHING = Requested()
 _NAMED = 2
 
 _ALWAYS_BORNE = frozenset(
@@ -43,6 +48,7 @@ class Unfit(StrEnum):
     ANOTHER_SYSTEM = "NodeOperatingSystem"
     ANOTHER_ARCHITECTURE = "NodeArchitecture"
     LABEL_MISSING = "NodeLabelMissing"
+    FULL = "NodeFull"
 
 
 _GOES_BY = frozenset({Unfit.NOT_READY, Unfit.CORDONED, Unfit.LEAVING})
@@ -80,14 +86,14 @@ def terms_of(tolerations: Sequence[Toleration] = (), architectures: Sequence[str
     )
 
 
-def obstacles(node: NodeFacts, terms: PodTerms) -> tuple[Obstacle, ...]:
-    """Why an agent's pod cannot run on a node; empty when it can."""
-    return tuple(_obstacles(node, terms))
+def obstacles(node: NodeFacts, terms: PodTerms, requested: Requested = _NOTHING) -> tuple[Obstacle, ...]:
+    """Why an agent's pod cannot run on a node; empty when it can. `requested` is what other pods request there."""
+    return (*_obstacles(node, terms), *_crowding(node, requested))
 
 
-def place(nodes: Iterable[NodeFacts], terms: PodTerms) -> Placed:
-    """Divide nodes into those that can take an agent and the others."""
-    found = {node.name: obstacles(node, terms) for node in nodes}
+def place(nodes: Iterable[NodeFacts], terms: PodTerms, requested: Mapping[str, Requested] = MappingProxyType({})) -> Placed:
+    """Divide nodes into those that can take an agent and the others. `requested` is what other pods request on each node."""
+    found = {node.name: obstacles(node, terms, requested.get(node.name, _NOTHING)) for node in nodes}
     unfit = {name: why for name, why in found.items() if why}
     return Placed(frozenset(found.keys() - unfit.keys()), unfit)
 
@@ -139,6 +145,14 @@ def _obstacles(node: NodeFacts, terms: PodTerms) -> Iterator[Obstacle]:
     if terms.architectures and architecture not in terms.architectures:
         images = ", ".join(terms.architectures)
         yield Obstacle(Unfit.ANOTHER_ARCHITECTURE, f"is {architecture}, and the agents' image is for {images}")
+
+
+def _crowding(node: NodeFacts, requested: Requested) -> Iterator[Obstacle]:
+    if node.cpu_millis is not None and node.cpu_millis - requested.cpu_millis < AGENT_CPU_MILLIS:
+        left = max(0, node.cpu_millis - requested.cpu_millis)
+        yield Obstacle(Unfit.FULL, f"has {left}m of {node.cpu_millis}m CPU left, and an agent requests {AGENT_CPU_MILLIS}m")
+    if node.pods is not None and node.pods <= requested.pods:
+        yield Obstacle(Unfit.FULL, f"may run {node.pods} pods and has {requested.pods}")
 
 
 def _of_taint(taint: Taint, terms: PodTerms) -> Obstacle | None:

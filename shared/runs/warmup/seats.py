@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from shared.runs.warmup.assignment import Candidate
 from shared.runs.warmup.capacity import SAFE_FRACTION
-from shared.runs.warmup.facts import PodRequest
+from shared.runs.warmup.facts import PodRequest, Requested
 from shared.runs.warmup.sizing import Choice, DatabaseSize, NodePool, choose_shard_count
 from shared.runs.warmup.sizing_advice import NO_LIMIT
 
@@ -30,18 +30,21 @@ class Seat(NamedTuple):
     machine: str | None = None
 
 
-def requested_bytes(requests: Iterable[PodRequest], own: str) -> Mapping[str, int]:
-    """The memory that pods request on each node, without the agents of the database whose hash is `own`.
+def requested_by_node(requests: Iterable[PodRequest], own: str) -> Mapping[str, Requested]:
+    """What pods request on each node, without the agents of the database whose hash is `own`.
 
     A pod that waits for a node counts there, except where the database's own agent has its place already: the scheduler keeps
     that place, and a pod that came later must not push the database out.
     """
     of_others = [one for one in requests if one.database != own]
     has_place = {one.node for one in requests if one.database == own and one.is_bound}
-    sums: defaultdict[str, int] = defaultdict(int)
+    sums: defaultdict[str, Requested] = defaultdict(Requested)
     for one in of_others:
         if one.is_bound or one.node not in has_place:
-            sums[one.node] += one.memory_bytes
+            so_far = sums[one.node]
+            sums[one.node] = Requested(
+                so_far.memory_bytes + one.memory_bytes, so_far.cpu_millis + one.cpu_millis, so_far.pods + 1
+            )
     return sums
 
 
