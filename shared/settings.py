@@ -12,14 +12,16 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.allowed import account_of
-from shared.blastdb.blobs import MAX_SHARDS, PRESETS
+from shared.blastdb.blobs import PRESETS
 from shared.errors import Code, Misconfigured
 from shared.runs.callbacks import signing_key
 from shared.runs.warmup.facts import Toleration
-from shared.setting_values import Counts, Names, Pairs, Seconds, Tolerations
+from shared.setting_values import Connections, Names, Pairs, Seconds, ShardCounts, Tolerations
 
 _PREFIX = "SHARDWARM_"
 _SHORTEST_SECRET = 16
+_LOGIN_VARIABLE = "WEBSITE_AUTH_ENABLED"
+"""The platform sets it: whether its authentication is on (learn.microsoft.com/azure/app-service/reference-app-settings)."""
 WARM_SLACK_SECONDS = 900.0
 """What planning, applying and a last round of looks may take besides the waiting."""
 
@@ -44,14 +46,14 @@ class Settings(BaseModel):
     blob_suffix: str = Field(
         default="core.windows.net", description="The storage endpoints' domain; differs in sovereign clouds."
     )
-    blob_connection: Names = Field(
+    blob_connection: Connections = Field(
         default=(),
         description="Connection strings, one an account (`AccountName=`), instead of the app's identity; for local work only.",
     )
     client_id: str | None = Field(
         default=None, description="Client id of the user-assigned identity; none uses the identity that the environment offers."
     )
-    presets: Counts = Field(default=PRESETS, description="Shard counts prepared when a request names none; each 1 to 32.")
+    presets: ShardCounts = Field(default=PRESETS, description="Shard counts prepared when a request names none; each 1 to 32.")
     alias_form: Literal["statistics", "legacy"] = Field(
         default="statistics",
         description="`statistics`: aliases carry the whole database's totals, e-values are exact. `legacy`: the two-line form.",
@@ -195,20 +197,6 @@ class Settings(BaseModel):
             signing_key(value)
         return value
 
-    @field_validator("presets")
-    @classmethod
-    def _in_range(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if not value or not all(1 <= count <= MAX_SHARDS for count in value):
-            raise ValueError(f"shard counts are 1 to {MAX_SHARDS}, at least one")
-        return tuple(sorted(set(value)))
-
-    @field_validator("blob_connection")
-    @classmethod
-    def _with_a_name(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(account_of, value)):
-            raise ValueError("each connection string names its account by AccountName=; write an emulator's out in full")
-        return value
-
     @model_validator(mode="after")
     def _lease_outlasts_the_wait(self) -> Self:
         if self.warm_lease_seconds < self.warm_deadline_seconds + WARM_SLACK_SECONDS:
@@ -227,17 +215,25 @@ def parse(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment. Empty values count as absent; an unknown `SHARDWARM_` name is refused as a typo.
 
     Raises:
-        Misconfigured: a value is of the wrong kind, or a name is unknown. The message names the variable, not its value.
+        Misconfigured: a value is of the wrong kind, a name is unknown, or roles are to count and the platform's authentication is
+            off, so that any caller could write roles into the header. The message names the variable, not its value.
     """
     given = {
         name.removeprefix(_PREFIX).lower(): value for name, value in environment.items() if name.startswith(_PREFIX) and value
     }
     try:
-        return Settings.model_validate(given)
+        parsed = Settings.model_validate(given)
     except ValidationError as error:
         found = [(item["loc"][:1], item["msg"]) for item in error.errors(include_input=False)]
         wrong = "; ".join("".join(f"{_PREFIX}{str(name).upper()}: " for name in names) + what for names, what in found)
         raise Misconfigured(Code.MISCONFIGURED, f"The app's settings are wrong. {wrong}. See docs/settings.md.") from error
+    if parsed.auth == "entra" and environment.get(_LOGIN_VARIABLE, "").lower() != "true":
+        raise Misconfigured(
+            Code.MISCONFIGURED,
+            f"SHARDWARM_AUTH is entra, but the platform's authentication is off: {_LOGIN_VARIABLE} is not true. Any caller could "
+            "claim a role. Turn the authentication on, or set SHARDWARM_AUTH to function.",
+        )
+    return parsed
 
 
 @cache

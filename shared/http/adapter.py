@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from shared import telemetry
 from shared.errors import ShardwarmError
 from shared.http.messages import Answer, Call, answer_to, internal_error
-from shared.http.openapi import Handler, LoneHandler, Route
+from shared.http.openapi import LoneHandler, Route
 from shared.http.ports import Backing
 from shared.http.starting import HeldError, held
 from shared.http.upload import take_event
@@ -37,16 +37,16 @@ def bind_routes(app: DFApp, routes: Iterable[Route], make_backing: Callable[[Dur
         if route.is_open:
             bind(_served_alone(route.name, cast("LoneHandler", route.handler)))
         else:
-            bind(with_hub(_served(make_backing, route.name, cast("Handler", route.handler))))
+            bind(with_hub(_served(make_backing, route)))
 
 
 def _served(
-    make_backing: Callable[[DurableFunctionsClient], Backing], name: str, route: Handler
+    make_backing: Callable[[DurableFunctionsClient], Backing], route: Route
 ) -> Callable[[func.HttpRequest, DurableFunctionsClient], Awaitable[func.HttpResponse]]:
     async def function(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
-        return await _answer(route.__name__, req, lambda call: route(call, make_backing(client)))
+        return await _answer(route.handler.__name__, req, lambda call: route.serve(call, make_backing(client)))
 
-    return _named(function, name, route)
+    return _named(function, route.name, route.handler)
 
 
 def _served_alone(name: str, route: LoneHandler) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:

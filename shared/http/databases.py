@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from shared.blastdb.blobs import MAX_SHARDS
 from shared.errors import Code, Conflict, TransientFailure
 from shared.http import requests
-from shared.http.access import Role, require
 from shared.http.bodies import VerifyRequest
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing, HubPort
@@ -27,7 +26,6 @@ _PAGE = 1000
 
 async def list_databases(call: Call, backing: Backing) -> Answer:
     """`GET /api/blast/databases`: all databases of an account, sorted by name."""
-    require(call, backing.settings, Role.READ)
     requests.only(call.query, "account_name", "top", "after")
     account = requests.account(call, backing.settings)
     top = requests.whole_number(call.query.get("top"), "top", default=_PAGE, lowest=1, highest=_PAGE)
@@ -45,7 +43,6 @@ async def list_databases(call: Call, backing: Backing) -> Answer:
 
 async def show_database(call: Call, backing: Backing) -> Answer:
     """`GET /api/blast/databases/{db}`: volumes, statistics, layouts, lease and the last operations."""
-    require(call, backing.settings, Role.READ)
     requests.only(call.query, "account_name")
     db, account = requests.database(call), requests.account(call, backing.settings)
     (document, runs), latest, warm = await asyncio.gather(
@@ -60,7 +57,6 @@ async def show_database(call: Call, backing: Backing) -> Answer:
 
 async def show_shard_set(call: Call, backing: Backing) -> Answer:
     """`GET /api/blast/databases/{db}/shard-sets/{n}`: manifests, aliases, bytes and the partition prefix."""
-    require(call, backing.settings, Role.READ)
     requests.only(call.query, "account_name")
     db, account = requests.database(call), requests.account(call, backing.settings)
     count = requests.whole_number(call.path.get("n"), "n", default=0, lowest=1, highest=MAX_SHARDS)
@@ -69,7 +65,6 @@ async def show_shard_set(call: Call, backing: Backing) -> Answer:
 
 async def verify_database(call: Call, backing: Backing) -> Answer:
     """`POST /api/blast/databases/{db}/verify`: compare the stored database with what it must be; 409 while a run holds it."""
-    require(call, backing.settings, Role.READ)
     requests.only(call.query)
     db = requests.database(call)
     account = requests.parse_body(call, VerifyRequest).account_name

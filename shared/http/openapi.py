@@ -5,12 +5,13 @@ The app serves it at `/api/openapi.json`. A test keeps docs/openapi.json equal t
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.errors import Problem
+from shared.http.access import Role, require
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
 from shared.http.starting import Holder
@@ -38,7 +39,8 @@ class HeldDocument(ErrorDocument):
 class Route(NamedTuple):
     """One route: function name, handler, method, path, parameters, body, reply, and the errors that not every route has.
 
-    An open route (`is_open`) needs no key, reaches nothing outside the process, and has only the errors in `errors`.
+    `role` is what a caller needs. An open route has none: it needs no key either, reaches nothing outside the process, and has
+    only the errors in `errors`.
     """
 
     name: str
@@ -51,7 +53,23 @@ class Route(NamedTuple):
     body: type[BaseModel] | None = None
     query: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
-    is_open: bool = False
+    role: Role | None = Role.READ
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may call it."""
+        return self.role is None
+
+    async def serve(self, call: Call, backing: Backing) -> Answer:
+        """The handler's reply, if the caller has the route's role.
+
+        Raises:
+            Forbidden: the caller is not signed in, or lacks the role. Nothing was read.
+        """
+        if self.role is None:
+            return await cast("LoneHandler", self.handler)(call)
+        require(call, backing.settings, self.role)
+        return await cast("Handler", self.handler)(call, backing)
 
 
 _REFS = "#/components/schemas/{model}"
@@ -73,6 +91,10 @@ _ERRORS: dict[int, tuple[Any, ...]] = {
     503: ("Busy or out of reach; try again", ErrorDocument, "Retry-After"),
 }
 """By status: its description, its body, and its headers besides `x-ms-error-code`."""
+_KEY_AND_ROLE = (
+    "Every route with a role asks for the key. Where SHARDWARM_AUTH is entra, the platform's login must also give the caller "
+    "that role."
+)
 _ERRORS_OF_ALL = (400, 401, 403, 502, 503)
 _PARAMETERS = {
     **{name: {"type": "integer"} for name in ("n", "top", "wait_ms")},
@@ -98,7 +120,9 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
         "components": {
             "schemas": schemas["$defs"],
             "headers": {name: {"description": what, "schema": {"type": kind}} for name, (kind, what) in _HEADERS.items()},
-            "securitySchemes": {"functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"}},
+            "securitySchemes": {
+                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key", "description": _KEY_AND_ROLE}
+            },
         },
         "security": [{"functionKey": []}],
     }
@@ -122,8 +146,7 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         described["requestBody"] = {"required": True, "content": _json(route.body)}
-    if route.is_open:
-        described["security"] = []
+    described["security"] = [{"functionKey": [route.role.value]}] if route.role else []
     return described
 
 

@@ -4,7 +4,6 @@ import asyncio
 
 from shared.errors import Code, NotFound
 from shared.http import requests
-from shared.http.access import Role, require
 from shared.http.bodies import CancelPrepareRequest, PrepareRequest
 from shared.http.messages import Answer, Call, accepted, operation_url
 from shared.http.ports import Backing
@@ -19,7 +18,7 @@ from shared.runs.replies.models import PrepareAccepted
 async def start_prepare(call: Call, backing: Backing) -> Answer:
     """`POST /api/storage/prepare-db`: copy a snapshot's files, promote them together, and shard them."""
     settings = backing.settings
-    body, callback = parse_start(call, settings, Role.WRITE, PrepareRequest)
+    body, callback = parse_start(call, settings, PrepareRequest)
     account, db = body.account_name, body.db_name
     begun, lease = await asyncio.gather(backing.catalogue.promoting(account, db), backing.hub.lease(account, db))
     # A promotion that has begun is finished first, and needs nothing from the source.
@@ -52,7 +51,6 @@ async def start_prepare(call: Call, backing: Backing) -> Answer:
 
 async def cancel_prepare(call: Call, backing: Backing) -> Answer:
     """`POST /api/storage/prepare-db/{db}/cancel`: ask the run to stop; it removes the files that it has staged."""
-    require(call, backing.settings, Role.WRITE)
     requests.only(call.query)
     db = requests.database(call)
     account = requests.parse_body(call, CancelPrepareRequest).account_name

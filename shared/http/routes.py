@@ -2,6 +2,7 @@
 
 from shared.blastdb.certificate import Certificate
 from shared.http import databases, health, operations, prepare, shard, warmup
+from shared.http.access import Role
 from shared.http.bodies import (
     CancelPrepareRequest,
     PrepareRequest,
@@ -38,9 +39,9 @@ async def describe_api(call: Call) -> Answer:  # noqa: ARG001 - routes have one 
 _CLUSTER = ("subscription_id", "resource_group", "cluster_name")
 
 ROUTES: tuple[Route, ...] = (
-    Route("get_health", health.live, "get", "/health", "Liveness; touches nothing", Health, errors=(400,), is_open=True),
+    Route("get_health", health.live, "get", "/health", "Liveness; touches nothing", Health, errors=(400,), role=None),
     Route("get_readiness", health.ready, "get", "/health/ready", "Whether storage and the task hub answer", Readiness),
-    Route("get_openapi", describe_api, "get", "/openapi.json", "This description", None, is_open=True),
+    Route("get_openapi", describe_api, "get", "/openapi.json", "This description", None, role=None),
     Route(
         "list_databases",
         databases.list_databases,
@@ -70,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         body=ShardRequest,
         errors=(404, 409),
+        role=Role.WRITE,
     ),
     Route(
         "start_restore",
@@ -81,6 +83,7 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         body=RestoreRequest,
         errors=(404, 409),
+        role=Role.WRITE,
     ),
     Route(
         "show_shard_set",
@@ -141,6 +144,7 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         body=PrepareRequest,
         errors=(404, 409),
+        role=Role.WRITE,
     ),
     Route(
         "cancel_prepare",
@@ -152,6 +156,7 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         body=CancelPrepareRequest,
         errors=(404,),
+        role=Role.WRITE,
     ),
     Route(
         "start_warmup",
@@ -163,6 +168,7 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         body=WarmupRequest,
         errors=(404, 409),
+        role=Role.WARM,
     ),
     Route(
         "release_warmup_route",
@@ -174,6 +180,7 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         body=WarmupRequest,
         errors=(404, 409),
+        role=Role.WARM,
     ),
     Route("list_active_warmups", warmup.list_active, "get", "/warmup/active", "Warmups under way", ActiveWarmups, query=_CLUSTER),
     Route("show_warmup", warmup.show_warmup, "get", "/warmup/{id}/status", "One warmup", WarmupStatus, errors=(404,)),

@@ -3,7 +3,6 @@
 import asyncio
 
 from shared.http import requests
-from shared.http.access import Role
 from shared.http.bodies import RestoreRequest, ShardRequest
 from shared.http.messages import Answer, Call, accepted, operation_url
 from shared.http.ports import Backing
@@ -16,7 +15,7 @@ from shared.runs.shard.payloads import ShardRun
 async def start_shard(call: Call, backing: Backing) -> Answer:
     """`POST /api/blast/databases/{db}/shard`: start a run; 409 names the run that holds the database."""
     settings = backing.settings
-    body, callback = parse_start(call, settings, Role.WRITE, ShardRequest)
+    body, callback = parse_start(call, settings, ShardRequest)
     db, account = requests.database(call), body.account_name
     molecule, lease = await asyncio.gather(backing.catalogue.probe(account, db), backing.hub.lease(account, db))
 
@@ -47,7 +46,7 @@ async def start_shard(call: Call, backing: Backing) -> Answer:
 async def start_restore(call: Call, backing: Backing) -> Answer:
     """`POST /api/blast/databases/{db}/restore`: restore a layout that another one replaced, if its volumes are there."""
     settings = backing.settings
-    body, callback = parse_start(call, settings, Role.WRITE, RestoreRequest)
+    body, callback = parse_start(call, settings, RestoreRequest)
     db, account = requests.database(call), body.account_name
     record, lease = await asyncio.gather(backing.catalogue.restorable(account, db, body.digest), backing.hub.lease(account, db))
     digest = record.generation.digest

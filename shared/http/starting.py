@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from shared.errors import Code, Problem, TransientFailure
 from shared.http import requests
-from shared.http.access import Role, require
 from shared.http.bodies import StartBody
 from shared.http.messages import Answer, Call, operation_url, shown
 from shared.http.ports import HubPort
@@ -70,16 +69,12 @@ class Start(NamedTuple):
     make: Callable[[NewRun], RunInput]
 
 
-def parse_start[Body: StartBody](
-    call: Call, settings: Settings, role: Role, body_type: type[Body]
-) -> tuple[Body, Callback | None]:
+def parse_start[Body: StartBody](call: Call, settings: Settings, body_type: type[Body]) -> tuple[Body, Callback | None]:
     """The body of a request that starts a run, and the callback that it asks for, after the checks that all starts share.
 
     Raises:
-        Forbidden: the caller lacks the role.
         InvalidRequest: the query, the body or its callback is wrong.
     """
-    require(call, settings, role)
     requests.only(call.query)
     body = requests.parse_body(call, body_type)
     return body, requests.callback(body.callback_url, settings)

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from shared.errors import ShardwarmError
 from shared.http import requests
-from shared.http.access import Role, require
 from shared.http.bodies import WarmupRequest
 from shared.http.messages import Answer, Call, accepted
 from shared.http.operations import find_run
@@ -42,14 +41,12 @@ async def release_warmup(call: Call, backing: Backing) -> Answer:
 
 async def show_warmup(call: Call, backing: Backing) -> Answer:
     """`GET /api/warmup/{id}/status`: one warmup, in the durable-style document of the replaced system."""
-    require(call, backing.settings, Role.READ)
     requests.only(call.query)
     return Answer(_status(await find_run(call, backing.hub, WARMING, "warmup")))
 
 
 async def list_active(call: Call, backing: Backing) -> Answer:
     """`GET /api/warmup/active`: warmups under way, of all clusters or of those that match every given part of the address."""
-    require(call, backing.settings, Role.READ)
     requests.only(call.query, *_CLUSTER)
     states = await backing.hub.list(("PENDING", "RUNNING", "CONTINUED_AS_NEW", "SUSPENDED"))
     active = [state for state in states if state.kind == "warm_up" and _is_of_cluster(state, call.query)]
@@ -66,7 +63,6 @@ async def list_active(call: Call, backing: Backing) -> Answer:
 
 async def show_warm_status(call: Call, backing: Backing) -> Answer:
     """`GET /api/monitor/aks/warmup-status`: every warmed database, by measured reports. An error is reported, never "cold"."""
-    require(call, backing.settings, Role.READ)
     requests.only(call.query, *_CLUSTER)
     cluster = requests.cluster(call)
     try:
@@ -86,7 +82,7 @@ async def show_warm_status(call: Call, backing: Backing) -> Answer:
 
 async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
     settings = backing.settings
-    body, callback = parse_start(call, settings, Role.WARM, WarmupRequest)
+    body, callback = parse_start(call, settings, WarmupRequest)
     cluster = ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name)
     account, db = body.storage_account, body.database_name
     _, lease = await asyncio.gather(backing.warmth.require(cluster), backing.hub.lease(cluster.key, db))

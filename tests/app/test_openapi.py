@@ -45,9 +45,10 @@ def test_every_route_that_is_bound_is_described_and_no_other():
 
 
 def test_routes_say_whether_they_ask_for_a_key_and_all_that_do_how_they_refuse():
+    roles = {(route.method, route.path): route.role for route in ROUTES}
     for route, is_locked in bound().items():
         described = operations()[route]
-        assert described.get("security") == (None if is_locked else []), route
+        assert described["security"] == ([{"functionKey": [roles[route]]}] if is_locked else []), route
         assert ({"400", "401", "403", "502", "503"} <= set(described["responses"])) == is_locked, route
 
 

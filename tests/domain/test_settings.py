@@ -115,7 +115,7 @@ def test_every_field_says_what_it_means_and_a_duration_says_its_unit():
         ("ACCOUNTS", "one, two ,,three", ("one", "two", "three")),
         ("ACCOUNTS", "*", ("*",)),
         ("CLUSTERS", "aks1", ("aks1",)),
-        ("AUTH", "entra", "entra"),
+        ("AUTH", "function", "function"),
         ("PRESETS", "10, 2,2,1", (1, 2, 10)),
         ("PRESETS", "32", (32,)),
         ("LEASE_SECONDS", "0.5", 0.5),
@@ -133,6 +133,13 @@ def test_every_field_says_what_it_means_and_a_duration_says_its_unit():
 )
 def test_a_value_is_read_from_text(variable, text, value):
     assert getattr(parse({f"SHARDWARM_{variable}": text}), variable.lower()) == value
+
+
+def test_roles_count_only_behind_the_platforms_authentication():
+    assert parse({"SHARDWARM_AUTH": "entra", "WEBSITE_AUTH_ENABLED": "True"}).auth == "entra"
+    for off in ({}, {"WEBSITE_AUTH_ENABLED": "False"}, {"WEBSITE_AUTH_ENABLED": ""}):
+        with pytest.raises(Misconfigured, match="Any caller could claim a role"):
+            parse({"SHARDWARM_AUTH": "entra", **off})
 
 
 def test_an_empty_value_counts_as_absent():

@@ -1,4 +1,4 @@
-"""Who may cancel what, where the platform's login decides by roles."""
+"""Who may call which route, and who may cancel what, where the platform's login decides by roles."""
 
 from __future__ import annotations
 
@@ -8,11 +8,47 @@ import json
 import pytest
 
 from shared.errors import Code, Forbidden, NotFound
-from shared.http.operations import cancel_operation
+from shared.http.access import Role
+from shared.http.routes import ROUTES
 from shared.runs.kinds import KINDS
 from tests.http.remembered import RememberingHub, backing, call, running
 
 WARMING = {"warm_up", "release_warmup"}
+BY_NAME = {route.name: route for route in ROUTES}
+OPEN, READ, WRITE, WARM = None, "Shards.Read", "Shards.Write", "Warmup.Write"
+NEEDS = {
+    "get_health": OPEN,
+    "get_readiness": READ,
+    "get_openapi": OPEN,
+    "list_databases": READ,
+    "show_database": READ,
+    "start_shard": WRITE,
+    "start_restore": WRITE,
+    "show_shard_set": READ,
+    "verify_database": READ,
+    "list_operations": READ,
+    "show_operation": READ,
+    # And then the role of whoever may start the run.
+    "cancel_operation": READ,
+    "start_prepare": WRITE,
+    "cancel_prepare": WRITE,
+    "start_warmup": WARM,
+    "release_warmup_route": WARM,
+    "list_active_warmups": READ,
+    "show_warmup": READ,
+    "show_warm_status": READ,
+}
+"""The whole API, written out once more: a route that is added must be entered here with the role that it needs."""
+CALLERS = {
+    "reader": {"Shards.Read"},
+    "writer": {"Shards.Write"},
+    "warmer": {"Warmup.Write"},
+    "admin": {"Admin"},
+    "signed in without a role": set(),
+    "of another app": {"Shards.Everything", "admin"},
+}
+"""Callers by the roles in their token."""
+MAY = {READ: {"reader", "writer", "warmer", "admin"}, WRITE: {"writer", "admin"}, WARM: {"warmer", "admin"}}
 
 
 def signed_in(*roles):
@@ -21,7 +57,55 @@ def signed_in(*roles):
 
 
 async def cancel(hub, *roles, run="a-run"):
-    return await cancel_operation(call("POST", headers=signed_in(*roles), id=run), backing(hub, auth="entra"))
+    return await BY_NAME["cancel_operation"].serve(call("POST", headers=signed_in(*roles), id=run), backing(hub, auth="entra"))
+
+
+class ReachedError(Exception):
+    """The route's handler was reached."""
+
+
+async def is_let_in(route, headers, auth="entra"):
+    """Whether a call with these headers reaches the route's handler. A refusal names the role, and nothing was read before it."""
+
+    async def handler(*_):
+        raise ReachedError
+
+    hub = RememberingHub()
+    with pytest.raises((ReachedError, Forbidden)) as end:
+        await route._replace(handler=handler).serve(call(route.method.upper(), headers=headers), backing(hub, auth=auth))
+    if isinstance(end.value, Forbidden):
+        told = (Code.MISSING_ROLE, route.role) if headers else (Code.UNAUTHENTICATED, None)
+        assert (end.value.problem.code, end.value.problem.target, hub.asked) == (*told, [])
+    return isinstance(end.value, ReachedError)
+
+
+def test_every_route_needs_the_role_that_is_written_here():
+    assert {route.name: route.role for route in ROUTES} == NEEDS
+    assert {role.value for role in Role} == {*MAY, "Admin"}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+async def test_routes_let_in_who_has_the_role_and_nobody_else(route):
+    let_in = {who for who, roles in CALLERS.items() if await is_let_in(route, signed_in(*roles))}
+
+    assert let_in == (set(CALLERS) if route.role is None else MAY[NEEDS[route.name]])
+    assert await is_let_in(route, {}) == (route.role is None)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+@pytest.mark.parametrize(
+    "header", ["", "not base64", "bnVsbA==", "e30=", "W10=", "eyJjbGFpbXMiOiBbeyJ0eXAiOiAicm9sZXMifV19", "eyJjbGFpbXMiOiAxfQ=="]
+)
+async def test_header_that_is_no_principal_gives_no_role(route, header):
+    headers = {"x-ms-client-principal": header} if header else {}
+
+    assert await is_let_in(route, headers) == (route.role is None)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+async def test_key_alone_opens_every_route_where_roles_do_not_count(route):
+    # The platform has checked the key before the app sees the call.
+    assert await is_let_in(route, {}, auth="function")
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
