@@ -32,6 +32,7 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
     orphan = is_orphan(inventory.volumes, planned)
     says_so = is_current(known, state.generation, target)
     differences = target.differences(state.stored)
+    unidentified = [file for file in inventory.files if not file.has_md5]
     return Inspection(
         volumes=inventory.volumes,
         generation=state.generation,
@@ -54,6 +55,8 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
             plan.shard_count for plan in differences if plan.differing.manifests and plan.shard_count in known.shard_sets
         ),
         legacy=state.legacy,
+        unidentified=len(unidentified),
+        unidentified_bytes=sum(file.size_bytes for file in unidentified),
     )
 
 
