@@ -67,6 +67,11 @@ def own_blobs(db: str, listing: Iterable[ListedBlob]) -> list[ListedBlob]:
     return sorted((blob for blob in blobs if blob.name in own), key=lambda blob: (-blob.size_bytes, blob.name))
 
 
+def without_md5(files: Iterable[ListedFile]) -> list[ListedFile]:
+    """The files that are known by their ETags, which are in quotes, because storage keeps no MD5 of them."""
+    return [file for file in files if file.fingerprint.startswith('"')]
+
+
 def md5_hex(data: bytes) -> str:
     """The MD5 in hex, by which storage tells contents apart. It is not used for security."""
     return md5(data, usedforsecurity=False).hexdigest()

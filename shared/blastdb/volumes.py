@@ -32,11 +32,6 @@ class ListedFile(NamedTuple):
     size_bytes: int
     fingerprint: str
 
-    @property
-    def has_md5(self) -> bool:
-        """Whether storage keeps an MD5 of it. ETags are in quotes."""
-        return not self.fingerprint.startswith('"')
-
 
 class VolumeSet(BaseModel):
     """The volumes 0..count-1 of a database. It is small enough for a payload, because the names follow from it.

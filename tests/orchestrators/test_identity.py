@@ -113,6 +113,7 @@ async def test_run_whose_headers_are_refused_succeeds_with_a_warning(scene):
     assert refusal.hits == IdentifySteering().lanes
     await scene.is_whole(db, 3, SETS, epoch=1)
     assert (await sharded(scene, db))["outcome"] == "unchanged"
+    assert refusal.hits == IdentifySteering().lanes
     refusal.remove()
     await scene.blobs.set_header(next(iter(files)))
     assert (await drift(scene, db))[1] == "stale"
