@@ -12,6 +12,7 @@ import activities.prepare as preparing
 import activities.reconcile as reconciling
 import activities.reconcile_survey as surveying
 import activities.shard as sharding
+import activities.shard_identify as identifying
 import activities.upload as uploading
 import activities.warmup as warming
 import activities.warmup_plan as planning
@@ -31,6 +32,7 @@ from shared.http.routes import ROUTES
 from shared.runs.callbacks import PostCallback
 from shared.runs.prepare.payloads import CheckCopy, ClearFiles, CopyFiles, MarkUpdate, PlanCopy
 from shared.runs.reconcile.payloads import CheckWarmup, CorrectMetadata, PruneGhosts, PurgeRuns, SurveyAccount, SurveyHub
+from shared.runs.shard.identifying import IdentifyFiles
 from shared.runs.shard.payloads import CommitMetadata, Inspect, MarkStarted, RecordFailure, RemoveOrphans, UploadSet
 from shared.runs.upload.transitions import InspectUpload
 from shared.runs.warmup.payloads import ApplyWarmup, MarkNodes, PlanWarmup, ReadWarmup, RemoveWarmup
@@ -54,6 +56,7 @@ app.entity_trigger(context_name="context", entity_name="upload")(upload)
 
 # Activities, by capability.
 app.activity_trigger(input_name="payload", activity="inspect_database")(bound(Inspect, sharding.inspect_database))
+app.activity_trigger(input_name="payload", activity="identify_files")(bound(IdentifyFiles, identifying.identify_files))
 app.activity_trigger(input_name="payload", activity="mark_started")(bound(MarkStarted, sharding.mark_started))
 app.activity_trigger(input_name="payload", activity="upload_shard_set")(bound(UploadSet, sharding.upload_shard_set))
 app.activity_trigger(input_name="payload", activity="commit_metadata")(bound(CommitMetadata, sharding.commit_metadata))

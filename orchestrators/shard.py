@@ -2,18 +2,20 @@
 
 1. Acquire the database's lease.
 2. Inspect the database: list it once, and plan what each shard set needs. End here when nothing differs.
-3. Mark the run as in progress in the metadata.
-4. Upload every shard set that lacks something, all at once; renew the lease.
-5. Commit the metadata, which publishes the result. Go back to step 2 when the database changed meanwhile.
-6. Remove the blobs of shard sets that no longer exist.
-7. Record a failed or cancelled run in the metadata.
-8. Release the lease.
+3. Give files without an MD5 their MD5, and inspect the database again, when there are such files.
+4. Mark the run as in progress in the metadata.
+5. Upload every shard set that lacks something, all at once; renew the lease.
+6. Commit the metadata, which publishes the result. Go back to step 2 when the database changed meanwhile.
+7. Remove the blobs of shard sets that no longer exist.
+8. Record a failed or cancelled run in the metadata.
+9. Release the lease.
 """
 
 from typing import Any
 
 from orchestrators.lease import HeldLease, run_holding
 from orchestrators.notify import have_posted
+from orchestrators.shard_identify import identify, is_to_identify
 from orchestrators.shard_writes import ShardWrites
 from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, logger, run, unexplained
 from shared.errors import Code, Problem
@@ -68,20 +70,18 @@ class _Sharding:
         self._lease = lease
         self._status = status
         self._writes = ShardWrites(ctx, request, lease, status)
+        self._unstored: Problem | None = None
         self._log = logger(ctx, __name__)
 
     def body(self) -> Steps[ShardResult | Problem]:
-        """Steps 2 to 6; from the start again when the database changed meanwhile."""
+        """Steps 2 to 7; from the start again when the database changed meanwhile."""
         request, lease, writes, status = self._request, self._lease, self._writes, self._status
         self._log.info(f"Sharding '{request.db}' in '{request.account}', epoch {lease.epoch}.")
         for _ in range(_LOOKS):
-            status.show(Progress(phase="inspecting"))
-            inspection = yield from self._inspect()
-            if request.refusal is not None:
-                raise StepFailedError(request.refusal)
+            inspection = yield from self._look()
             if inspection.is_done:
                 status.show(Progress(phase="done"))
-                return result(inspection, (), removed=0, outcome="unchanged")
+                return result(inspection, (), removed=0, outcome="unchanged", unstored=self._unstored)
             yield from writes.mark(inspection)
             lease.stop_if_canceled()
             uploads = yield from writes.upload(inspection)
@@ -92,7 +92,7 @@ class _Sharding:
             removed = yield from writes.remove_orphans(inspection)
             status.show(progress("done", inspection, uploads.values()))
             outcome = "restored" if request.restore else "sharded"
-            return problem or result(inspection, uploads.values(), removed=removed, outcome=outcome)
+            return problem or result(inspection, uploads.values(), removed=removed, outcome=outcome, unstored=self._unstored)
         message = f"'{request.db}' kept changing while it was being sharded. Start again when its upload is complete."
         raise StepFailedError(Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
 
@@ -119,6 +119,18 @@ class _Sharding:
             return True
         # A run that lost its lease stays silent even if its mark still stands: its successor replaces the mark.
         return problem.code is not Code.LEASE_LOST and (self._writes.is_marked or problem.code not in _NOT_RECORDED)
+
+    def _look(self) -> Steps[Inspection]:
+        """Steps 2 and 3. Once storage has refused to store an MD5, the run does not try again."""
+        self._status.show(Progress(phase="inspecting"))
+        inspection = yield from self._inspect()
+        if self._request.refusal is not None:
+            raise StepFailedError(self._request.refusal)
+        if inspection.is_done or self._unstored is not None or not is_to_identify(self._request, inspection):
+            return inspection
+        self._unstored = yield from identify(self._ctx, self._request, self._lease, self._status, inspection)
+        self._status.show(Progress(phase="inspecting"))
+        return (yield from self._inspect())
 
     def _inspect(self) -> Steps[Inspection]:
         request, writes = self._request, self._writes

@@ -4,6 +4,7 @@ from shared.blastdb.volumes import Molecule
 from shared.runs.callbacks import Callback, CallbackRules
 from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import CopySteering
+from shared.runs.shard.identifying import IdentifySteering
 from shared.runs.shard.payloads import ShardRun
 from shared.runs.upload.transitions import SettleRun
 from shared.settings import Settings
@@ -23,6 +24,11 @@ def copying_of(settings: Settings) -> CopySteering:
     return CopySteering(
         lanes=settings.copy_lanes, slice_seconds=settings.copy_slice_seconds, block_bytes=settings.copy_block_bytes
     )
+
+
+def identifying_of(settings: Settings) -> IdentifySteering | None:
+    """How a shard run gives files without an MD5 theirs; None if it leaves them as they are."""
+    return IdentifySteering() if settings.identify == "on" else None
 
 
 def callback_to(settings: Settings, url: str) -> Callback:
@@ -71,6 +77,7 @@ def shard_input(
         retry=retry_of(settings),
         callback=callback,
         restore=restore,
+        identifying=identifying_of(settings),
     )
 
 

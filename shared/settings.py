@@ -58,6 +58,10 @@ class Settings(BaseModel):
         default="statistics",
         description="`statistics`: aliases carry the whole database's totals, e-values are exact. `legacy`: the two-line form.",
     )
+    identify: Literal["on", "off"] = Field(
+        default="on",
+        description="`on`: runs read files without an MD5 once and store it. `off`: a changed header counts as new content.",
+    )
     lease_seconds: Seconds = Field(default=1800.0, description="How long a run holds its database without renewing, in seconds.")
     retry_attempts: int = Field(default=5, ge=1, description="How often a step that failed for a passing reason is tried in all.")
     retry_first_seconds: Seconds = Field(

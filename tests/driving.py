@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 import aiohttp
 import httpx
 from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.blob import generate_container_sas
+from azure.storage.blob import BlobBlock, ContentSettings, generate_container_sas
 from azure.storage.blob.aio import BlobServiceClient
 from yarl import URL
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 ENDED = {"Succeeded", "Failed", "Canceled"}
 _PARALLEL = 24
+_AGES = itertools.count(1)
 _PIECE_BYTES = 512 * 1024
 _NEVER_SHOWN = re.compile(r"(AccountKey|SharedAccessSignature|\bsig)=(?!<redacted>)|/runtime/webhooks/|rpcBaseUrl|Traceback")
 
@@ -130,6 +133,39 @@ class Blobs:
                 assert reply.status == 201, await reply.text()
 
         await asyncio.gather(*(put(name, data) for name, data in files.items()))
+
+    async def upload_in_blocks(self, files: dict[str, bytes], **options) -> None:
+        """Write blobs as tools write large files, without an MD5."""
+
+        async def put(name, data) -> None:
+            async with self._turns:
+                blob = self.container.get_blob_client(name)
+                pieces = {f"{at:09}": data[at : at + _PIECE_BYTES] for at in range(0, len(data), _PIECE_BYTES)}
+                for block, piece in pieces.items():
+                    await blob.stage_block(block, piece)
+                await blob.commit_block_list([BlobBlock(block) for block in pieces], **options)
+
+        await asyncio.gather(*(put(name, data) for name, data in files.items()))
+
+    async def set_header(self, name, *, keeps_md5=True) -> None:
+        """Change a header and no content, as a tool does that keeps the MD5 or clears it."""
+        blob = self.container.get_blob_client(name)
+        settings = (await blob.get_blob_properties()).content_settings
+        settings.cache_control = f"max-age={next(_AGES)}"
+        if not keeps_md5:
+            settings.content_md5 = None
+        await blob.set_http_headers(settings)
+
+    async def set_md5(self, name, data: bytes) -> None:
+        """Store the MD5 of a blob that has these bytes."""
+        settings = ContentSettings(content_md5=bytearray(md5(data, usedforsecurity=False).digest()))
+        await self.container.get_blob_client(name).set_http_headers(settings)
+
+    async def md5s(self, db) -> dict[str, str | None]:
+        """The MD5 that storage keeps of each of a database's files, in hex."""
+        blobs = [blob async for blob in self.container.list_blobs(name_starts_with=f"{db}/")]
+        kept = {blob.name: blob.content_settings.content_md5 for blob in blobs}
+        return {name: bytes(digest).hex() if digest else None for name, digest in kept.items()}
 
     async def get(self, name) -> bytes:
         """A blob's content; ResourceNotFoundError where there is none."""

@@ -6,7 +6,7 @@ from shared import telemetry
 from shared.allowed import named
 from shared.http.ports import Backing
 from shared.http.starting import HeldError, NewRun, Start, start_run
-from shared.inputs import copying_of, retry_of
+from shared.inputs import copying_of, identifying_of, retry_of
 from shared.runs.reconcile.payloads import EVERYTHING, SCOPE, ReconcileRun, Terms
 from shared.settings import Settings
 
@@ -48,4 +48,5 @@ def terms_of(settings: Settings) -> Terms:
         shard_lease_seconds=settings.lease_seconds,
         retry=retry_of(settings),
         copying=copying_of(settings),
+        identifying=identifying_of(settings),
     )

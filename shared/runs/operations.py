@@ -10,7 +10,9 @@ from shared.runs.callbacks import CallbackState
 from shared.sanitise import sanitised_line
 
 type Status = Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
-type Phase = Literal["acquiring", "inspecting", "uploading", "committing", "cleaning", "done", "failed", "canceled"]
+type Phase = Literal[
+    "acquiring", "inspecting", "identifying", "uploading", "committing", "cleaning", "done", "failed", "canceled"
+]
 type PreparePhase = Literal[
     "acquiring", "planning", "copying", "checking", "promoting", "cleaning", "sharding", "done", "failed", "canceled"
 ]
@@ -33,7 +35,7 @@ _STATUS: dict[str, Status] = {
 class Progress(BaseModel):
     """Progress of a shard run, in counts. It is also the run's custom status in the portal, so it must stay under 2 KB.
 
-    `error` is set once the run has failed.
+    `files_total` to `bytes_done` count the files without an MD5 that the run reads. `error` is set once the run has failed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,10 @@ class Progress(BaseModel):
     presets_failed: int = 0
     blobs_total: int = 0
     blobs_done: int = 0
+    files_total: int = 0
+    files_done: int = 0
+    bytes_total: int = 0
+    bytes_done: int = 0
     error: Problem | None = None
 
 

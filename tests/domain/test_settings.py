@@ -43,6 +43,7 @@ def refused(environment):
         ("client_id", None),
         ("presets", (1, 2, 3, 4, 5, 6, 8, 10)),
         ("alias_form", "statistics"),
+        ("identify", "on"),
         ("lease_seconds", 1800.0),
         ("retry_attempts", 5),
         ("retry_first_seconds", 1.0),

@@ -33,6 +33,7 @@ def line(request, status=201):
         (line("DELETE /acc/blast-db/x", 202), Written("acc", "blast-db", "x", "DeleteBlob")),
         (line("PUT /acc/blast-db/x?comp=block&blockid=a"), None),
         (line("PUT /acc/blast-db/x?comp=metadata", 200), None),
+        (line("PUT /acc/blast-db/x?comp=properties", 200), None),
         (line("PUT /acc/blast-db?restype=container"), None),
         (line("DELETE /acc/blast-db?restype=container", 202), None),
         (line("PUT /acc/blast-db/x", 412), None),

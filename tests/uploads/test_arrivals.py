@@ -29,6 +29,22 @@ async def test_uploaded_database_is_sharded_with_no_request(uploads, cloud):
     assert run["id"] == settled["result"]["shard_operation_id"]
 
 
+async def test_md5_that_a_run_stores_is_no_news_to_a_late_event(uploads):
+    db = "in-blocks"
+    files = database(db, 3)
+    await uploads.blobs.upload_in_blocks(files)
+    name = f"{db}/{db}.00.nsq"
+    etag = (await uploads.blobs.container.get_blob_client(name).get_blob_properties()).etag.strip('"')
+    await uploads.tell(*(event(name, api="PutBlockList") for name in files))
+    assert (await uploads.settled(db))["result"]["outcome"] == "sharded"
+    assert None not in (await uploads.blobs.md5s(db)).values()
+
+    await uploads.tell(event(name, api="PutBlockList", etag=etag))
+
+    assert (await uploads.settled(db, 2))["result"]["outcome"] == "unchanged"
+    assert len(await uploads.runs(db)) == 1
+
+
 async def test_single_cloud_event_that_is_no_batch_is_taken(uploads):
     files = database("single", 1)
     await uploads.blobs.upload(files)

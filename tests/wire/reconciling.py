@@ -27,6 +27,7 @@ from shared.runs.reconcile.payloads import (
     WarmupCheck,
 )
 from shared.runs.reconcile.result import Action, Count, ReconcileResult
+from shared.runs.shard.identifying import IdentifySteering
 from shared.runs.shard.payloads import Inspected, RecordFailure, ShardRun
 from shared.runs.upload.transitions import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
@@ -77,6 +78,7 @@ MEANING = {
     "PruneGhosts.refused": PruneGhosts(account="elbstg01", db="core_nt", write_before=MOMENT, refused=LISTING),
     "CorrectMetadata.finish": CorrectMetadata(account="elbstg01", db="core_nt", finish=True),
     "Terms.copying": Terms(presets=(1,), copying=CopySteering(lanes=2, slice_seconds=9.0, block_bytes=1024, at_once=1)),
+    "Terms.identifying": Terms(presets=(1,), identifying=IdentifySteering()),
     "Inspected.refused_listing": Inspected(problem=REFUSED, refused="0123456789abcdef0123456789abcdef"),
     "RecordFailure.refused_listing": RecordFailure(
         account="elbstg01", db="core_nt", run=RUN, epoch=7, refused="0123456789abcdef0123456789abcdef", problem=REFUSED

@@ -25,6 +25,7 @@ from shared.runs.operations import Progress, SettleProgress, WarmProgress
 from shared.runs.payload import RetryOptions, RunInput
 from shared.runs.prepare.payloads import PrepareResult
 from shared.runs.reconcile import result
+from shared.runs.shard.identifying import Identified, IdentifyFiles, IdentifySteering
 from shared.runs.shard.legacy import LegacySets
 from shared.runs.shard.payloads import (
     BlobIndices,
@@ -179,6 +180,24 @@ MEANING = {
             run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"
         ),
         "ShardRun.nonce": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), nonce="0123456789abcdef"),
+        "ShardRun.identifying": ShardRun(
+            run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), identifying=IdentifySteering()
+        ),
+        "IdentifySteering": IdentifySteering(lanes=2, slice_seconds=20.0),
+        "IdentifyFiles": IdentifyFiles(
+            account="elbstg01",
+            db="core_nt",
+            lane=1,
+            steering=IdentifySteering(lanes=2, slice_seconds=20.0),
+            passed=30,
+            write_before=DEADLINE,
+        ),
+        "IdentifyFiles.first": IdentifyFiles(
+            account="elbstg01", db="core_nt", lane=0, steering=IdentifySteering(), write_before=DEADLINE
+        ),
+        "Identified": Identified(passed=40, is_done=False, files=10, bytes=30000000000, problem=REFUSED),
+        "Identified.done": Identified(passed=65, files=25, bytes=70000000000),
+        "Inspection.unidentified": INSPECTION.model_copy(update={"unidentified": 257, "unidentified_bytes": 292365689731}),
         "RunInput": RunInput(nonce="0123456789abcdef"),
         "Inspect.restore": Inspect(account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"),
         "Inspection.restored": INSPECTION.model_copy(
@@ -327,6 +346,9 @@ MEANING = {
             blobs_total=4,
             blobs_done=3,
             error=PARTIAL,
+        ),
+        "Progress.identifying": Progress(
+            phase="identifying", files_total=257, files_done=10, bytes_total=292365689731, bytes_done=30000000000
         ),
         "WarmRun": WarmRun(
             run="warm-core-nt-47bd9f1d3b2a5c60-7",
@@ -494,6 +516,7 @@ MODULES = [
         "prepare.rounds",
         "reconcile.payloads",
         "reconcile.result",
+        "shard.identifying",
         "shard.legacy",
         "shard.payloads",
         "shard.result",

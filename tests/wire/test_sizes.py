@@ -17,6 +17,7 @@ from shared.runs.leases import Acquire, Holding, Lease, Reply
 from shared.runs.operations import PrepareProgress, Progress
 from shared.runs.prepare.payloads import CopyFiles, CopyReceipt, MarkUpdate, PrepareRun, Stage
 from shared.runs.prepare.rounds import add_up, given_up
+from shared.runs.shard.identifying import Identified, IdentifyFiles, IdentifySteering
 from shared.runs.shard.outcome import partial, progress, result
 from shared.runs.shard.payloads import (
     BlobIndices,
@@ -66,7 +67,10 @@ INSPECTION = Inspection(
     epoch=10**6,
     marked=True,
     last_change=MOMENT,
+    unidentified=10**4,
+    unidentified_bytes=10**15,
 )
+STEERING = IdentifySteering(lanes=64, slice_seconds=40.5)
 # As long as a message gets that was made from foreign text, with the longest of the codes.
 CODE = max(Code, key=len)
 PROBLEM = Problem(code=CODE, message="m" * 300, target=DB)
@@ -122,7 +126,10 @@ STEPS = {
         callback=CALLBACK,
         restore="d" * 32,
         nonce="n" * 16,
+        identifying=STEERING,
     ),
+    "identify_files": IdentifyFiles(account=ACCOUNT, db=DB, lane=63, steering=STEERING, passed=10**4, write_before=MOMENT),
+    "reply of identify_files": Identified(passed=10**4, is_done=False, files=10**4, bytes=10**15, problem=PROBLEM),
     "inspect_database": Inspect(account=ACCOUNT, db=DB, presets=EVERY_COUNT, force=True, molecule="nucl"),
     "reply of inspect_database": Inspected(inspection=INSPECTION),
     "mark_started": MarkStarted(**ACTING, started=MOMENT, if_match=ETAG),
@@ -162,7 +169,11 @@ STEPS = {
         granted=True, lease=Lease(epoch=10**6, holding=Holding(run=RUN, kind="shard", since=MOMENT, expires=MOMENT))
     ),
     "output of the run": result(
-        INSPECTION, [SetReceipt(shard_count=count, written=2 * count) for count in COUNTS], removed=10**4, outcome="sharded"
+        INSPECTION,
+        [SetReceipt(shard_count=count, written=2 * count) for count in COUNTS],
+        removed=10**4,
+        outcome="sharded",
+        unstored=PROBLEM,
     ),
 }
 

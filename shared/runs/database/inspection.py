@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from shared.blastdb.alias import LEGACY_ALIAS
+from shared.blastdb.listings import without_md5
 from shared.errors import Code, Unusable
 from shared.runs.database import layout_history
 from shared.runs.database.layout_history import LayoutRecord
@@ -32,6 +33,7 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
     orphan = is_orphan(inventory.volumes, planned)
     says_so = is_current(known, state.generation, target)
     differences = target.differences(state.stored)
+    unidentified = without_md5(inventory.files)
     return Inspection(
         volumes=inventory.volumes,
         generation=state.generation,
@@ -54,6 +56,8 @@ def inspection_of(request: Inspect, state: DatabaseState, now: datetime) -> Insp
             plan.shard_count for plan in differences if plan.differing.manifests and plan.shard_count in known.shard_sets
         ),
         legacy=state.legacy,
+        unidentified=len(unidentified),
+        unidentified_bytes=sum(file.size_bytes for file in unidentified),
     )
 
 

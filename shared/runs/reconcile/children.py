@@ -41,4 +41,5 @@ def shard_run(account: str, found: Drifted, terms: Terms, run: str, refusal: Pro
         lease_seconds=terms.shard_lease_seconds,
         retry=terms.retry,
         refusal=refusal,
+        identifying=terms.identifying,
     )

@@ -9,6 +9,7 @@ from shared.runs.leases import LeaseRequest
 from shared.runs.payload import Payload, RetryOptions, RunInput
 from shared.runs.prepare.payloads import CopySteering
 from shared.runs.reconcile.reasons import DriftReason
+from shared.runs.shard.identifying import IdentifySteering
 from shared.runs.upload.transitions import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
 
@@ -38,6 +39,7 @@ class Terms(Payload):
     patience_seconds: float = 900.0
     retry: RetryOptions = RetryOptions()
     copying: CopySteering = CopySteering()
+    identifying: IdentifySteering | None = None
 
 
 class ReconcileRun(RunInput):

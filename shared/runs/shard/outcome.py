@@ -6,6 +6,7 @@ from typing import Literal
 from shared.blastdb.exactness import inexact
 from shared.errors import Code, Problem
 from shared.runs.operations import Phase, Progress
+from shared.runs.shard.identifying import unidentified
 from shared.runs.shard.payloads import Inspection, SetReceipt
 from shared.runs.shard.result import ShardResult
 from shared.sanitise import sanitised_line
@@ -52,12 +53,18 @@ def progress(phase: Phase, inspection: Inspection, uploads: Iterable[SetOutcome]
 
 
 def result(
-    inspection: Inspection, uploads: Iterable[SetOutcome], *, removed: int, outcome: Literal["sharded", "restored", "unchanged"]
+    inspection: Inspection,
+    uploads: Iterable[SetOutcome],
+    *,
+    removed: int,
+    outcome: Literal["sharded", "restored", "unchanged"],
+    unstored: Problem | None = None,
 ) -> ShardResult:
-    """The result of a run in which every set is complete."""
+    """The result of a run in which every set is complete. `unstored` is what kept the run from storing MD5s of files."""
+    db = inspection.volumes.db
     return ShardResult(
         outcome=outcome,
-        db=inspection.volumes.db,
+        db=db,
         volumes=inspection.volumes.count,
         shard_sets=tuple(plan.shard_count for plan in inspection.sets),
         skipped=inspection.skipped,
@@ -66,5 +73,8 @@ def result(
         orphans_removed=removed,
         statistics=inspection.statistics.source if inspection.statistics else "absent",
         generation=inspection.generation,
-        warnings=inexact(inspection.volumes.db, has_totals=inspection.statistics is not None, form=inspection.alias_version),
+        warnings=(
+            *inexact(db, has_totals=inspection.statistics is not None, form=inspection.alias_version),
+            *unidentified(db, inspection.unidentified, unstored),
+        ),
     )

@@ -16,6 +16,7 @@ from shared.runs.callbacks import Callback
 from shared.runs.ids import lease_key
 from shared.runs.leases import LeaseRequest
 from shared.runs.payload import Payload, RetryOptions, RunInput
+from shared.runs.shard.identifying import IdentifySteering
 from shared.runs.shard.legacy import LegacySets
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +39,7 @@ class ShardRun(RunInput):
     callback: Callback | None = None
     restore: str | None = None
     refusal: Problem | None = None
+    identifying: IdentifySteering | None = None
 
     @property
     def claim(self) -> LeaseRequest:
@@ -95,6 +97,7 @@ class Inspection(Payload):
     number of volumes. `marked`: metadata shows a run in progress. `current`: metadata describes this generation and these sets.
     `orphans`: shard counts whose folders hold blobs of no layout. `restored`: sets, statistics and form are a record's.
     `unlisted`: listed sets that must go off the list before their manifests change. `legacy`: the replaced system's layouts.
+    `unidentified`: files without an MD5 in storage, and `unidentified_bytes` their bytes.
     """
 
     volumes: VolumeSet
@@ -116,6 +119,8 @@ class Inspection(Payload):
     alias_version: int = SEARCH_SPACE_ALIAS
     unlisted: tuple[int, ...] = ()
     legacy: tuple[Layout, ...] = ()
+    unidentified: int = 0
+    unidentified_bytes: int = 0
 
     @property
     def writes(self) -> int:

@@ -7,7 +7,10 @@ from shared.runs.payload import Payload
 
 
 class ShardResult(Payload):
-    """What a shard run achieved; the operation's `result`. `warnings` say why searches of the sets are not exact."""
+    """What a shard run achieved; the operation's `result`.
+
+    `warnings` say why searches of the sets are not exact, and how many files have no MD5.
+    """
 
     outcome: Literal["sharded", "restored", "unchanged", "canceled"]
     db: str
