@@ -36,7 +36,7 @@ _TOGETHER = {
     "the importer": ("orchestrators", "test_prepare test_prepare_cancel test_prepare_crash test_prepare_faults"),
     "the scene": (
         "orchestrators",
-        "test_cancel test_crash test_failures test_history test_lost_holder test_one_writer test_restore",
+        "test_cancel test_crash test_failures test_history test_identity test_lost_holder test_one_writer test_restore",
     ),
     "uploads": ("uploads", "test_arrivals test_crashes test_floods test_giving_up"),
     "the cluster": ("cluster", "test_arm test_control_plane test_kubelet"),
