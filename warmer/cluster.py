@@ -10,7 +10,7 @@ from urllib.parse import quote
 from shared.agent.report import REPORT_ANNOTATION
 from warmer.http import HttpClient
 from warmer.retrying import RequestFailed
-from warmer.settings import Settings
+from warmer.settings import AgentSettings
 
 _LEAST_SECONDS = 1.0
 _LONGEST_SECONDS = 30.0
@@ -22,7 +22,7 @@ log = logging.getLogger("warmer")
 class Publisher:
     """Sends the newest report only. It logs a failure and tries again; it never delays the agent's work."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
         self._report: bytes | None = None
         self._is_urgent = False

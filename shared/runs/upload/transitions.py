@@ -17,7 +17,7 @@ from shared.runs.payload import Payload
 from shared.runs.shard.payloads import ShardRun
 from shared.runs.shard.result import ShardResult
 from shared.runs.upload.events import BlobChanged
-from shared.runs.upload.table import TRANSITIONS, Effect, Operation, Settle
+from shared.runs.upload.table import TRANSITIONS, Operation, Settle, UploadEffect
 
 REMEMBERED_BLOBS = 128
 
@@ -162,7 +162,7 @@ def arrive(state: UploadState, request: Arrive) -> tuple[UploadState, SettleRun 
     operation = _arrival_of(event, last)
     is_alive = state.alive_until is not None and request.received < state.alive_until
     effect = TRANSITIONS[operation][_settle(state, None, is_alive=is_alive)]
-    if effect is Effect.COUNTED:
+    if effect is UploadEffect.COUNTED:
         count = {"known": state.known + 1} if operation == "arrive known" else {"overtaken": state.overtaken + 1}
         return state.model_copy(update=count), None
     recent = (*(known for known in state.recent if known is not last), event)[-REMEMBERED_BLOBS:]
@@ -172,12 +172,12 @@ def arrive(state: UploadState, request: Arrive) -> tuple[UploadState, SettleRun 
         "last_arrival": max(state.last_arrival or request.received, request.received),
     }
     state = state.model_copy(update=noted)
-    return _start(state, request.settle, request.received) if effect is Effect.STARTED else (state, None)
+    return _start(state, request.settle, request.received) if effect is UploadEffect.STARTED else (state, None)
 
 
 def look(state: UploadState, request: SettleLook) -> tuple[UploadState, SettleReply]:
     """Give a settle the count and time of the events so far, and more time to live."""
-    if TRANSITIONS["look"][_settle(state, request.run)] is Effect.REFUSED:
+    if TRANSITIONS["look"][_settle(state, request.run)] is UploadEffect.REFUSED:
         return state, SettleReply(granted=False)
     alive_until = request.now + timedelta(seconds=request.alive_seconds)
     state = state.model_copy(update={"alive_until": alive_until})
@@ -187,21 +187,21 @@ def look(state: UploadState, request: SettleLook) -> tuple[UploadState, SettleRe
 def end(state: UploadState, request: End) -> tuple[UploadState, SettleReply]:
     """End a settle, unless an event has arrived that it has not seen."""
     operation: Operation = "end" if request.version in {None, state.version} else "end unseen"
-    if TRANSITIONS[operation][_settle(state, request.run)] is Effect.REFUSED:
+    if TRANSITIONS[operation][_settle(state, request.run)] is UploadEffect.REFUSED:
         return state, SettleReply(granted=False, version=state.version, last_arrival=state.last_arrival)
     return state.model_copy(update={"run": None, "alive_until": None}), SettleReply(granted=True, version=state.version)
 
 
 def revive(state: UploadState, request: Revive) -> tuple[UploadState, SettleRun | None]:
     """Start another settle for an upload whose settle died."""
-    if TRANSITIONS["revive"][_settle(state, request.presumed_dead)] is Effect.UNCHANGED:
+    if TRANSITIONS["revive"][_settle(state, request.presumed_dead)] is UploadEffect.UNCHANGED:
         return state, None
     return _start(state, request.settle, request.now)
 
 
 def tidy(state: UploadState, request: Tidy) -> UploadState | None:
     """The state without what is idle; None when nothing is left. No settle's number is used again before it is purged."""
-    if TRANSITIONS["tidy"][_settle(state, None)] is Effect.UNCHANGED:
+    if TRANSITIONS["tidy"][_settle(state, None)] is UploadEffect.UNCHANGED:
         return state
     moments = [moment for moment in (state.last_arrival, state.started) if moment is not None]
     idle_seconds = (request.now - max(moments)).total_seconds() - request.idle_seconds if moments else float("inf")
