@@ -16,7 +16,6 @@ from shared.runs.shard.payloads import ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.payloads import WarmRun
 from shared.settings import Settings
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.receiver import HANG, SECRET
 from tests.orchestrators.scene import ACCOUNT, Scene, texts_in, until
@@ -38,7 +37,6 @@ async def scene(tmp_path_factory, receiver):
     }
     async with Scene(tmp_path_factory.mktemp("callbacks"), **settings) as scene:
         yield scene
-        scene_log_is_clean(scene)
 
 
 async def callback_of(scene, run, phase) -> dict:

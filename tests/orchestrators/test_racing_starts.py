@@ -15,7 +15,6 @@ from shared.errors import Code, TransientFailure
 from shared.http.starting import HeldError, Start, start_run
 from shared.runs.leases import Lease
 from shared.runs.shard.payloads import ShardRun
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.importing import FIRST, SECOND, Importer, listing_of
 from tests.orchestrators.reconciling import fire, passes
@@ -34,7 +33,6 @@ async def place(tmp_path_factory, receiver):
     folder = tmp_path_factory.mktemp("racing")
     async with Importer(folder, start_window_seconds=WINDOW_SECONDS, **receiver.settings) as place:
         yield place
-        scene_log_is_clean(place.scene)
 
 
 async def race(proxy, match, *asking):

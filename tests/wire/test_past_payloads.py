@@ -58,7 +58,6 @@ from shared.runs.upload.transitions import (
     UploadState,
     Waiting,
 )
-from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.expiry import Expire, Expiry
 from shared.runs.warmup.payloads import (
     Applied,
@@ -79,12 +78,11 @@ from shared.runs.warmup.payloads import (
 from shared.version import VERSION
 from tests.wire import reconciling
 from tests.wire.preparing import PREPARING
+from tests.wire.sample import CLUSTER, DEADLINE, MOMENT, WHERE, child_of
 
 FOLDER = Path(__file__).parent
 
 RUN = "shard-core-nt-47bd9f1d3b2a5c60-7"
-MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-DEADLINE = datetime(2026, 3, 1, 12, 27, 0, 123456, tzinfo=UTC)
 LAST_CHANGE = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 EXPIRES = datetime(2026, 3, 1, 12, 30, 0, 123456, tzinfo=UTC)
 VOLUMES = VolumeSet(db="core_nt", molecule="nucl", count=83, digits=2)
@@ -120,7 +118,6 @@ INSPECTION = Inspection(
     last_change=LAST_CHANGE,
 )
 LEGACY = LegacySets(generation=GENERATION, volumes=VOLUMES, statistics=STATISTICS, layouts=(Layout(cuts=(0, 42, 83)),))
-CLUSTER = ClusterRef(subscription_id="12345678-1234-1234-1234-123456789012", resource_group="rg-elb", name="aks-elb")
 WARM_PLAN = WarmPlan(
     shard_count=10, replicas=1, digest=GENERATION.digest, nodes=10, node_bytes=29236568973, reason="N = 10 as requested."
 )
@@ -137,13 +134,14 @@ INCOMPLETE = Problem(
 )
 SETTLE_RUN = SettleRun(
     run=SETTLE,
-    shard=ShardRun(run="", number=1, account="elbstg01", db="core_nt", presets=(1, 2), refusal=INCOMPLETE),
+    shard=ShardRun(run="", number=1, **WHERE, presets=(1, 2), refusal=INCOMPLETE),
     quiet_seconds=30.0,
     give_up_seconds=7200.0,
     waiting=Waiting(looked_at=5, next_look=DEADLINE, looks_in_vain=2, shards=1, problem=INCOMPLETE),
 )
 MARK = LastEvent(leaf="core_nt.02.nsq", etag="0x8DC1A2B3C4D5E6F", sequencer="00000000000004420000000000028963")
-ACTING = {"account": "elbstg01", "db": "core_nt", "run": RUN, "epoch": 7}
+ACTING = {**WHERE, "run": RUN, "epoch": 7}
+SHARD = child_of(RUN)
 
 MEANING = {
     "0.1.0": {
@@ -151,8 +149,7 @@ MEANING = {
         "ShardRun": ShardRun(
             run=RUN,
             number=7,
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             presets=(1, 2, 10),
             force=True,
             legacy_alias=True,
@@ -164,8 +161,7 @@ MEANING = {
         "ShardRun.defaults": ShardRun(
             run=RUN,
             number=7,
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             presets=(1, 2, 3, 4, 5, 6, 8, 10),
             force=False,
             legacy_alias=False,
@@ -174,13 +170,11 @@ MEANING = {
             lease_seconds=1800.0,
             retry=RetryOptions(attempts=5, first_seconds=1.0, factor=2.0, longest_seconds=30.0),
         ),
-        "ShardRun.callback": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), callback=CALLBACK),
-        "ShardRun.restore": ShardRun(
-            run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"
-        ),
-        "ShardRun.nonce": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), nonce="0123456789abcdef"),
+        "ShardRun.callback": ShardRun(run=RUN, number=7, **WHERE, presets=(1,), callback=CALLBACK),
+        "ShardRun.restore": ShardRun(run=RUN, number=7, **WHERE, presets=(1,), restore="0123456789abcdef0123456789abcdef"),
+        "ShardRun.nonce": ShardRun(run=RUN, number=7, **WHERE, presets=(1,), nonce="0123456789abcdef"),
         "RunInput": RunInput(nonce="0123456789abcdef"),
-        "Inspect.restore": Inspect(account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"),
+        "Inspect.restore": Inspect(**WHERE, presets=(1,), restore="0123456789abcdef0123456789abcdef"),
         "Inspection.restored": INSPECTION.model_copy(
             update={"restored": True, "legacy_alias": True, "restored_version": "2024-12-01-01-05-02"}
         ),
@@ -231,10 +225,8 @@ MEANING = {
         "BlobIndices": BlobIndices(manifests=(0, 3), aliases=(1,)),
         "SetPlan": PLAN,
         "SetPlan.complete": COMPLETE,
-        "Inspect": Inspect(account="elbstg01", db="core_nt", presets=(1, 2, 10), force=True, legacy_alias=True, molecule="prot"),
-        "Inspect.defaults": Inspect(
-            account="elbstg01", db="core_nt", presets=(1,), force=False, legacy_alias=False, molecule=None
-        ),
+        "Inspect": Inspect(**WHERE, presets=(1, 2, 10), force=True, legacy_alias=True, molecule="prot"),
+        "Inspect.defaults": Inspect(**WHERE, presets=(1,), force=False, legacy_alias=False, molecule=None),
         "Inspection": INSPECTION,
         "Inspection.legacy": INSPECTION.model_copy(update={"unlisted": (2,), "legacy": LEGACY.layouts}),
         "Inspected": Inspected(inspection=INSPECTION, problem=None),
@@ -262,8 +254,7 @@ MEANING = {
         "LegacySets": LEGACY,
         "MarkStarted.create": MarkStarted(**ACTING, started=MOMENT, if_match=None),
         "UploadSet": UploadSet(
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             plan=PLAN,
             volumes=VOLUMES,
             statistics=STATISTICS,
@@ -271,8 +262,7 @@ MEANING = {
             write_before=DEADLINE,
         ),
         "UploadSet.legacy": UploadSet(
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             plan=PLAN,
             volumes=VOLUMES,
             statistics=None,
@@ -296,9 +286,7 @@ MEANING = {
         "RecordFailure": RecordFailure(**ACTING, damaged_sets=(2, 10), problem=REFUSED),
         "RecordFailure.canceled": RecordFailure(**ACTING, damaged_sets=(), problem=None),
         "RecordFailure.relisted": RecordFailure(**ACTING, relisted=(2, 10), problem=None),
-        "RemoveOrphans": RemoveOrphans(
-            account="elbstg01", db="core_nt", volumes=VOLUMES, shard_counts=(10,), kept=(1, 2), write_before=DEADLINE
-        ),
+        "RemoveOrphans": RemoveOrphans(**WHERE, volumes=VOLUMES, shard_counts=(10,), kept=(1, 2), write_before=DEADLINE),
         "Written": Written(etag='"0x8DC1A2B3C4D5E6F"', problem=None),
         "Written.problem": Written(etag=None, problem=REFUSED),
         "Removed": Removed(blobs=20),
@@ -332,7 +320,7 @@ MEANING = {
             run="warm-core-nt-47bd9f1d3b2a5c60-7",
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             shard_count=10,
             replicas=1,
             strict=False,
@@ -348,37 +336,33 @@ MEANING = {
             run=RUN,
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             nonce="0123456789abcdef",
         ),
         "WarmRun.wait": WarmRun(
             run="warm-core-nt-47bd9f1d3b2a5c60-7",
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             wait=WAIT,
         ),
         "WarmRun.release_at": WarmRun(
             run="warm-core-nt-47bd9f1d3b2a5c60-7",
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             ttl_seconds=3600.0,
             release_at=MOMENT,
         ),
         "Wait": WAIT,
-        "PlanWarmup": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", shard_count=10, replicas=2),
+        "PlanWarmup": PlanWarmup(cluster=CLUSTER, **WHERE, shard_count=10, replicas=2),
         "WarmPlan": WARM_PLAN,
         "Planned": Planned(plan=WARM_PLAN),
         "Planned.refused": Planned(problem=COLD),
-        "ApplyWarmup": ApplyWarmup(run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN),
-        "ApplyWarmup.replicas": ApplyWarmup(
-            run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, replicas=2
-        ),
-        "PlanWarmup.strict": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", strict=True),
-        "ApplyWarmup.strict": ApplyWarmup(
-            run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, strict=True
-        ),
+        "ApplyWarmup": ApplyWarmup(run=RUN, cluster=CLUSTER, **WHERE, plan=WARM_PLAN),
+        "ApplyWarmup.replicas": ApplyWarmup(run=RUN, cluster=CLUSTER, **WHERE, plan=WARM_PLAN, replicas=2),
+        "PlanWarmup.strict": PlanWarmup(cluster=CLUSTER, **WHERE, strict=True),
+        "ApplyWarmup.strict": ApplyWarmup(run=RUN, cluster=CLUSTER, **WHERE, plan=WARM_PLAN, strict=True),
         "Applied": Applied(changed=True, assigned=True),
         "Applied.bytes": Applied(changed=True, node_bytes=29236568973),
         "ReadWarmup": ReadWarmup(cluster=CLUSTER, db="core_nt", run=RUN),
@@ -409,7 +393,7 @@ MEANING = {
                 run=f"{RUN}-ttl",
                 number=7,
                 cluster=CLUSTER,
-                shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+                shard=SHARD,
             ),
         ),
         "RemoveWarmup": RemoveWarmup(cluster=CLUSTER, db="core_nt"),
@@ -442,7 +426,7 @@ MEANING = {
         "SettleRun": SETTLE_RUN,
         "SettleRun.defaults": SettleRun(
             run=SETTLE,
-            shard=ShardRun(run="", number=1, account="elbstg01", db="core_nt", presets=(1,)),
+            shard=ShardRun(run="", number=1, **WHERE, presets=(1,)),
             quiet_seconds=60.0,
             give_up_seconds=21600.0,
             waiting=Waiting(looked_at=0, next_look=None, looks_in_vain=0, shards=0, problem=None),
@@ -454,7 +438,7 @@ MEANING = {
             result=ShardResult(outcome="sharded", db="core_nt", volumes=83, shard_sets=(1, 2)),
         ),
         "SettleResult.unchanged": SettleResult(outcome="unchanged", db="core_nt"),
-        "InspectUpload": InspectUpload(account="elbstg01", db="core_nt"),
+        "InspectUpload": InspectUpload(**WHERE),
         "UploadSeen": UploadSeen(state="incomplete", problem=INCOMPLETE),
         "UploadSeen.complete": UploadSeen(state="complete", problem=None),
         "LastEvent": MARK,

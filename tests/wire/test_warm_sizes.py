@@ -1,8 +1,5 @@
 """What travels in a warmup stays small at any number of nodes: 500 of them with long names, all failed with long messages."""
 
-import json
-from datetime import UTC, datetime
-
 import pytest
 
 from orchestrators.warmup_watch import not_warm, progress_of
@@ -17,13 +14,9 @@ from shared.runs.warmup.facts import NodeFacts, PodFacts, Readings, RolloutFacts
 from shared.runs.warmup.payloads import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, WatchState
 from shared.runs.warmup.reading import summarised
 from shared.runs.warmup.status import status_of
-
-STEP_BYTES = 4096
-STATUS_BYTES = 2048
+from tests.wire.largest import ACCOUNT, DB, MOMENT, STATUS_BYTES, STEP_BYTES, size_bytes
 
 NODES = [f"{'aks-' * 15}{number:03d}" for number in range(500)]
-DB, ACCOUNT = "A" * 64, "a" * 24
-MOMENT = datetime(2026, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 CLUSTER = ClusterRef(subscription_id="s" * 36, resource_group="g" * 90, name="c" * 63)
 RUN = operation_id("warm", CLUSTER.key, DB, 10**6)
 DOCUMENT = AssignmentDocument(
@@ -71,11 +64,6 @@ STEPS = {
     "watch": WATCH,
     "output of the run": WarmResult(outcome="released", db=DB, cluster=CLUSTER.name, bytes_moved=10**15, bytes_total=10**15),
 }
-
-
-def size_bytes(model):
-    """As the engine writes it, with its default separators."""
-    return len(json.dumps(model.model_dump(mode="json", exclude_defaults=True)).encode())
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
