@@ -112,7 +112,7 @@ async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
     container, db = clients.accounts.container(request.account), request.db
     listing = await container.list(files_prefix(db))
     if digest_of(listed_files(db, listing)) != request.refused:
-        raise Conflict(Code.DATABASE_CHANGED, f"'{db}' changed since its ghosts were refused. They stay for now.", target=db)
+        raise Conflict(Code.DATABASE_CHANGED, f"'{db}' changed after a run refused its ghosts. {_NOT_NOW}", target=db)
     inventory = inventory_of(db, listing)
     names = ghosts_of(await _papers(container, inventory, listing))
     if not names:
@@ -125,6 +125,9 @@ async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
     return Pruned(volumes=len(ghosts), blobs=removed)
 
 
+_NOT_NOW = "The pass removes none of them; the next one judges them again."
+
+
 async def _papers(container: Container, inventory: Inventory, listing: Sequence[ListedBlob]) -> Evidence:
     db = inventory.volumes.db
     try:
@@ -132,7 +135,7 @@ async def _papers(container: Container, inventory: Inventory, listing: Sequence[
     except TransientFailure as error:
         if error.problem.code is not Code.DATABASE_CHANGED:
             raise
-        message = f"'{error.problem.target}' changed while the ghosts of '{db}' were judged. They stay for now."
+        message = f"'{error.problem.target}' changed while the pass judged the ghosts of '{db}'. {_NOT_NOW}"
         raise Conflict(Code.DATABASE_CHANGED, message, target=db) from error
 
 
@@ -147,7 +150,8 @@ def _refuse_doubtful(inventory: Inventory, ghosts: Sequence[Sequence[ListedBlob]
         doubt = f"some younger than '{oldest.name}', which does not name them"
     if doubt is not None:
         message = (
-            f"{len(ghosts)} of the {inventory.volumes.count} volumes of '{db}' would be removed, {doubt}. A person must decide."
+            f"{len(ghosts)} of the {inventory.volumes.count} volumes of '{db}' are ghosts, {doubt}. No pass removes these: "
+            "remove them, or upload the papers that name them."
         )
         raise Unusable(Code.GHOST_VOLUMES, message, target=db)
 
@@ -160,7 +164,7 @@ def _blobs_of(volumes: VolumeSet, ghost: str, listing: Sequence[ListedBlob]) -> 
 async def _remove(container: Container, blobs: Sequence[ListedBlob], write_before: datetime) -> int:
     *others, sequences = blobs
     if datetime.now(UTC) >= write_before:
-        raise Conflict(Code.LEASE_LOST, "The lease's time was over before every ghost was removed.")
+        raise Conflict(Code.LEASE_LOST, "The pass's lease ended before it removed every ghost. The next pass removes the rest.")
 
     async def delete(blob: ListedBlob) -> bool:
         # Ghosts are a person's uploads: snapshots of them are that person's, too.

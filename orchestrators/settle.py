@@ -204,7 +204,7 @@ class _Settling:
 
     def _held(self) -> Problem:
         db = self._request.shard.db
-        return Problem(code=Code.LEASE_HELD, message=f"'{db}' is held by another run.", target=db)
+        return Problem(code=Code.LEASE_HELD, message=f"Another run holds '{db}'. Wait for the end of that run.", target=db)
 
     def _result(
         self,

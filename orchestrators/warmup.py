@@ -131,7 +131,7 @@ def _label(ctx: Context, request: WarmRun) -> Steps[bool]:
         labels = MarkNodes(cluster=request.cluster, db=request.db)
         marked = yield from run(ctx, "mark_nodes", labels, Marked, request.retry)
     except StepFailedError as error:
-        logger(ctx, __name__).warning(f"The nodes were not labelled: {error.problem.message}")
+        logger(ctx, __name__).warning(f"The run could not label the nodes: {error.problem.message}")
         return False
     return marked.marked
 
@@ -201,9 +201,7 @@ def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, lease: HeldLease, 
 def _not_current(request: WarmRun, state: ChildState) -> Problem:
     waited = f"{request.deadline_seconds:.0f} s"
     if isinstance(state, HeldByAnother):
-        message = (
-            f"'{request.db}' was held by {state.by} for {waited}. Wait for the end of that operation or cancel it, then warm."
-        )
+        message = f"This run waited {waited} for '{request.db}', which {state.by} holds. Wait for it or cancel it, then warm."
         return Problem(code=Code.LEASE_HELD, message=message, target=request.db)
     message = f"'{request.db}' kept changing for {waited}. Warm it when its upload is complete."
     return Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db)

@@ -118,11 +118,13 @@ def _reassign(ctx: Context, request: WarmRun, watch: WatchState) -> Steps[WatchS
     try:
         applied = yield from run(ctx, "apply_warmup", ApplyWarmup.of(request, watch.plan), Applied, request.retry)
     except StepFailedError as error:
-        logger(ctx, __name__).warning(f"The shards were not reassigned: {error.problem.message}")
+        logger(ctx, __name__).warning(f"The run could not reassign the shards: {error.problem.message}")
         return watch
     if applied.problem is None:
         return watch.after(applied)
-    logger(ctx, __name__).warning(f"The shards were not reassigned, {applied.problem.code.value}: {applied.problem.message}")
+    logger(ctx, __name__).warning(
+        f"The run could not reassign the shards, {applied.problem.code.value}: {applied.problem.message}"
+    )
     refused = watch.model_copy(update={"refusals": watch.refusals + 1})
     if refused.refusals >= _PATIENCE and applied.problem.code not in _NODES_MAY_COME:
         raise StepFailedError(applied.problem)

@@ -58,7 +58,7 @@ class Publisher:
             except (RequestFailed, OSError) as error:
                 self._http = None
                 failures += 1
-                log.warning("the report could not be published (%d times in a row): %s", failures, error)
+                log.warning("the agent could not publish its report (%d times in a row): %s", failures, error)
                 with self._wake:
                     self._report = self._report or report
                     self._is_urgent = True

@@ -55,7 +55,7 @@ class Reporter:
             except OSError as error:
                 # The previous report may no longer be true.
                 self._path.unlink(missing_ok=True)
-                log.warning("the report could not be written: %s", error.strerror)
+                log.warning("the agent could not write its report: %s", error.strerror)
             self._publish(report, text)
 
     def withhold(self) -> None:

@@ -68,7 +68,7 @@ async def test_release_that_finds_the_api_server_away_fails_and_a_pass_tells_it(
     _, release, told = overdue
     assert (release["status"], release["error"]["code"]) == ("Failed", "ClusterUnavailable"), release
     assert [(one["action"], one["reason"]) for one in told] == [("tell", "release")]
-    assert "1 releases were started: ClusterUnavailable" in told[0]["outcome"]
+    assert "releases started: 1; the last failed: ClusterUnavailable" in told[0]["outcome"]
 
 
 async def test_warm_database_is_left_alone(place, warm):

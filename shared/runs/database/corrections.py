@@ -43,7 +43,7 @@ def corrected(db: str, document: Mapping[str, Any], facts: DatabaseFacts, now: d
         changes.append(f"the mark of a sharding that began at {known.sharding_started_at}")
     if is_copy_given_up(known, now):
         changed |= {"update_in_progress": False, "update_failed_at": now.isoformat(timespec="seconds")}
-        changed["update_error"] = "The copy was abandoned. Prepare the database again."
+        changed["update_error"] = "The program that copied the database has stopped. Prepare the database again."
         changes.append(f"the mark of a copy that began at {known.update_started_at}")
         if (known.copy_status or {}).get("phase") in _UNFINISHED_COPIES:
             changed["copy_status"] = {**(known.copy_status or {}), "phase": "partial", "reconciled": True}
