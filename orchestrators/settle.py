@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from orchestrators.lease import now
-from orchestrators.shard_child import HeldByAnother, bring_up_to_date, run_child
+from orchestrators.shard_child import HeldByAnother, LayoutsCurrent, bring_up_to_date, run_child
 from orchestrators.steps import (
     Context,
     RunStatus,
@@ -155,7 +155,7 @@ class _Settling:
         if isinstance(state, ShardResult):
             # The child run was not asked to restore anything.
             return self._result("sharded" if state.outcome == "restored" else state.outcome, run_id, state)
-        if state == "current":
+        if isinstance(state, LayoutsCurrent):
             return self._result("unchanged")
         held = self._held()
         return held if now(self._ctx) >= give_up_at else self._wait(held, version)

@@ -24,10 +24,10 @@ from shared.runs.warmup.payloads import (
     ReadWarmup,
     RemoveWarmup,
     WarmReading,
-    WarmResult,
     WarmRun,
     WatchState,
 )
+from shared.runs.warmup.result import WarmResult
 from shared.sanitise import sanitised_line
 
 type WarmRunStatus = RunStatus[WarmProgress]
@@ -170,6 +170,7 @@ def _result(request: WarmRun, watch: WatchState, reading: WarmReading) -> WarmRe
         bytes_total=reading.bytes_total,
         resident_percent=reading.resident_percent,
         changed=watch.changed,
+        warnings=watch.warnings,
     )
 
 

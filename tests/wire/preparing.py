@@ -24,7 +24,7 @@ from shared.runs.prepare.payloads import (
     VerifiedParts,
 )
 from shared.runs.prepare.rounds import Round
-from tests.wire.sample import DEADLINE, MOMENT, WHERE, child_of
+from tests.wire.sample import DEADLINE, MOMENT, UNKNOWN_TOTALS, WHERE, child_of
 
 RUN = "prepare-core-nt-47bd9f1d3b2a5c60-7"
 SNAPSHOT = {"source_version": "2026-05-09-01-05-02", "digest": "0123456789abcdef0123456789abcdef"}
@@ -106,6 +106,7 @@ PREPARING = {
         bytes_copied=99000000000,
         ghosts_removed=12,
     ),
+    "PrepareResult.warnings": PrepareResult(outcome="prepared", db="core_nt", warnings=UNKNOWN_TOTALS),
     "PrepareProgress": PrepareProgress(
         phase="copying",
         source_version=SNAPSHOT["source_version"],

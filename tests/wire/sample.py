@@ -7,6 +7,7 @@ from shared.runs.warmup.clusters import ClusterRef
 
 WHERE = {"account": "elbstg01", "db": "core_nt"}
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+UNKNOWN_TOTALS = ("The totals of 'core_nt' are unknown.",)
 DEADLINE = datetime(2026, 3, 1, 12, 27, 0, 123456, tzinfo=UTC)
 CLUSTER = ClusterRef(subscription_id="12345678-1234-1234-1234-123456789012", resource_group="rg-elb", name="aks-elb")
 

@@ -71,14 +71,14 @@ from shared.runs.warmup.payloads import (
     Wait,
     WarmPlan,
     WarmReading,
-    WarmResult,
     WarmRun,
     WatchState,
 )
+from shared.runs.warmup.result import WarmResult
 from shared.version import VERSION
 from tests.wire import reconciling
 from tests.wire.preparing import PREPARING
-from tests.wire.sample import CLUSTER, DEADLINE, MOMENT, WHERE, child_of
+from tests.wire.sample import CLUSTER, DEADLINE, MOMENT, UNKNOWN_TOTALS, WHERE, child_of
 
 FOLDER = Path(__file__).parent
 
@@ -303,9 +303,7 @@ MEANING = {
             statistics="njs",
             generation=GENERATION,
         ),
-        "ShardResult.warnings": ShardResult(
-            outcome="unchanged", db="core_nt", warnings=("The totals of 'core_nt' are unknown.",)
-        ),
+        "ShardResult.warnings": ShardResult(outcome="unchanged", db="core_nt", warnings=UNKNOWN_TOTALS),
         "ShardResult.canceled": ShardResult(outcome="canceled", db="core_nt", statistics="absent", generation=None),
         "Progress": Progress(
             phase="failed",
@@ -386,6 +384,7 @@ MEANING = {
         "WarmReading.stale": WarmReading(status="Failed", nodes_failed=1, nodes_stale=1),
         "WatchState": WATCH,
         "WatchState.refused": WATCH.model_copy(update={"refusals": 2}),
+        "WatchState.warnings": WATCH.model_copy(update={"warnings": UNKNOWN_TOTALS}),
         "Expiry": Expiry(run=RUN),
         "Expire": Expire(
             run=RUN,
@@ -409,6 +408,7 @@ MEANING = {
             changed=True,
             nodes_marked=True,
         ),
+        "WarmResult.warnings": WarmResult(outcome="warm", db="core_nt", cluster="aks-elb", warnings=UNKNOWN_TOTALS),
         "WarmProgress": WarmProgress(
             phase="warming", nodes_total=10, nodes_ready=9, bytes_total=2, bytes_done=1, resident_percent=90, error=COLD
         ),
@@ -484,6 +484,7 @@ MODULES = [
         "upload.transitions",
         "warmup.expiry",
         "warmup.payloads",
+        "warmup.result",
     )
 ]
 

@@ -228,7 +228,7 @@ class MarkUpdate(Payload):
 class PrepareResult(Payload):
     """The outcome of a prepare-db run; the operation's `result`.
 
-    A cancelled run that names a `source_version` has put it in place but not sharded it.
+    A cancelled run that names a `source_version` has put it in place but not sharded it. `warnings` are those of its shard run.
     """
 
     outcome: Literal["prepared", "unchanged", "canceled"]
@@ -238,3 +238,4 @@ class PrepareResult(Payload):
     bytes_total: int = 0
     bytes_copied: int = 0
     ghosts_removed: int = 0
+    warnings: tuple[str, ...] = ()

@@ -66,5 +66,10 @@ def result(
         orphans_removed=removed,
         statistics=inspection.statistics.source if inspection.statistics else "absent",
         generation=inspection.generation,
-        warnings=inexact(inspection.volumes.db, has_totals=inspection.statistics is not None, form=inspection.alias_version),
+        warnings=warnings_of(inspection),
     )
+
+
+def warnings_of(inspection: Inspection) -> tuple[str, ...]:
+    """Why searches of the shard sets are not exact although the sets are what they must be."""
+    return inexact(inspection.volumes.db, has_totals=inspection.statistics is not None, form=inspection.alias_version)
