@@ -16,7 +16,7 @@ from shared.runs.database import metadata
 from shared.runs.database.layout_history import pinned
 from shared.runs.database.state import expected, is_current, is_judged, recorded_statistics
 from shared.runs.database.unfinished import refuse_unfinished_work
-from shared.runs.upload.transitions import InspectUpload, UploadSeen
+from shared.runs.upload.payloads import InspectUpload, UploadSeen
 from shared.storage.evidence import judged, taken
 
 

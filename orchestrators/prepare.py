@@ -21,7 +21,8 @@ from orchestrators.prepare_steps import PrepareSteps
 from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, logger
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
-from shared.runs.prepare.payloads import PrepareResult, PrepareRun, Stage
+from shared.runs.prepare.payloads import PrepareRun, Stage
+from shared.runs.prepare.result import PrepareResult
 
 
 def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:

@@ -35,16 +35,8 @@ from shared.runs.backoff import backoff
 from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.operations import SettleProgress
 from shared.runs.shard.result import ShardResult
-from shared.runs.upload.transitions import (
-    End,
-    InspectUpload,
-    SettleLook,
-    SettleReply,
-    SettleResult,
-    SettleRun,
-    UploadSeen,
-    Waiting,
-)
+from shared.runs.upload.payloads import InspectUpload, SettleResult, SettleRun, UploadSeen, Waiting
+from shared.runs.upload.transitions import End, SettleLook, SettleReply
 from shared.sanitise import sanitised_line
 
 _ROUNDS = 20

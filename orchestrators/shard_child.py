@@ -11,7 +11,7 @@ from shared.runs.payload import RetryOptions
 from shared.runs.shard.outcome import warnings_of
 from shared.runs.shard.payloads import Inspect, Inspected, ShardRun
 from shared.runs.shard.result import ShardResult
-from shared.runs.upload.transitions import InspectUpload, UploadSeen
+from shared.runs.upload.payloads import InspectUpload, UploadSeen
 from shared.sanitise import sanitised_line
 
 

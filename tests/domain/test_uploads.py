@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.runs.shard.payloads import ShardRun
+from shared.runs.upload.payloads import SettleRun
 from shared.runs.upload.table import TRANSITIONS, Settle, UploadEffect
 from shared.runs.upload.transitions import (
     REMEMBERED_BLOBS,
@@ -16,7 +17,6 @@ from shared.runs.upload.transitions import (
     LastEvent,
     Revive,
     SettleLook,
-    SettleRun,
     Tidy,
     UploadState,
     arrive,

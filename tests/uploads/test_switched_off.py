@@ -9,7 +9,8 @@ from durabletask.entities import EntityInstanceId
 
 from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.shard.payloads import ShardRun
-from shared.runs.upload.transitions import Arrive, LastEvent, SettleRun, UploadState
+from shared.runs.upload.payloads import SettleRun
+from shared.runs.upload.transitions import Arrive, LastEvent, UploadState
 from tests.orchestrators.reconciling import actions, is_idle
 from tests.orchestrators.scene import ACCOUNT, until
 from tests.uploads.scene import UploadScene

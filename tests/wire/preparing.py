@@ -17,12 +17,12 @@ from shared.runs.prepare.payloads import (
     MarkUpdate,
     PlanCopy,
     PlannedCopy,
-    PrepareResult,
     PrepareRun,
     SourceFile,
     Stage,
     VerifiedParts,
 )
+from shared.runs.prepare.result import PrepareResult
 from shared.runs.prepare.rounds import Round
 from tests.wire.sample import DEADLINE, MOMENT, UNKNOWN_TOTALS, WHERE, child_of
 

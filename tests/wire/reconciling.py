@@ -26,7 +26,7 @@ from shared.runs.reconcile.payloads import (
 )
 from shared.runs.reconcile.result import Action, Count, ReconcileResult
 from shared.runs.shard.payloads import Inspected, RecordFailure
-from shared.runs.upload.transitions import SettleRun
+from shared.runs.upload.payloads import SettleRun
 from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 from shared.runs.warmup.payloads import WarmRun
 from tests.wire.sample import CLUSTER, MOMENT, WHERE, child_of

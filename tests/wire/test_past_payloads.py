@@ -23,7 +23,7 @@ from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.operations import Progress, SettleProgress, WarmProgress
 from shared.runs.payload import RetryOptions, RunInput
-from shared.runs.prepare.payloads import PrepareResult
+from shared.runs.prepare.result import PrepareResult
 from shared.runs.reconcile import result
 from shared.runs.shard.legacy import LegacySets
 from shared.runs.shard.payloads import (
@@ -43,21 +43,8 @@ from shared.runs.shard.payloads import (
     Written,
 )
 from shared.runs.shard.result import ShardResult
-from shared.runs.upload.transitions import (
-    Arrive,
-    End,
-    InspectUpload,
-    LastEvent,
-    Revive,
-    SettleLook,
-    SettleReply,
-    SettleResult,
-    SettleRun,
-    Tidy,
-    UploadSeen,
-    UploadState,
-    Waiting,
-)
+from shared.runs.upload.payloads import InspectUpload, SettleResult, SettleRun, UploadSeen, Waiting
+from shared.runs.upload.transitions import Arrive, End, LastEvent, Revive, SettleLook, SettleReply, Tidy, UploadState
 from shared.runs.warmup.expiry import Expire, Expiry
 from shared.runs.warmup.payloads import (
     Applied,
@@ -475,12 +462,14 @@ MODULES = [
         "leases",
         "payload",
         "prepare.payloads",
+        "prepare.result",
         "prepare.rounds",
         "reconcile.payloads",
         "reconcile.result",
         "shard.legacy",
         "shard.payloads",
         "shard.result",
+        "upload.payloads",
         "upload.transitions",
         "warmup.expiry",
         "warmup.payloads",
