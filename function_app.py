@@ -34,7 +34,7 @@ from shared.runs.prepare.payloads import CheckCopy, ClearFiles, CopyFiles, MarkU
 from shared.runs.reconcile.payloads import CheckWarmup, CorrectMetadata, PruneGhosts, PurgeRuns, SurveyAccount, SurveyHub
 from shared.runs.shard.identifying import IdentifyFiles
 from shared.runs.shard.payloads import CommitMetadata, Inspect, MarkStarted, RecordFailure, RemoveOrphans, UploadSet
-from shared.runs.upload.transitions import InspectUpload
+from shared.runs.upload.payloads import InspectUpload
 from shared.runs.warmup.payloads import ApplyWarmup, MarkNodes, PlanWarmup, ReadWarmup, RemoveWarmup
 
 app = df.DFApp(http_auth_level=func.AuthLevel.FUNCTION)

@@ -53,7 +53,7 @@ async def plan_copy(request: PlanCopy, clients: Clients) -> PlannedCopy:
     try:
         return await _plan(request, clients)
     except ConditionFailedError as error:
-        message = f"The plan of files for '{request.db}' is being written by another."
+        message = f"Another run is writing the plan of files for '{request.db}'. Start again."
         raise TransientFailure(Code.WRITTEN_BY_ANOTHER, message, target=request.db) from error
 
 
@@ -144,9 +144,7 @@ async def check_copy(request: CheckCopy, clients: Clients) -> Checked:
         raise changed(differing[0])
     absent = await missing(plan, Staging(container, plan.db, plan.source_version))
     if absent:
-        message = (
-            f"'{absent[0].leaf}' and {len(absent) - 1} more files were removed or changed in storage meanwhile. Start again."
-        )
+        message = f"Another program removed or changed '{absent[0].leaf}' and {len(absent) - 1} more staged files. Start again."
         raise Conflict(Code.DATABASE_CHANGED, message, target=absent[0].leaf)
     await refuse_half_published(plan, container, clients.bucket)
     return Checked()

@@ -8,8 +8,8 @@ from itertools import islice
 from activities.binding import answering, answering_by
 from activities.warmup_plan import decide
 from shared.azure.hub import Hub
-from shared.blastdb import evidence
 from shared.blastdb.blobs import files_prefix, folder, metadata_blob
+from shared.blastdb.evidence import Evidence, paper_files
 from shared.blastdb.generations import digest_of
 from shared.blastdb.listings import ListedBlob, inventory_of, listed_files
 from shared.blastdb.papers import ghosts_of
@@ -17,7 +17,7 @@ from shared.blastdb.volumes import Inventory, VolumeSet
 from shared.clients import Clients
 from shared.errors import Code, Conflict, ShardwarmError, TransientFailure, Unusable
 from shared.runs.database import headers, metadata
-from shared.runs.database.corrections import Evidence, corrected
+from shared.runs.database.corrections import DatabaseFacts, corrected
 from shared.runs.database.metadata import Document, ShardFields
 from shared.runs.database.staleness import COPY_GIVEN_UP_AFTER, is_longer_ago
 from shared.runs.ids import UPLOAD_ENTITY
@@ -65,17 +65,17 @@ async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub)
         return Corrected(busy=True)
     # The database may have been uploaded again after the survey.
     gone = request.gone and not await container.list_some_names(folder(db), at_most=1)
-    verdict = Evidence(marked_at=known.sharding_started_at, owner_ended=owner is not None, gone=gone)
+    facts = DatabaseFacts(marked_at=known.sharding_started_at, owner_ended=owner is not None, gone=gone)
     now = datetime.now(UTC)
     is_young = not is_longer_ago(COPY_GIVEN_UP_AFTER, known.update_started_at, now)
     if request.finish and known.update_in_progress and owner is None and is_young:
         # Another task hub may know the run.
         return Corrected(busy=True)
-    last = corrected(db, control.document, verdict, now)
+    last = corrected(db, control.document, facts, now)
 
     def change(document: Document) -> Document:
         nonlocal last
-        last = corrected(db, document, verdict, now)
+        last = corrected(db, document, facts, now)
         return last.document
 
     etag = await clients.control.update(container, db, change)
@@ -112,7 +112,7 @@ async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
     container, db = clients.accounts.container(request.account), request.db
     listing = await container.list(files_prefix(db))
     if digest_of(listed_files(db, listing)) != request.refused:
-        raise Conflict(Code.DATABASE_CHANGED, f"'{db}' changed since its ghosts were refused. They stay for now.", target=db)
+        raise Conflict(Code.DATABASE_CHANGED, f"'{db}' changed after a run refused its ghosts. {_NOT_NOW}", target=db)
     inventory = inventory_of(db, listing)
     names = ghosts_of(await _papers(container, inventory, listing))
     if not names:
@@ -125,20 +125,23 @@ async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
     return Pruned(volumes=len(ghosts), blobs=removed)
 
 
-async def _papers(container: Container, inventory: Inventory, listing: Sequence[ListedBlob]) -> evidence.Evidence:
+_NOT_NOW = "The pass removes none of them; the next one judges them again."
+
+
+async def _papers(container: Container, inventory: Inventory, listing: Sequence[ListedBlob]) -> Evidence:
     db = inventory.volumes.db
     try:
         return await papers_of(container, inventory, {blob.name: blob.etag for blob in listing})
     except TransientFailure as error:
         if error.problem.code is not Code.DATABASE_CHANGED:
             raise
-        message = f"'{error.problem.target}' changed while the ghosts of '{db}' were judged. They stay for now."
+        message = f"'{error.problem.target}' changed while the pass judged the ghosts of '{db}'. {_NOT_NOW}"
         raise Conflict(Code.DATABASE_CHANGED, message, target=db) from error
 
 
 def _refuse_doubtful(inventory: Inventory, ghosts: Sequence[Sequence[ListedBlob]], listing: Sequence[ListedBlob]) -> None:
     db, doubt = inventory.volumes.db, None
-    files = evidence.paper_files(inventory.volumes, inventory.files)
+    files = paper_files(inventory.volumes, inventory.files)
     leaves = {file.leaf for file in (files.alias, files.table, files.statistics) if file is not None}
     oldest = min((blob for blob in listing if blob.leaf in leaves), key=lambda blob: blob.modified)
     if 2 * len(ghosts) > inventory.volumes.count:
@@ -147,7 +150,8 @@ def _refuse_doubtful(inventory: Inventory, ghosts: Sequence[Sequence[ListedBlob]
         doubt = f"some younger than '{oldest.name}', which does not name them"
     if doubt is not None:
         message = (
-            f"{len(ghosts)} of the {inventory.volumes.count} volumes of '{db}' would be removed, {doubt}. A person must decide."
+            f"{len(ghosts)} of the {inventory.volumes.count} volumes of '{db}' are ghosts, {doubt}. No pass removes these: "
+            "remove them, or upload the papers that name them."
         )
         raise Unusable(Code.GHOST_VOLUMES, message, target=db)
 
@@ -160,7 +164,7 @@ def _blobs_of(volumes: VolumeSet, ghost: str, listing: Sequence[ListedBlob]) -> 
 async def _remove(container: Container, blobs: Sequence[ListedBlob], write_before: datetime) -> int:
     *others, sequences = blobs
     if datetime.now(UTC) >= write_before:
-        raise Conflict(Code.LEASE_LOST, "The lease's time was over before every ghost was removed.")
+        raise Conflict(Code.LEASE_LOST, "The pass's lease ended before it removed every ghost. The next pass removes the rest.")
 
     async def delete(blob: ListedBlob) -> bool:
         # Ghosts are a person's uploads: snapshots of them are that person's, too.

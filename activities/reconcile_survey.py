@@ -128,5 +128,5 @@ async def survey_account(request: SurveyAccount, clients: Clients, hub: Hub) -> 
         if left.can_be_repaired:
             to_heal.append(left)
         if waits:
-            to_tell.append(Drifted(db=found.db, reason="settling", detail=f"its upload is waited for; {found.reason}"))
+            to_tell.append(Drifted(db=found.db, reason="settling", detail=f"a settle waits for its upload; {found.reason}"))
     return seen.model_copy(update={"to_heal": tuple(to_heal), "to_tell": tuple(to_tell)})

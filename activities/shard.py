@@ -153,7 +153,7 @@ async def commit_metadata(request: CommitMetadata, clients: Clients) -> Written:
 
 
 def _changed(db: str) -> Conflict:
-    return Conflict(Code.DATABASE_CHANGED, f"'{db}' changed while it was being sharded.", target=db)
+    return Conflict(Code.DATABASE_CHANGED, f"'{db}' changed while the run sharded it. Start again.", target=db)
 
 
 @answering(Written)

@@ -16,7 +16,7 @@ from shared.runs.database import metadata
 from shared.runs.database.layout_history import pinned
 from shared.runs.database.state import expected, is_current, is_judged, recorded_statistics
 from shared.runs.database.unfinished import refuse_unfinished_work
-from shared.runs.upload.transitions import InspectUpload, UploadSeen
+from shared.runs.upload.payloads import InspectUpload, UploadSeen
 from shared.storage.evidence import judged, taken
 
 
@@ -69,5 +69,5 @@ def _refuse_unfinished_copies(inventory: Inventory, blobs: Mapping[str, ListedBl
     db = inventory.volumes.db
     for file in inventory.files:
         if blobs[f"{folder(db)}{file.leaf}"].copying:
-            message = f"'{file.leaf}' is still being copied. Wait for the copy, or start it again."
+            message = f"A copy of '{file.leaf}' has not ended. Wait for it, or start it again."
             raise Unusable(Code.UPLOAD_INCOMPLETE, message, target=file.leaf)

@@ -47,7 +47,7 @@ async def apply_warmup(request: ApplyWarmup, clients: Clients) -> Applied:
         strict=request.strict,
     )
     if (document.digest, document.texts) != (plan.digest, plan.texts or document.texts):
-        message = f"'{request.db}' changed while its warmup was being planned. Start again."
+        message = f"'{request.db}' changed while the run planned its warmup. Start again."
         return Applied(problem=Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
     agents = await clients.agents(request.cluster)
     await agents.mark_nodes(request.db, labels_of(document), may_add=False)

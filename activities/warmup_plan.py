@@ -163,7 +163,8 @@ def _size(state: DatabaseState) -> DatabaseSize:
     inventory = state.inventory
     counts = [count for count in state.known.shard_sets if count <= inventory.volumes.count]
     if not counts:
-        raise Unusable(Code.SHARD_SET_NOT_FOUND, f"'{inventory.volumes.db}' is not sharded.", target=inventory.volumes.db)
+        db = inventory.volumes.db
+        raise Unusable(Code.SHARD_SET_NOT_FOUND, f"'{db}' has no shard set. Shard it first.", target=db)
     volumes = inventory.volume_bytes
     target = expected(inventory, state.statistics, counts, legacy_alias=False, record=state.pinned)
     return DatabaseSize(
@@ -204,4 +205,4 @@ def _with(details: tuple[Problem, ...], problem: Problem) -> Problem:
 
 
 def _nothing(db: str) -> Problem:
-    return Problem(code=Code.SHARD_SET_NOT_FOUND, message=f"'{db}' has no shard set to choose from.", target=db)
+    return Problem(code=Code.SHARD_SET_NOT_FOUND, message=f"'{db}' has no shard set to choose from. Shard it first.", target=db)

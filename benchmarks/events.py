@@ -88,6 +88,6 @@ class _Sender:
 
 
 def _files(count: int) -> list[str]:
-    """Files of several databases, each told of for the first time or anew."""
+    """Files of several databases, each announced for the first time or again."""
     databases = [f"nt{number % _DATABASES:02d}" for number in range(count)]
     return [f"{db}/{db}.{number // _DATABASES % 100:02d}.nsq" for number, db in enumerate(databases)]

@@ -1,7 +1,7 @@
 """What many databases cost that are well: the calls of one listing and of one reconcile pass over a thousand of them.
 
 They are written as a shard run leaves them, texts, metadata and headers, but without a thousand runs; the pass itself is the
-witness that nothing is amiss with them: it heals nothing.
+witness that nothing is amiss with them: it repairs nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Blob(NamedTuple):
 
 
 async def measure(root: Path, databases: int = DATABASES) -> Figures:
-    """Calls and pages of a listing and of a pass. Fails when the pass finds anything to heal."""
+    """Calls and pages of a listing and of a pass. Fails when the pass finds anything to repair."""
     async with Stack(root, settings=_SETTINGS) as stack:
         await _fill(stack, databases)
         async with httpx.AsyncClient(base_url=stack.addresses.functions_url, timeout=_PATIENCE_SECONDS) as http:

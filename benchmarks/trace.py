@@ -27,7 +27,7 @@ class Trace(NamedTuple):
     engine_seconds: float
     calls: int
     failed_calls: int
-    """Answered by nobody or with a server error, and therefore repeated; none on a machine that keeps up."""
+    """Unanswered, or answered with a server error, and therefore repeated; none on a machine that keeps up."""
     writes: int
     blobs_written: int
     sequential_round_trips: int

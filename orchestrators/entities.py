@@ -10,7 +10,8 @@ from shared.runs.callbacks import Notice
 from shared.runs.ids import notify_id
 from shared.runs.leases import Acquire, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.upload import transitions
-from shared.runs.upload.transitions import Arrive, End, Revive, SettleLook, SettleReply, SettleRun, Tidy, UploadState
+from shared.runs.upload.payloads import SettleRun
+from shared.runs.upload.transitions import Arrive, End, Revive, SettleLook, SettleReply, Tidy, UploadState
 from shared.runs.warmup import expiry as expiries
 from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 

@@ -210,7 +210,8 @@ def acquire(ctx: Context, claim: LeaseRequest) -> Steps[HeldLease | Problem]:
     if reply.granted:
         return HeldLease(ctx, claim, reply.lease)
     holder = reply.lease.holding.run if reply.lease.holding else "another run"
-    return Problem(code=Code.LEASE_HELD, message=f"'{claim.name}' is held by {holder}.", target=claim.name)
+    message = f"The lease of '{claim.name}' belongs to {holder}. Wait for the end of that run or cancel it, then start again."
+    return Problem(code=Code.LEASE_HELD, message=message, target=claim.name)
 
 
 def lost(claim: LeaseRequest) -> Problem:

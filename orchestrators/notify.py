@@ -58,7 +58,7 @@ def notify(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
             case "delivered":
                 state = CallbackState(phase="delivered", tries=notice.tries + 1, status_code=posted.status_code)
                 status.show(state)
-                logger(ctx, __name__).info(f"The end of {notice.run} was delivered, try {state.tries}.")
+                logger(ctx, __name__).info(f"The app delivered the end of {notice.run}, try {state.tries}.")
                 return state.model_dump(mode="json")
             case "waiting":
                 if notice.deadline is not None and now(ctx) >= notice.deadline:
@@ -89,11 +89,13 @@ def _trying(notice: Notice, posted: Posted) -> CallbackState:
 
 
 def _failed(ctx: Context, status: RunStatus[CallbackState], notice: Notice, problem: Problem | None) -> RunFailedError:
-    problem = problem or Problem(code=Code.INTERNAL_ERROR, message="The callback was refused without a reason.")
-    logger(ctx, __name__).warning(f"The end of {notice.run} was not delivered, tries {notice.tries}: {problem.message}")
+    problem = problem or Problem(code=Code.INTERNAL_ERROR, message="A step refused the callback and gave no reason.")
+    logger(ctx, __name__).warning(f"The app did not deliver the end of {notice.run}, tries {notice.tries}: {problem.message}")
     return status.failed(problem)
 
 
 def _overdue(notice: Notice) -> Problem:
-    message = f"The run had not ended after {notice.callback.wait_seconds:.0f} s; the callback was given up."
+    message = (
+        f"The run did not end within {notice.callback.wait_seconds:.0f} s, so the app posts no callback. Ask for the operation."
+    )
     return Problem(code=Code.CALLBACK_FAILED, message=message, target="callback_url")

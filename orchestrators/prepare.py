@@ -21,7 +21,8 @@ from orchestrators.prepare_steps import PrepareSteps
 from orchestrators.steps import Context, RunStatus, StepFailedError, Steps, logger
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
-from shared.runs.prepare.payloads import PrepareResult, PrepareRun, Stage
+from shared.runs.prepare.payloads import PrepareRun, Stage
+from shared.runs.prepare.result import PrepareResult
 
 
 def prepare(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
@@ -70,16 +71,17 @@ class _Preparing:
             outcome = "prepared"
         # This also removes what a run staged that died after its generation was in place.
         yield from steps.clear("staging", stage)
-        is_sharded = yield from steps.shard(stage)
-        self._status.show(_shown(stage).model_copy(update={"phase": "done" if is_sharded else "canceled"}))
+        sharded = yield from steps.shard(stage)
+        self._status.show(_shown(stage).model_copy(update={"phase": "done" if sharded else "canceled"}))
         return PrepareResult(
-            outcome=outcome if is_sharded else "canceled",
+            outcome=outcome if sharded else "canceled",
             db=self._request.db,
             source_version=stage.source_version,
             files=stage.files_total,
             bytes_total=stage.bytes_total,
             bytes_copied=stage.bytes_copied,
             ghosts_removed=ghosts,
+            warnings=sharded.warnings if sharded else (),
         )
 
     def record(self, end: PrepareResult | Again | Problem | None) -> Steps[PrepareResult | Again | Problem]:

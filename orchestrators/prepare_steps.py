@@ -158,8 +158,8 @@ class PrepareSteps:
         message = f"More than {_CLEARINGS} rounds did not clear '{self._request.db}' of {what}."
         raise StepFailedError(Problem(code=Code.INTERNAL_ERROR, message=message, target=self._request.db))
 
-    def shard(self, stage: Stage) -> Steps[bool]:
-        """Shard the new generation in a child run under this run's own lease; False when the child was cancelled.
+    def shard(self, stage: Stage) -> Steps[ShardResult | None]:
+        """Shard the new generation in a child run under this run's own lease; None when the child was cancelled.
 
         The child frees the lease at its end, so this run may write nothing after it.
         """
@@ -171,7 +171,7 @@ class PrepareSteps:
         if isinstance(ended, Problem):
             message = sanitised_line(f"The database is in place, but sharding it failed: {ended.message}")
             raise StepFailedError(ended.model_copy(update={"message": message, "target": self._request.db}))
-        return ended.outcome != "canceled"
+        return ended if ended.outcome != "canceled" else None
 
     def _round(self, activity: str, stage: Stage, lanes: Sequence[int], receipts: dict[int, CopyReceipt]) -> Steps[None]:
         requests = [

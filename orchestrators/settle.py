@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from orchestrators.lease import now
-from orchestrators.shard_child import HeldByAnother, bring_up_to_date, run_child
+from orchestrators.shard_child import HeldByAnother, LayoutsCurrent, bring_up_to_date, run_child
 from orchestrators.steps import (
     Context,
     RunStatus,
@@ -35,16 +35,8 @@ from shared.runs.backoff import backoff
 from shared.runs.ids import UPLOAD_ENTITY
 from shared.runs.operations import SettleProgress
 from shared.runs.shard.result import ShardResult
-from shared.runs.upload.transitions import (
-    End,
-    InspectUpload,
-    SettleLook,
-    SettleReply,
-    SettleResult,
-    SettleRun,
-    UploadSeen,
-    Waiting,
-)
+from shared.runs.upload.payloads import InspectUpload, SettleResult, SettleRun, UploadSeen, Waiting
+from shared.runs.upload.transitions import End, SettleLook, SettleReply
 from shared.sanitise import sanitised_line
 
 _ROUNDS = 20
@@ -155,7 +147,7 @@ class _Settling:
         if isinstance(state, ShardResult):
             # The child run was not asked to restore anything.
             return self._result("sharded" if state.outcome == "restored" else state.outcome, run_id, state)
-        if state == "current":
+        if isinstance(state, LayoutsCurrent):
             return self._result("unchanged")
         held = self._held()
         return held if now(self._ctx) >= give_up_at else self._wait(held, version)
@@ -204,7 +196,7 @@ class _Settling:
 
     def _held(self) -> Problem:
         db = self._request.shard.db
-        return Problem(code=Code.LEASE_HELD, message=f"'{db}' is held by another run.", target=db)
+        return Problem(code=Code.LEASE_HELD, message=f"Another run holds '{db}'. Wait for the end of that run.", target=db)
 
     def _result(
         self,

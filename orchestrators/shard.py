@@ -93,7 +93,7 @@ class _Sharding:
             status.show(progress("done", inspection, uploads.values()))
             outcome = "restored" if request.restore else "sharded"
             return problem or result(inspection, uploads.values(), removed=removed, outcome=outcome, unstored=self._unstored)
-        message = f"'{request.db}' kept changing while it was being sharded. Start again when its upload is complete."
+        message = f"'{request.db}' kept changing while the run sharded it. Start again when its upload is complete."
         raise StepFailedError(Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db))
 
     def record(self, end: ShardResult | Problem | None) -> Steps[ShardResult | Problem]:

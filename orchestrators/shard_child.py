@@ -1,6 +1,6 @@
 """Child shard runs: bring a database's layouts up to date from within a settle, a warmup or a pass."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from orchestrators.lease import now
 from orchestrators.steps import Context, StepFailedError, Steps, ask, call, run
@@ -8,9 +8,10 @@ from shared.errors import Code, Problem
 from shared.runs.ids import LEASE_ENTITY
 from shared.runs.leases import Renew, Reply, is_held
 from shared.runs.payload import RetryOptions
+from shared.runs.shard.outcome import warnings_of
 from shared.runs.shard.payloads import Inspect, Inspected, ShardRun
 from shared.runs.shard.result import ShardResult
-from shared.runs.upload.transitions import InspectUpload, UploadSeen
+from shared.runs.upload.payloads import InspectUpload, UploadSeen
 from shared.sanitise import sanitised_line
 
 
@@ -20,7 +21,13 @@ class HeldByAnother(NamedTuple):
     by: str
 
 
-type ChildState = ShardResult | HeldByAnother | Literal["current"]
+class LayoutsCurrent(NamedTuple):
+    """The layouts are current. `warnings` are those of a shard run's result."""
+
+    warnings: tuple[str, ...]
+
+
+type ChildState = ShardResult | HeldByAnother | LayoutsCurrent
 """What the child has done; or the layouts are current; or another run holds the database."""
 
 
@@ -35,7 +42,7 @@ def bring_up_to_date(ctx: Context, shard: ShardRun) -> Steps[ChildState]:
     if inspected.problem is not None:
         raise StepFailedError(inspected.problem)
     if inspected.inspection is not None and inspected.inspection.is_done:
-        return "current"
+        return LayoutsCurrent(warnings_of(inspected.inspection))
     return (yield from run_child(ctx, shard))
 
 

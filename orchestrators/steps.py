@@ -48,7 +48,7 @@ def defect(error: Exception) -> Problem:
 
 def unexplained(db: str) -> Problem:
     """The problem of a step that neither succeeded nor gave a reason."""
-    return Problem(code=Code.INTERNAL_ERROR, message=f"'{db}' was refused without a reason.", target=db)
+    return Problem(code=Code.INTERNAL_ERROR, message=f"A step refused '{db}' and gave no reason.", target=db)
 
 
 def run[Reply: BaseModel](

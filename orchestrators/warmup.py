@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from orchestrators.lease import Again, HeldLease, now, run_holding
 from orchestrators.notify import have_posted
-from orchestrators.shard_child import ChildState, HeldByAnother, bring_up_to_date
+from orchestrators.shard_child import ChildState, HeldByAnother, LayoutsCurrent, bring_up_to_date
 from orchestrators.steps import (
     Context,
     RunStatus,
@@ -45,10 +45,10 @@ from shared.runs.warmup.payloads import (
     Wait,
     WarmPlan,
     WarmReading,
-    WarmResult,
     WarmRun,
     WatchState,
 )
+from shared.runs.warmup.result import WarmResult
 
 
 def warm_up(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:
@@ -86,10 +86,10 @@ class _Warming:
         """Steps 2 to 5, from the watch or wait that an earlier execution reached."""
         ctx, request, lease, status = self._ctx, self._request, self._lease, self._status
         if self._course is None:
-            wait = yield from _bring_layouts_up_to_date(ctx, request, lease, status)
-            if wait is not None:
-                return Again(request.model_copy(update={"wait": wait}))
-            self._course = Course((yield from _begin(ctx, request, lease, status)))
+            layouts = yield from _bring_layouts_up_to_date(ctx, request, lease, status)
+            if isinstance(layouts, Wait):
+                return Again(request.model_copy(update={"wait": layouts}))
+            self._course = Course((yield from _begin(ctx, request, lease, status, layouts.warnings)))
         end = yield from watch_a_round(ctx, request, self._course, lease, status)
         if isinstance(end, WatchState):
             return Again(request.model_copy(update={"watch": end, "wait": None}))
@@ -131,7 +131,7 @@ def _label(ctx: Context, request: WarmRun) -> Steps[bool]:
         labels = MarkNodes(cluster=request.cluster, db=request.db)
         marked = yield from run(ctx, "mark_nodes", labels, Marked, request.retry)
     except StepFailedError as error:
-        logger(ctx, __name__).warning(f"The nodes were not labelled: {error.problem.message}")
+        logger(ctx, __name__).warning(f"The run could not label the nodes: {error.problem.message}")
         return False
     return marked.marked
 
@@ -153,7 +153,9 @@ def _limit(ctx: Context, request: WarmRun, operation: Literal["set", "left"]) ->
         signal(ctx, EXPIRY_ENTITY, key, "expire", Expire(run=request.run, release=release, due=due), after=due - now(ctx))
 
 
-def _begin(ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus) -> Steps[WatchState]:
+def _begin(
+    ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus, warnings: tuple[str, ...]
+) -> Steps[WatchState]:
     status.show(WarmProgress(phase="planning"))
     plan = yield from _plan(ctx, request)
     lease.stop_if_canceled()
@@ -167,14 +169,17 @@ def _begin(ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStat
         assigned=applied.assigned,
         # Agents that keep an earlier run's assignment had moved this much before this run.
         moved_before=0 if applied.changed else before.bytes_moved,
+        warnings=warnings,
     )
 
 
-def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus) -> Steps[Wait | None]:
+def _bring_layouts_up_to_date(
+    ctx: Context, request: WarmRun, lease: HeldLease, status: WarmRunStatus
+) -> Steps[LayoutsCurrent | Wait]:
     """Bring the shard layouts up to date, waiting while another run holds the database.
 
     Returns:
-        None once the layouts are current; after 20 tries the wait with which the next execution goes on.
+        That the layouts are current; or after 20 tries the wait with which the next execution goes on.
 
     Raises:
         StepFailedError: the database is refused, or the wait has passed its deadline.
@@ -186,8 +191,8 @@ def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, lease: HeldLease, 
         lease.stop_if_canceled()
         child = request.shard.model_copy(update={"run": f"{ctx.instance_id}-shard-{wait.tries}"})
         state = yield from bring_up_to_date(ctx, child)
-        if state == "current":
-            return None
+        if isinstance(state, LayoutsCurrent):
+            return state
         if now(ctx) >= wait.deadline:
             raise StepFailedError(_not_current(request, state))
         # After its own shard run it looks again at once, and pauses only if the layouts still differ.
@@ -201,9 +206,7 @@ def _bring_layouts_up_to_date(ctx: Context, request: WarmRun, lease: HeldLease, 
 def _not_current(request: WarmRun, state: ChildState) -> Problem:
     waited = f"{request.deadline_seconds:.0f} s"
     if isinstance(state, HeldByAnother):
-        message = (
-            f"'{request.db}' was held by {state.by} for {waited}. Wait for the end of that operation or cancel it, then warm."
-        )
+        message = f"This run waited {waited} for '{request.db}', which {state.by} holds. Wait for it or cancel it, then warm."
         return Problem(code=Code.LEASE_HELD, message=message, target=request.db)
     message = f"'{request.db}' kept changing for {waited}. Warm it when its upload is complete."
     return Problem(code=Code.DATABASE_CHANGED, message=message, target=request.db)

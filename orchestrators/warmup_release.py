@@ -20,7 +20,8 @@ from shared.runs.ids import EXPIRY_ENTITY
 from shared.runs.leases import NamedRun
 from shared.runs.operations import WarmProgress
 from shared.runs.warmup.expiry import Unreleased
-from shared.runs.warmup.payloads import ReadWarmup, RemoveWarmup, WarmReading, WarmResult, WarmRun
+from shared.runs.warmup.payloads import ReadWarmup, RemoveWarmup, WarmReading, WarmRun
+from shared.runs.warmup.result import WarmResult
 
 
 def release_warmup(ctx: Context, payload: Any) -> Steps[dict[str, Any] | None]:

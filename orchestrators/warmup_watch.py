@@ -24,10 +24,10 @@ from shared.runs.warmup.payloads import (
     ReadWarmup,
     RemoveWarmup,
     WarmReading,
-    WarmResult,
     WarmRun,
     WatchState,
 )
+from shared.runs.warmup.result import WarmResult
 from shared.sanitise import sanitised_line
 
 type WarmRunStatus = RunStatus[WarmProgress]
@@ -118,11 +118,13 @@ def _reassign(ctx: Context, request: WarmRun, watch: WatchState) -> Steps[WatchS
     try:
         applied = yield from run(ctx, "apply_warmup", ApplyWarmup.of(request, watch.plan), Applied, request.retry)
     except StepFailedError as error:
-        logger(ctx, __name__).warning(f"The shards were not reassigned: {error.problem.message}")
+        logger(ctx, __name__).warning(f"The run could not reassign the shards: {error.problem.message}")
         return watch
     if applied.problem is None:
         return watch.after(applied)
-    logger(ctx, __name__).warning(f"The shards were not reassigned, {applied.problem.code.value}: {applied.problem.message}")
+    logger(ctx, __name__).warning(
+        f"The run could not reassign the shards, {applied.problem.code.value}: {applied.problem.message}"
+    )
     refused = watch.model_copy(update={"refusals": watch.refusals + 1})
     if refused.refusals >= _PATIENCE and applied.problem.code not in _NODES_MAY_COME:
         raise StepFailedError(applied.problem)
@@ -168,6 +170,7 @@ def _result(request: WarmRun, watch: WatchState, reading: WarmReading) -> WarmRe
         bytes_total=reading.bytes_total,
         resident_percent=reading.resident_percent,
         changed=watch.changed,
+        warnings=watch.warnings,
     )
 
 

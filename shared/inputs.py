@@ -6,7 +6,7 @@ from shared.runs.payload import RetryOptions
 from shared.runs.prepare.payloads import CopySteering
 from shared.runs.shard.identifying import IdentifySteering
 from shared.runs.shard.payloads import ShardRun
-from shared.runs.upload.transitions import SettleRun
+from shared.runs.upload.payloads import SettleRun
 from shared.settings import Settings
 
 

@@ -23,7 +23,7 @@ _SHORTEST_SECRET = 16
 _LOGIN_VARIABLE = "WEBSITE_AUTH_ENABLED"
 """The platform sets it: whether its authentication is on (learn.microsoft.com/azure/app-service/reference-app-settings)."""
 WARM_SLACK_SECONDS = 900.0
-"""What planning, applying and a last round of looks may take besides the waiting."""
+"""What planning, applying and a last round of looks may take on top of the waiting."""
 
 
 class Settings(BaseModel):
@@ -80,7 +80,7 @@ class Settings(BaseModel):
         default=60.0, description="How long nothing may arrive of a database before it is looked at, in seconds."
     )
     upload_give_up_seconds: Seconds = Field(
-        default=21600.0, description="How long after its last file an incomplete upload is waited for, in seconds."
+        default=21600.0, description="How long after its last file a settle waits for an incomplete upload, in seconds."
     )
     namespace: str = Field(default="shardwarm", description="The Kubernetes namespace of everything that warms.")
     warmer_image: str = Field(default="shardwarm-warmer:0.1.0", description="The node agent's image, never `latest`.")
@@ -94,7 +94,7 @@ class Settings(BaseModel):
     )
     warmer_tolerations: Tolerations = Field(
         default=(Toleration("kubernetes.azure.com/scalesetpriority", "spot", "NoSchedule"),),
-        description="Taints that agents bear besides `workload=blast:NoSchedule`, as `key=value:effect`, `key:effect` or `key`.",
+        description="Taints that agents bear with `workload=blast:NoSchedule`, as `key=value:effect`, `key:effect` or `key`.",
     )
     warmer_architectures: Names = Field(
         default=("amd64",), description="Processors that the agents' image is for: `amd64`, `arm64`."

@@ -6,9 +6,9 @@ from threading import Event, Thread
 from shared.agent.report import Reason
 from warmer.assignment import AssignmentFile, Task
 from warmer.cluster import Publisher
-from warmer.progress import NodeProgress
+from warmer.progress import TaskProgress
 from warmer.reporting import Reporter
-from warmer.settings import Settings
+from warmer.settings import AgentSettings
 from warmer.task_runner import TaskRunner
 
 _HALT_SECONDS = 0.5
@@ -19,9 +19,9 @@ log = logging.getLogger("warmer")
 class Agent:
     """`run` in the main thread; `end` from a signal handler."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
-        self._progress = NodeProgress(settings.node_name, settings.pod_name)
+        self._progress = TaskProgress(settings.node_name, settings.pod_name)
         self._publisher = Publisher(settings)
         self._reporter = Reporter(self._progress, settings.run_dir, self._publisher)
         self._assignment = AssignmentFile(settings.assignment_dir, settings.node_name)

@@ -61,7 +61,7 @@ class AssignmentFile:
         try:
             text = self._path.read_bytes()
         except OSError as error:
-            return self._task, f"{self._path} cannot be read: {error.strerror}"
+            return self._task, f"the agent cannot read {self._path}: {error.strerror}"
         if text == self._text:
             return self._task, ""
         try:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from shared.agent.report import REPORT_ANNOTATION
 from warmer.http import HttpClient
 from warmer.retrying import RequestFailed
-from warmer.settings import Settings
+from warmer.settings import AgentSettings
 
 _LEAST_SECONDS = 1.0
 _LONGEST_SECONDS = 30.0
@@ -22,7 +22,7 @@ log = logging.getLogger("warmer")
 class Publisher:
     """Sends the newest report only. It logs a failure and tries again; it never delays the agent's work."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AgentSettings) -> None:
         self._settings = settings
         self._report: bytes | None = None
         self._is_urgent = False
@@ -58,7 +58,7 @@ class Publisher:
             except (RequestFailed, OSError) as error:
                 self._http = None
                 failures += 1
-                log.warning("the report could not be published (%d times in a row): %s", failures, error)
+                log.warning("the agent could not publish its report (%d times in a row): %s", failures, error)
                 with self._wake:
                     self._report = self._report or report
                     self._is_urgent = True

@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     size_bytes: int
 
 
-class NodeProgress:
+class TaskProgress:
     """The counts of the task. Safe to share between threads; it never touches the disk."""
 
     def __init__(self, node: str, pod: str) -> None:

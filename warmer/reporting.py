@@ -8,7 +8,7 @@ from threading import Lock, Thread
 from shared.agent.report import REPORT_FILE, AgentReport
 from warmer.atomic_files import write_whole
 from warmer.cluster import Publisher
-from warmer.progress import NodeProgress
+from warmer.progress import TaskProgress
 
 _TICK_SECONDS = 1.0
 _REPEATED_SECONDS = 45.0
@@ -23,7 +23,7 @@ class Reporter:
     After that it writes only when asked to, after a measurement, so that the file is as old as the measurement.
     """
 
-    def __init__(self, progress: NodeProgress, folder: Path, publisher: Publisher) -> None:
+    def __init__(self, progress: TaskProgress, folder: Path, publisher: Publisher) -> None:
         self._progress = progress
         self._path = folder / REPORT_FILE
         self._publisher = publisher
@@ -55,7 +55,7 @@ class Reporter:
             except OSError as error:
                 # The previous report may no longer be true.
                 self._path.unlink(missing_ok=True)
-                log.warning("the report could not be written: %s", error.strerror)
+                log.warning("the agent could not write its report: %s", error.strerror)
             self._publish(report, text)
 
     def withhold(self) -> None:

@@ -14,7 +14,7 @@ _PREFIX = "SHARDWARM_"
 _NAMED_BY_KUBERNETES = ("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 
 
-class Settings(BaseModel):
+class AgentSettings(BaseModel):
     """The agent's settings. A field's variable is `SHARDWARM_` and its name in capitals, except for names from Kubernetes."""
 
     model_config = ConfigDict(frozen=True)
@@ -84,7 +84,7 @@ class Settings(BaseModel):
     poll_seconds: float = Field(default=1.0, gt=0, description="Interval at which the assignment is read.")
 
 
-def parse(environment: Mapping[str, str]) -> Settings:
+def parse(environment: Mapping[str, str]) -> AgentSettings:
     """Parse the settings in an environment. Empty values count as absent; variables of other programs are ignored.
 
     Raises:
@@ -95,9 +95,9 @@ def parse(environment: Mapping[str, str]) -> Settings:
         for name, value in environment.items()
         if value and (name.startswith(_PREFIX) or name in _NAMED_BY_KUBERNETES)
     }
-    return Settings.model_validate(given)
+    return AgentSettings.model_validate(given)
 
 
-def settings() -> Settings:
+def settings() -> AgentSettings:
     """The settings of this process."""
     return parse(os.environ)  # noqa: TID251 - the one place that reads the environment

@@ -163,6 +163,6 @@ def _failure(failed: RequestFailed, what: str) -> WarmFailure:
         case 404:
             return WarmFailure(Reason.MISSING_FILE, f"'{what}' is not in storage: {failed.said}.")
         case 412 | 416:
-            return WarmFailure(Reason.GENERATION_MISMATCH, f"'{what}' was changed in storage during the copy.")
+            return WarmFailure(Reason.GENERATION_MISMATCH, f"Another program changed '{what}' in storage during the copy.")
         case _:
             return WarmFailure(Reason.STORAGE_UNAVAILABLE, f"Storage does not deliver '{what}': {failed.said}.")

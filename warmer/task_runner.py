@@ -12,12 +12,12 @@ from warmer.context import Context
 from warmer.credentials import Credential, credential
 from warmer.failures import Stopped, WarmFailure, disk_failure
 from warmer.node_folder import NodeFolder
-from warmer.progress import NodeProgress
+from warmer.progress import TaskProgress
 from warmer.removal import remove_database, remove_unfinished
 from warmer.reporting import Reporter
 from warmer.residency import cold, measure, refuse_too_much, touch
 from warmer.retrying import RetryBudget
-from warmer.settings import Settings
+from warmer.settings import AgentSettings
 from warmer.staging import StagedFiles, stage
 from warmer.storage import Storage
 
@@ -32,7 +32,7 @@ log = logging.getLogger("warmer")
 class TaskRunner:
     """The work on one task: call `run` in one thread, and `halt` from another."""
 
-    def __init__(self, task: Task, settings: Settings, progress: NodeProgress, reporter: Reporter) -> None:
+    def __init__(self, task: Task, settings: AgentSettings, progress: TaskProgress, reporter: Reporter) -> None:
         self._task = task
         self._settings = settings
         self._progress = progress

@@ -50,7 +50,7 @@ class AssignmentDocument(BaseModel):
     Unknown fields are passed over, so that a newer app can add some. The database's name becomes part of paths on the node.
     `run` is the warmup that wrote the document: agents count by it what they move. A warmup that changes nothing writes nothing.
     `digest` names the generation of the database's files, `texts` the manifests and aliases of this N (`digest_of_texts`); an
-    empty `texts`, as earlier versions of the app write it, binds nobody.
+    empty `texts`, as earlier versions of the app write it, binds no agent.
     `report_seconds` is the interval of reports (`shared.agent.pace`); None leaves it to the agents' settings.
     """
 

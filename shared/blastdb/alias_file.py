@@ -96,5 +96,5 @@ def _number(leaf: str, values: dict[str, str], key: str) -> int | None:
 
 
 def _unreadable(leaf: str, why: str) -> Unusable:
-    message = f"'{leaf}' cannot be read: {why}, and BLAST could not open the database by it. Upload it again."
+    message = f"Neither the app nor BLAST can read '{leaf}': {why}. Upload it again."
     return Unusable(Code.UNREADABLE_PAPERS, message, target=leaf)

@@ -38,7 +38,7 @@ def parse_papers(name: str, text: bytes) -> Papers:
     try:
         return Papers.model_validate_json(text)
     except ValidationError as error:
-        raise Unusable(Code.UNREADABLE_STATISTICS, f"'{name}' cannot be read. Upload it again.", target=name) from error
+        raise Unusable(Code.UNREADABLE_STATISTICS, f"The app cannot read '{name}'. Upload it again.", target=name) from error
 
 
 def refuse_incomplete(inventory: Inventory, papers: Papers | None) -> None:

@@ -64,7 +64,7 @@ def statistics_leaf(volumes: VolumeSet) -> str:
 
 
 def paper_files(volumes: VolumeSet, files: Iterable[ListedFile]) -> PaperFiles:
-    """Those files of a listing that are to be read before the database is judged."""
+    """The files of a listing that the app reads before it judges the database."""
     by_leaf = {file.leaf: file for file in files}
     index = INDEX_EXTENSION[volumes.molecule]
     return PaperFiles(

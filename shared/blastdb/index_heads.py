@@ -49,7 +49,7 @@ class IndexHead(NamedTuple):
 
 
 class NeedsMore(NamedTuple):
-    """What was read ends within the head: at least so many first bytes of the file are needed."""
+    """The bytes read end within the head; the parser needs at least the first `size_bytes` of the file."""
 
     size_bytes: int
 

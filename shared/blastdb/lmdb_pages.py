@@ -42,7 +42,7 @@ class Tree(NamedTuple):
     root: int
 
 
-class Entry(NamedTuple):
+class Record(NamedTuple):
     """One record; `tree` is set when the record describes a named database."""
 
     key: bytes
@@ -75,7 +75,7 @@ class LmdbFile:
         self._keep(0, content)
         return second.main if second.transaction > first.transaction else first.main
 
-    def entries(self, tree: Tree, limit: int) -> Reading[list[Entry]]:
+    def entries(self, tree: Tree, limit: int) -> Reading[list[Record]]:
         """All records of a database, in the order of its keys.
 
         Raises:
@@ -83,14 +83,14 @@ class LmdbFile:
         """
         if tree.entries > limit:
             raise LmdbError(f"a table counts {tree.entries} records where at most {limit} make sense")
-        found: list[Entry] = []
+        found: list[Record] = []
         if tree.root != _NO_PAGE:
             yield from self._descend(tree.root, tree.depth, found, limit)
         if len(found) != tree.entries:
             raise LmdbError(f"a table counts {tree.entries} records and has {len(found)}")
         return found
 
-    def _descend(self, number: int, depth: int, found: list[Entry], limit: int) -> Generator[Span, bytes]:
+    def _descend(self, number: int, depth: int, found: list[Record], limit: int) -> Generator[Span, bytes]:
         if not 0 < depth <= _MAX_DEPTH:
             raise LmdbError("a table's depth makes no sense")
         page = yield from self._page(number)
@@ -174,7 +174,7 @@ def _nodes(page: bytes, kind: int) -> list[int]:
     return offsets
 
 
-def _entry(page: bytes, at: int) -> Entry:
+def _entry(page: bytes, at: int) -> Record:
     low, high, flags, key_size = _NODE.unpack_from(page, at)
     start = at + _NODE.size + key_size
     end = start + (low | high << 16)
@@ -186,4 +186,4 @@ def _entry(page: bytes, at: int) -> Entry:
     is_tree = bool(flags & _TREE_DATA)
     if is_tree and len(value) != _TREE.size:
         raise LmdbError("a named table's record has another size")
-    return Entry(page[at + _NODE.size : start], value, _tree(value) if is_tree else None)
+    return Record(page[at + _NODE.size : start], value, _tree(value) if is_tree else None)

@@ -63,8 +63,8 @@ def parse_statistics_file(db: str, text: bytes) -> StatisticsFile:
     except ValidationError as error:
         raise Unusable(
             Code.UNREADABLE_STATISTICS,
-            f"The statistics file (.njs or .pjs) of '{db}' cannot be read. Upload it again, or remove it: the app then reads "
-            "the totals from the volumes.",
+            f"The app cannot read the statistics file (.njs or .pjs) of '{db}'. Upload it again, or remove it: the app then "
+            "reads the totals from the volumes.",
             target=db,
         ) from error
 

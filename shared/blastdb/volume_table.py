@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.blastdb.lmdb_pages import Entry, LmdbError, LmdbFile, Tree
+from shared.blastdb.lmdb_pages import LmdbError, LmdbFile, Record, Tree
 from shared.blastdb.reading import Reading
 from shared.errors import Code, Unusable
 
@@ -80,7 +80,7 @@ def _found(tables: dict[bytes, Tree | None], name: bytes) -> Tree:
     return tree
 
 
-def _by_number(entries: list[Entry]) -> list[bytes]:
+def _by_number(entries: list[Record]) -> list[bytes]:
     values = {int.from_bytes(entry.key, "little"): entry.value for entry in entries if len(entry.key) == _INT32}
     if sorted(values) != list(range(len(entries))):
         raise LmdbError("its volumes are not numbered from 0")

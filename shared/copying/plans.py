@@ -32,7 +32,7 @@ async def require_plan(container: Container, db: str, source_version: str, diges
     plan = await read_plan(container, db, source_version)
     if plan is None:
         # Perhaps a person removed it. The run still holds the database and must record its end.
-        message = f"The plan of files for '{db}' is gone or cannot be read. Start again."
+        message = f"The plan of files for '{db}' is gone or damaged. Start again."
         raise Conflict(Code.DATABASE_CHANGED, message, target=db)
     if plan.digest != digest:
         message = f"The plan of files for '{db}' no longer belongs to this run. Start again."

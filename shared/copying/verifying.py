@@ -137,9 +137,9 @@ def _agrees(file: SourceFile, digests: Digests) -> bool:
 
 
 def _warn(file: SourceFile) -> None:
-    _log.warning(f"Only the size of '{file.leaf}' is verified: the part sizes behind its ETag are unknown.")
+    _log.warning(f"The run verified only the size of '{file.leaf}': it does not know the part sizes behind the ETag.")
 
 
 def _differs(file: SourceFile) -> TransientFailure:
-    message = f"'{file.leaf}' arrived with digests that differ from the source's; it is copied again."
+    message = f"'{file.leaf}' arrived with digests that differ from the source's; the run copies it again."
     return TransientFailure(Code.VERIFICATION_FAILED, message, target=file.leaf)

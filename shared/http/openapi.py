@@ -90,7 +90,7 @@ _ERRORS: dict[int, tuple[Any, ...]] = {
     502: ("An operator must change a setting or grant a role", ErrorDocument, "Retry-After"),
     503: ("Busy or out of reach; try again", ErrorDocument, "Retry-After"),
 }
-"""By status: its description, its body, and its headers besides `x-ms-error-code`."""
+"""By status: its description, its body, and its headers other than `x-ms-error-code`."""
 _KEY_AND_ROLE = (
     "Every route with a role asks for the key. Where SHARDWARM_AUTH is entra, the platform's login must also give the caller "
     "that role."

@@ -45,7 +45,7 @@ async def start_prepare(call: Call, backing: Backing) -> Answer:
     if begun is None:
         output = f"Copying '{db}' from snapshot {version} has started."
     else:
-        output = f"A promotion of '{db}' from snapshot {version} had begun; finishing it has started."
+        output = f"An earlier run began to promote snapshot {version} of '{db}'; this run finishes it."
     return _accepted(call, run, db, output, version)
 
 
@@ -61,7 +61,7 @@ async def cancel_prepare(call: Call, backing: Backing) -> Answer:
         state = await backing.hub.find(name) if name else None
         if state is not None and state.kind == "prepare" and not operation_of(state).has_ended:
             await backing.hub.cancel(state)
-            return _accepted(call, state.run, db, f"The run that copies '{db}' was asked to stop.", None)
+            return _accepted(call, state.run, db, f"The app has asked the run that copies '{db}' to stop.", None)
     raise NotFound(Code.OPERATION_NOT_FOUND, f"No prepare-db run of '{db}' is in progress.", target="db")
 
 

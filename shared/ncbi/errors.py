@@ -49,7 +49,7 @@ def file_refusal(reply: ClientResponse, leaf: str) -> ShardwarmError:
 
 def changed(leaf: str) -> Conflict:
     """The error for a file that is no longer the one in the plan."""
-    message = f"'{leaf}' changed at the source while it was being copied. Start again; files that did not change are kept."
+    message = f"'{leaf}' changed at the source while the run copied it. Start again; the new run keeps unchanged files."
     return Conflict(Code.SOURCE_CHANGED, message, target=leaf)
 
 

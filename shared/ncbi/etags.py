@@ -110,6 +110,6 @@ class Digests:
         return self._of_whole.hexdigest()
 
     def agree(self, etag: str) -> bool | None:
-        """Whether the ETag names this content; None when the part size is unknown, so that nobody can tell."""
+        """Whether the ETag names this content; None when the part size is unknown, which leaves it open."""
         known = [digests.etag() for digests in self._of_parts] or [self.md5]
         return True if etag in known else False if self._is_sure else None

@@ -82,5 +82,5 @@ class Receivers:
 
 
 def _not_reached(outcome: Any, reason: str) -> Posted:
-    message = f"The receiver was not reached. {reason}"
+    message = f"The app did not reach the receiver. {reason}"
     return Posted(outcome=outcome, problem=Problem(code=Code.CALLBACK_FAILED, message=message, target="callback_url"))

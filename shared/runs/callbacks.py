@@ -29,7 +29,7 @@ _PLATFORM = IPv4Address("168.63.129.16")
 """Azure's own host inside every virtual network: public by its number only."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 _EMBEDDING = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
-"""Addresses that stand for an IPv4 address elsewhere (6to4, Teredo, local NAT64, IPv4-compatible): nobody is reached there."""
+"""Addresses that stand for an IPv4 address elsewhere (6to4, Teredo, local NAT64, IPv4-compatible): no receiver is there."""
 
 
 class CallbackRules(NamedTuple):
@@ -157,7 +157,7 @@ def judged(status_code: int) -> Posted:
     passing = status_code in {408, 425, 429} or status_code >= 500  # noqa: PLR2004 - as above
     message = f"The receiver answered {status_code}."
     if 300 <= status_code < 400:  # noqa: PLR2004 - as above
-        message = f"The receiver answered {status_code}; redirects are not followed."
+        message = f"The receiver answered {status_code}; the app follows no redirects."
     problem = Problem(code=Code.CALLBACK_FAILED, message=message, target="callback_url")
     return Posted(outcome="failed" if passing else "refused", status_code=status_code, problem=problem)
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 type Kind = Literal["shard", "prepare", "restore", "warm", "reconcile"]
 
 
-class Holder(StrEnum):
+class HeldBy(StrEnum):
     """The holder of a lease as an operation sees it. Only `acquire` tells LOST from ANOTHER: it brings the time."""
 
     NONE = "none"
@@ -40,15 +40,15 @@ class Effect(StrEnum):
 type Operation = Literal["acquire", "renew", "raise_epoch", "cancel", "release"]
 
 
-def _row(*, free: Effect, caller: Effect, another: Effect, lost: Effect) -> Mapping[Holder, Effect]:
-    return {Holder.NONE: free, Holder.CALLER: caller, Holder.ANOTHER: another, Holder.LOST: lost}
+def _row(*, free: Effect, caller: Effect, another: Effect, lost: Effect) -> Mapping[HeldBy, Effect]:
+    return {HeldBy.NONE: free, HeldBy.CALLER: caller, HeldBy.ANOTHER: another, HeldBy.LOST: lost}
 
 
-def _for_the_holder(effect: Effect) -> Mapping[Holder, Effect]:
+def _for_the_holder(effect: Effect) -> Mapping[HeldBy, Effect]:
     return _row(free=Effect.REFUSED, caller=effect, another=Effect.REFUSED, lost=Effect.REFUSED)
 
 
-TRANSITIONS: Mapping[Operation, Mapping[Holder, Effect]] = {
+TRANSITIONS: Mapping[Operation, Mapping[HeldBy, Effect]] = {
     "acquire": _row(free=Effect.TAKEN, caller=Effect.UNCHANGED, another=Effect.REFUSED, lost=Effect.TAKEN),
     "renew": _for_the_holder(Effect.EXTENDED),
     "raise_epoch": _for_the_holder(Effect.RAISED),
@@ -134,8 +134,8 @@ def is_held(lease: Lease, now: datetime) -> bool:
 def acquire(lease: Lease, request: Acquire) -> Reply:
     """Give the lease to a run if it is free, its own already, expired, or its holder is known dead."""
     holder = _holder(lease, request.run)
-    if holder is Holder.ANOTHER and (not is_held(lease, request.now) or _is_held_by(lease, request.presumed_dead)):
-        holder = Holder.LOST
+    if holder is HeldBy.ANOTHER and (not is_held(lease, request.now) or _is_held_by(lease, request.presumed_dead)):
+        holder = HeldBy.LOST
     return _apply("acquire", holder, lease, request)
 
 
@@ -159,15 +159,15 @@ def release(lease: Lease, request: NamedRun) -> Reply:
     return _apply("release", _holder(lease, request.run), lease, request)
 
 
-def _apply(operation: Operation, holder: Holder, lease: Lease, request: BaseModel) -> Reply:
+def _apply(operation: Operation, holder: HeldBy, lease: Lease, request: BaseModel) -> Reply:
     effect = TRANSITIONS[operation][holder]
     return Reply(granted=effect is not Effect.REFUSED, lease=_EFFECTS[effect](lease, request))
 
 
-def _holder(lease: Lease, run: str) -> Holder:
+def _holder(lease: Lease, run: str) -> HeldBy:
     if lease.holding is None:
-        return Holder.NONE
-    return Holder.CALLER if _is_held_by(lease, run) else Holder.ANOTHER
+        return HeldBy.NONE
+    return HeldBy.CALLER if _is_held_by(lease, run) else HeldBy.ANOTHER
 
 
 def _is_held_by(lease: Lease, run: str | None) -> bool:

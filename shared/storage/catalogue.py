@@ -65,7 +65,7 @@ class Catalogue:
 
         Costs the pages of one listing, plus one read for each database that another program wrote last, plus one listing for each
         database whose metadata does not record its size. A folder without metadata costs that listing, too, and one look at its
-        first names when none of its files is its own: files of other databases there are told, other folders are no databases.
+        first names when none of its files is its own: files of other databases make it a row; others are no databases.
         """
         container = self._accounts.container(account)
         root = await read_root(container)

@@ -121,7 +121,7 @@ class Container:
     async def _read_empty(self, name: str) -> Content:
         properties = await self._client.get_blob_client(name).get_blob_properties()
         if properties.size:
-            raise TransientFailure(Code.STORAGE_UNAVAILABLE, f"'{name}' changed while it was being read.", target=name)
+            raise TransientFailure(Code.STORAGE_UNAVAILABLE, f"'{name}' changed while the app read it.", target=name)
         return Content(b"", str(properties.etag))
 
     async def write(self, name: str, data: bytes, condition: Condition, *, metadata: dict[str, str] | None = None) -> str:

@@ -44,7 +44,7 @@ class ControlBlobs:
         if content is None:
             return Control({}, None)
         if len(content.data) > LIMIT_BYTES:
-            message = f"'{metadata_blob(db)}' is larger than 4 MiB and was left as it is. Repair it and start again."
+            message = f"'{metadata_blob(db)}' is larger than 4 MiB, and the app left it as it is. Repair it and start again."
             raise Unusable(Code.UNREADABLE_METADATA, message, target=metadata_blob(db))
         return self._remember(container, db, metadata.parse(db, content.data), content.etag)
 

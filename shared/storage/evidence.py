@@ -203,5 +203,5 @@ class _Reader:
 
 def _unchanged(db: str, name: str, content: Content | None, etags: Mapping[str, str]) -> Content:
     if content is None or content.etag != etags.get(name):
-        raise TransientFailure(Code.DATABASE_CHANGED, f"'{name}' changed while '{db}' was being read.", target=name)
+        raise TransientFailure(Code.DATABASE_CHANGED, f"'{name}' changed while the app read '{db}'.", target=name)
     return content

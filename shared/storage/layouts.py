@@ -59,13 +59,13 @@ async def write_set(
 
     async def write(name: str, condition: Condition) -> bool:
         if datetime.now(UTC) >= write_before:
-            raise Conflict(Code.LEASE_LOST, "The lease ended before every blob was written.", target=volumes.db)
+            raise Conflict(Code.LEASE_LOST, "The run's lease ended before it wrote every blob. Start again.", target=volumes.db)
         try:
             await container.write(name, wanted[name], condition)
         except ConditionFailedError:
             if await container.holds(name, wanted[name]):
                 return False
-            message = f"'{name}' was changed by another writer during this run. Start again."
+            message = f"Another writer changed '{name}' during this run. Start again."
             raise Conflict(Code.WRITTEN_BY_ANOTHER, message, target=name) from None
         return True
 

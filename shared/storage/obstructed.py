@@ -1,4 +1,4 @@
-"""Refusals of single reads, told as the listing tells them: of every file that is kept in the same way, and not of the first."""
+"""Refusals of single reads, worded as those of a listing: they name every file that storage keeps in the same way."""
 
 from collections.abc import Awaitable
 

@@ -155,5 +155,5 @@ class Staging:
             reply: dict[str, Any] = await target.start_copy_from_url(self._container.blob(self.name(file)).url, **condition)
         status = reply.get("copy_status")
         if status not in {"success", "pending"}:
-            raise TransientFailure(Code.STORAGE_UNAVAILABLE, f"'{name}' could not be put in place.", target=name)
+            raise TransientFailure(Code.STORAGE_UNAVAILABLE, f"Storage did not put '{name}' in place.", target=name)
         return status == "success"

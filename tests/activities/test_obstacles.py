@@ -8,7 +8,7 @@ from azure.storage.blob import BlobType
 from activities.shard import inspect_database
 from activities.upload import inspect_upload
 from shared.errors import Code, Unusable
-from shared.runs.upload.transitions import InspectUpload
+from shared.runs.upload.payloads import InspectUpload
 from shared.storage.catalogue import Catalogue
 from shared.storage.inspection import read_state
 from tests.activities.conftest import ACCOUNT

@@ -7,7 +7,7 @@ import pytest
 from activities.shard import inspect_database
 from activities.upload import inspect_upload
 from shared.errors import Code
-from shared.runs.upload.transitions import InspectUpload
+from shared.runs.upload.payloads import InspectUpload
 from tests.activities.conftest import ACCOUNT
 from tests.blast import fasta, info, makeblastdb
 

@@ -15,7 +15,7 @@ from activities.shard import commit_metadata, mark_started
 from activities.upload import inspect_upload
 from local.processes import free_port
 from shared.clients import Clients
-from shared.runs.upload.transitions import InspectUpload
+from shared.runs.upload.payloads import InspectUpload
 from shared.settings import Settings
 from tests.activities.conftest import ACCOUNT
 from tests.builders import database

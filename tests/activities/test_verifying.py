@@ -183,7 +183,7 @@ async def test_etag_that_nobody_explains_leaves_the_size_and_says_so(place, capl
         await place.stage(data)
         caplog.clear()
         assert (await place.copy(whole_bytes=whole_bytes)).is_done
-        assert ["Only the size" in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [True]
+        assert ["only the size" in record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [True]
         properties = await place.properties()
         assert properties.metadata.get("source_verified") == how
         assert (properties.content_settings.content_md5 is None) is (how is not None)

@@ -1,9 +1,11 @@
 """What the files around the code promise: the host's settings, the version, the layers, modules one can hold in the head."""
 
+import ast
 import configparser
 import json
 import re
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,19 @@ def test_the_version_is_written_alike_in_both_places():
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_can_be_held_in_the_head(path):
     assert len(path.read_text().splitlines()) <= 250
+
+
+# Names
+
+
+def test_no_two_public_classes_share_a_name():
+    places = defaultdict(list)
+    for path in sorted(path for folder in (*PRODUCT, "warmer") for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(path.relative_to(ROOT)))
+
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 # Layers

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.runs.database.corrections import Evidence, corrected
+from shared.runs.database.corrections import DatabaseFacts, corrected
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 OLD, YOUNG = (NOW - timedelta(minutes=31)).isoformat(), (NOW - timedelta(minutes=29)).isoformat()
@@ -34,22 +34,22 @@ def theirs(started):
     ],
 )
 def test_a_mark_is_taken_back_when_nobody_will(document, owner_ended, is_taken_back):
-    verdict = Evidence(marked_at=document["sharding_started_at"], owner_ended=owner_ended)
+    facts = DatabaseFacts(marked_at=document["sharding_started_at"], owner_ended=owner_ended)
 
-    correction = corrected("nt", document, verdict, NOW)
+    correction = corrected("nt", document, facts, NOW)
 
     assert bool(correction.changes) is is_taken_back
     assert correction.document == ({**document, "sharding_in_progress": False} if is_taken_back else document)
 
 
 def test_a_mark_that_was_set_since_it_was_judged_stays():
-    verdict = Evidence(marked_at=OLD, owner_ended=True)
+    facts = DatabaseFacts(marked_at=OLD, owner_ended=True)
 
-    assert corrected("nt", ours(YOUNG), verdict, NOW) == (ours(YOUNG), ())
+    assert corrected("nt", ours(YOUNG), facts, NOW) == (ours(YOUNG), ())
 
 
 def test_sets_of_a_database_that_is_not_there_are_taken_back():
-    correction = corrected("nt", {"sharded": True, "shard_sets": [1, 2], "other": 7}, Evidence(gone=True), NOW)
+    correction = corrected("nt", {"sharded": True, "shard_sets": [1, 2], "other": 7}, DatabaseFacts(gone=True), NOW)
 
     assert correction.document == {"sharded": False, "shard_sets": [], "other": 7}
     assert len(correction.changes) == 1
@@ -74,10 +74,10 @@ def test_sets_of_a_database_that_is_not_there_are_taken_back():
     st.booleans(),
 )
 def test_law_a_second_correction_changes_nothing_and_other_fields_survive(document, owner_ended, gone):
-    verdict = Evidence(marked_at=document.get("sharding_started_at"), owner_ended=owner_ended, gone=gone)
+    facts = DatabaseFacts(marked_at=document.get("sharding_started_at"), owner_ended=owner_ended, gone=gone)
 
-    once = corrected("nt", document, verdict, NOW)
-    twice = corrected("nt", once.document, verdict, NOW)
+    once = corrected("nt", document, facts, NOW)
+    twice = corrected("nt", once.document, facts, NOW)
 
     assert twice == (once.document, ())
     assert once.document.get("other") == document.get("other")

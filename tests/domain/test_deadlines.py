@@ -6,7 +6,7 @@ from shared.errors import Misconfigured
 from shared.kube.manifests import WarmerSpec, daemon_set
 from shared.runs.warmup.payloads import WarmRun
 from shared.settings import WARM_SLACK_SECONDS, parse
-from warmer.settings import Settings as AgentSettings
+from warmer.settings import AgentSettings
 
 PROBE_GRACE_SECONDS = 60
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from shared.runs import leases
-from shared.runs.leases import TRANSITIONS, Acquire, Effect, Holder, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply, is_held
+from shared.runs.leases import TRANSITIONS, Acquire, Effect, HeldBy, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply, is_held
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TTL = 600.0
@@ -103,7 +103,7 @@ def test_the_table_has_every_cell():
 
 def test_the_code_consults_a_table_that_has_every_operation_and_every_holder():
     assert list(TRANSITIONS) == list(OPERATIONS)
-    assert {operation: set(row) for operation, row in TRANSITIONS.items()} == {key: set(Holder) for key in OPERATIONS}
+    assert {operation: set(row) for operation, row in TRANSITIONS.items()} == {key: set(HeldBy) for key in OPERATIONS}
     assert {effect for row in TRANSITIONS.values() for effect in row.values()} == set(Effect)
 
 

@@ -15,7 +15,7 @@ from shared.runs.callbacks import Callback
 from shared.runs.payload import RetryOptions
 from shared.runs.shard.payloads import ShardRun
 from shared.settings import Settings, parse
-from warmer.settings import Settings as AgentSettings
+from warmer.settings import AgentSettings
 from warmer.settings import parse as parse_agents
 
 ROOT = Path(__file__).parents[2]

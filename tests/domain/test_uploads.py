@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.runs.shard.payloads import ShardRun
-from shared.runs.upload.table import TRANSITIONS, Effect, Settle
+from shared.runs.upload.payloads import SettleRun
+from shared.runs.upload.table import TRANSITIONS, Settle, UploadEffect
 from shared.runs.upload.transitions import (
     REMEMBERED_BLOBS,
     Arrive,
@@ -16,7 +17,6 @@ from shared.runs.upload.transitions import (
     LastEvent,
     Revive,
     SettleLook,
-    SettleRun,
     Tidy,
     UploadState,
     arrive,
@@ -49,7 +49,7 @@ def begun():
 def test_the_table_has_every_operation_and_every_settle():
     assert {operation.split()[0] for operation in TRANSITIONS} == {"arrive", "look", "end", "revive", "tidy"}
     assert {operation: set(row) for operation, row in TRANSITIONS.items()} == {key: set(Settle) for key in TRANSITIONS}
-    assert {effect for row in TRANSITIONS.values() for effect in row.values()} == set(Effect)
+    assert {effect for row in TRANSITIONS.values() for effect in row.values()} == set(UploadEffect)
 
 
 def test_first_event_starts_a_settle_of_its_own_id_that_steers_as_the_event_says():

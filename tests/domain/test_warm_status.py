@@ -258,9 +258,9 @@ def test_a_report_may_be_as_old_as_its_interval_allows(interval, limit):
         ({"phase": "Failed", "reason": "Evicted", "message": "low on disk"}, "Failed", "PodEvicted", "low on disk"),
         ({"phase": "Failed"}, "Failed", "PodFailed", "Failed"),
         ({"waiting_reason": "ContainerCreating", "phase": "Pending", "report": None}, "Loading", "ReportMissing", "not reported"),
-        ({"deleting": True}, "Loading", "PodTerminating", "replaced"),
+        ({"deleting": True}, "Loading", "PodTerminating", "replacing"),
         ({"report": None}, "Loading", "ReportMissing", "not reported"),
-        ({"report": "{"}, "Unknown", "ReportUnreadable", "cannot be read"),
+        ({"report": "{"}, "Unknown", "ReportUnreadable", "cannot read"),
         ({"ready": False}, "Loading", "AgentNotReady", "not ready"),
     ],
 )

@@ -84,7 +84,7 @@ async def test_each_database_tells_the_clusters_on_which_it_is_warm():
     expected = {"resource_group": "rg", "cluster_name": "east", "shard_count": 4, "operation_id": "warm-a", "overdue": None}
     assert east.model_dump() == expected
     assert (west.cluster_name, west.operation_id) == ("west", "warm-b")
-    assert "2 releases were started: ClusterUnavailable" in west.overdue
+    assert "releases started: 2; the last failed: ClusterUnavailable" in west.overdue
 
 
 async def test_databases_are_told_without_a_task_hub_and_where_they_are_warm_is_unknown():

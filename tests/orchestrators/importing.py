@@ -69,8 +69,8 @@ class Importer:
         self.api, self.blobs = self.scene.api, self.scene.blobs
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._exit.aclose()
+    async def __aexit__(self, *error: object) -> None:
+        await self._exit.__aexit__(*error)
 
     async def publish(self, db, volumes=3, snapshot=FIRST, **fields) -> dict[str, bytes]:
         """Have a snapshot with this database; returns its files by leaf."""

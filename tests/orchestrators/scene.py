@@ -31,6 +31,8 @@ QUICK = {
     "SHARDWARM_RETRY_LONGEST_SECONDS": "0.05",
 }
 """Passing failures are over soon."""
+_BROKEN = ("NonDeterminism", "ended in a defect", "InternalError")
+"""Words in the app's log that no test may cause."""
 
 
 class Scene:
@@ -55,8 +57,12 @@ class Scene:
         self.proxy = self.stack.proxy
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """Stop the stack. Fails if a run disagreed with its own history or broke, unless an error is on its way already."""
+        lines = (self.stack.logs / "worker.log").read_text(errors="replace").splitlines()
         await self._exit.aclose()
+        found = [number for number, line in enumerate(lines) if any(word in line for word in _BROKEN)]
+        assert error is not None or not found, "\n".join(lines[found[0] : found[0] + 60])
 
     async def new(self, db: str, volumes: int = 3, **fields) -> str:
         """Upload a fresh database; returns its name."""

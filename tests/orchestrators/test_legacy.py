@@ -6,7 +6,6 @@ import pytest
 
 from tests.builders import database
 from tests.driving import writes
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import IMPATIENT, actions, is_idle, reconciled
 from tests.orchestrators.scene import Scene
@@ -24,7 +23,6 @@ async def place(tmp_path_factory):
     """The app with impatient passes."""
     async with Scene(tmp_path_factory.mktemp("legacy"), **IMPATIENT) as scene:
         yield scene
-        scene_log_is_clean(scene)
 
 
 @pytest.fixture(autouse=True)

@@ -42,6 +42,17 @@ async def test_newer_snapshot_replaces_the_old_generation_and_removes_its_ghosts
     assert (await importer.blobs.metadata(db))["previous_source_version"] == FIRST
 
 
+async def test_result_says_why_searches_of_the_shards_are_not_exact(importer):
+    db = "import.inexact"
+    await importer.publish(db, statistics="none")
+
+    (said,) = (await importer.prepared(db))["warnings"]
+
+    assert "inexact e-values" in said
+    await importer.publish(db, snapshot=SECOND)
+    assert (await importer.prepared(db, source=SECOND))["warnings"] == []
+
+
 async def test_archived_files_in_place_are_said_before_anything_is_copied(importer):
     db = "import.cold"
     files = await importer.publish(db, content=b"a")

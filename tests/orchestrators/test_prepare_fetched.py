@@ -5,7 +5,6 @@ import pytest
 from shared.runs.prepare.payloads import CopySteering
 from shared.storage.ranges import RANGE_BYTES
 from tests.fetching import asks_to_fetch, fetching
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.importing import BLOCK, FIRST, SECOND, TAXONOMY, Importer, reading
 from tests.orchestrators.scene import nth
 
@@ -19,7 +18,6 @@ async def place(tmp_path_factory):
         importer.scene.proxy.fail(lambda request: is_block(request) and not asks_to_fetch(request), status=418)
         async with fetching(importer.scene.proxy, importer.scene.stack.account):
             yield importer
-        scene_log_is_clean(importer.scene)
 
 
 def is_block(request) -> bool:

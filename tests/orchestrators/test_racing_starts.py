@@ -9,32 +9,56 @@ from datetime import UTC, datetime
 import pytest
 from azure.durable_functions import DurableFunctionsClient
 
+from local.cluster.access import Access
+from local.cluster.arm import Arm
+from local.cluster.arm_documents import ManagedCluster, Pool
 from local.functions.calls import durable_client
 from shared.azure.hub import Hub
 from shared.errors import Code, TransientFailure
 from shared.http.starting import HeldError, Start, start_run
+from shared.runs.ids import operation_id
 from shared.runs.leases import Lease
 from shared.runs.shard.payloads import ShardRun
-from tests.orchestrators.conftest import scene_log_is_clean
+from shared.runs.warmup.clusters import ClusterRef
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.importing import FIRST, SECOND, Importer, listing_of
 from tests.orchestrators.reconciling import fire, passes
 from tests.orchestrators.scene import ACCOUNT, listing, until
+from tests.orchestrators.test_restore import start_restore, texts, with_two_layouts
 
 # The SDK tells its advice about types once a process: here to the tests, and otherwise to the app's worker.
 pytestmark = pytest.mark.filterwarnings("ignore:azure.functions df_loads was called without expected_type")
 
 CALLERS = 12
+CLUSTER = ClusterRef(subscription_id="11111111-1111-1111-1111-111111111111", resource_group="rg", name="aks1")
 WINDOW_SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
-async def place(tmp_path_factory, receiver):
+async def cluster(tmp_path_factory):
+    """The settings of an app whose cluster ARM knows, though its API server is away."""
+    pools = [Pool("blastpool", 3, "Standard_E16s_v5")]
+
+    def kubeconfig():
+        return Access("https://127.0.0.1:1", arm.certificate.read_bytes()).entra_kubeconfig("rg", "aks1", "tenant")
+
+    known = ManagedCluster(CLUSTER.subscription_id, CLUSTER.resource_group, CLUSTER.name, lambda: pools, kubeconfig)
+    async with Arm(tmp_path_factory.mktemp("arm"), [known]) as arm:
+        yield {
+            "SHARDWARM_CLUSTERS": CLUSTER.name,
+            "SHARDWARM_ARM_URL": arm.url,
+            "SHARDWARM_ARM_CERTIFICATE": str(arm.certificate),
+            "SHARDWARM_CREDENTIAL": "local.credentials:from_environment",
+            "LOCAL_ENTRA_TOKEN": "token",
+        }
+
+
+@pytest.fixture(scope="module")
+async def place(tmp_path_factory, receiver, cluster):
     """The app on an engine whose starts race as on Azure's storage backend."""
     folder = tmp_path_factory.mktemp("racing")
-    async with Importer(folder, start_window_seconds=WINDOW_SECONDS, **receiver.settings) as place:
+    async with Importer(folder, start_window_seconds=WINDOW_SECONDS, **receiver.settings, **cluster) as place:
         yield place
-        scene_log_is_clean(place.scene)
 
 
 async def race(proxy, match, *asking):
@@ -46,7 +70,11 @@ async def race(proxy, match, *asking):
     requests = [asyncio.ensure_future(one) for one in asking]
     await asyncio.wait_for(gate.reached(len(requests)), 60)
     gate.release()
-    replies = await asyncio.gather(*requests)
+    return accepted_of(await asyncio.gather(*requests))
+
+
+def accepted_of(replies):
+    """The number of the accepted request among these, and its run. Fails unless the others were told of that run."""
     assert Counter(reply.status_code for reply in replies) == {202: 1, 409: len(replies) - 1}
     (winner,) = (number for number, reply in enumerate(replies) if reply.status_code == 202)
     run = replies[winner].json()["operation_id"]
@@ -93,6 +121,53 @@ async def test_prepare_run_that_executes_has_the_snapshot_of_the_accepted_reques
     assert operation["status"] == "Succeeded"
     assert operation["result"]["source_version"] == snapshots[winner]
     assert (await input_of(place.scene, run))["source_version"] == snapshots[winner]
+
+
+async def test_restore_that_executes_has_the_callback_of_the_accepted_request(place, receiver):
+    scene, db = place.scene, "racing.restore"
+    before, _ = await with_two_layouts(scene, db)
+    urls = [receiver.url(f"restored-{number}") for number in range(CALLERS)]
+
+    winner, run = await race(scene.proxy, listing(db), *(start_restore(scene, db, callback_url=url) for url in urls))
+    operation = await scene.ended(run)
+    await receiver.got(f"restored-{winner}")
+
+    assert (operation["kind"], operation["status"]) == ("restore", "Succeeded")
+    assert (await input_of(scene, run))["callback"]["url"] == urls[winner]
+    assert [number for number in range(CALLERS) if receiver.deliveries(f"restored-{number}")] == [winner]
+    assert await texts(scene, db) == before
+
+
+async def warming(scene, action, db, shard_count):
+    """The reply to a request for a warmup or a release."""
+    address = {"subscription_id": CLUSTER.subscription_id, "resource_group": CLUSTER.resource_group}
+    names = {"aks_cluster_name": CLUSTER.name, "storage_account": ACCOUNT, "database_name": db}
+    return await scene.api.post(f"/api/warmup/{action}", json={**address, **names, "shard_count": shard_count})
+
+
+async def test_warmup_that_executes_has_the_shard_count_of_the_accepted_request(place):
+    scene = place.scene
+    db = await scene.new("racing.warmup", CALLERS)
+    counts = range(1, CALLERS + 1)
+
+    winner, run = await race(scene.proxy, listing(db), *(warming(scene, "start", db, count) for count in counts))
+
+    assert (await input_of(scene, run))["shard_count"] == counts[winner]
+    assert (await scene.ended(run))["error"]["code"] == "ClusterUnavailable"
+
+
+async def test_release_that_executes_is_that_of_the_accepted_request(place):
+    """A release asks storage nothing, so its run waits here until all requests are answered."""
+    scene, db, counts = place.scene, "racing.release", range(1, CALLERS + 1)
+    run = operation_id("warm", CLUSTER.key, db, 1)
+    stop = scene.crossroads.stop(run, Step("orchestrator", "release_warmup"), "delivered")
+
+    replies = await asyncio.gather(*(warming(scene, "release", db, count) for count in counts))
+    stop.go()
+
+    winner, accepted = accepted_of(replies)
+    assert (accepted, (await input_of(scene, run))["shard_count"]) == (run, counts[winner])
+    assert (await scene.ended(run))["error"]["code"] == "ClusterUnavailable"
 
 
 async def test_timers_that_fire_together_say_of_one_pass_that_it_has_started(place):

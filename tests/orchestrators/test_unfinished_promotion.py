@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.importing import FIRST, SECOND, Importer, files_of, reading
 from tests.orchestrators.reconciling import actions, ago, is_idle, reconciled
 from tests.orchestrators.scene import held, until
@@ -16,7 +15,6 @@ async def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("promotions")
     async with Importer(root, SHARDWARM_RECONCILE_AGAIN_SECONDS="0") as importer:
         yield importer
-        scene_log_is_clean(importer.scene)
 
 
 async def half_in_place(place, db):

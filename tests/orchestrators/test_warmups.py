@@ -4,8 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.blastdb.alias import WHOLE_ALIAS
+from shared.blastdb.statistics import Statistics
 from shared.errors import Code, Problem
 from shared.runs.ids import lease_key
+from shared.runs.shard.outcome import warnings_of
 from shared.runs.shard.payloads import Inspected
 from shared.runs.warmup.expiry import Expiry, Rewarm
 from shared.runs.warmup.payloads import Applied, Planned, WarmReading
@@ -15,6 +18,7 @@ STALE = WarmReading(status="Stale", nodes_ready=1, nodes_total=2, nodes_stale=1)
 FAILED = WarmReading(status="Failed", nodes_ready=1, nodes_total=2, nodes_failed=1)
 APPLIED, NOTHING_CHANGED = Applied(changed=True, assigned=True), Applied()
 OUTDATED = Inspected(inspection=CURRENT.inspection.model_copy(update={"current": False}))
+TOTALS = Statistics(sequences=1, letters=1, source="njs", bytes_to_cache=1, bytes_total=1)
 HOLDER = "shard-nt-47bd9f1d3b2a5c60-1"
 
 
@@ -43,6 +47,20 @@ def test_warmup_ends_warm_and_frees_its_lease(nodes):
 
     assert (outcome, result["changed"], result["nodes_marked"]) == ("warm", True, True)
     until(lambda: nodes.expiry("plain").run == "warm-plain-1")
+
+
+@pytest.mark.parametrize(("statistics", "warnings"), [(None, 1), (TOTALS, 0)])
+def test_result_says_why_searches_of_the_shards_are_not_exact(nodes, statistics, warnings):
+    """A warmup of more than one execution; the second one does not look at the layouts."""
+    db = f"inexact{warnings}"
+    inspection = CURRENT.inspection.model_copy(update={"statistics": statistics, "alias_version": WHOLE_ALIAS})
+    nodes.tell(db, inspect_database=[Inspected(inspection=inspection)], read_warmup=[LOADING] * 21 + [WARM])
+
+    outcome, result = nodes.through(nodes.warmup(db))
+
+    assert (outcome, nodes.called(db)["inspect_database"]) == ("warm", 1)
+    assert tuple(result["warnings"]) == warnings_of(inspection)
+    assert len(result["warnings"]) == warnings
 
 
 # Nodes that are lost.

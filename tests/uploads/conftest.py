@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.uploads.scene import UploadScene
 
 
@@ -13,7 +12,6 @@ async def uploads(tmp_path_factory):
     """The app on its local stack; a database is quiet after a second, and given up after an hour."""
     async with UploadScene(tmp_path_factory.mktemp("uploads")) as scene:
         yield scene
-        scene_log_is_clean(scene)
 
 
 @pytest.fixture(scope="package")
@@ -21,4 +19,3 @@ async def impatient(tmp_path_factory):
     """The same, giving up after a second and a half."""
     async with UploadScene(tmp_path_factory.mktemp("impatient"), SHARDWARM_UPLOAD_GIVE_UP_SECONDS="1.5") as scene:
         yield scene
-        scene_log_is_clean(scene)

@@ -16,7 +16,6 @@ from shared.runs.ids import UPLOAD_ENTITY, lease_key
 from shared.runs.reconcile.payloads import PurgeRuns
 from shared.runs.upload.transitions import UploadState
 from tests.builders import database
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.scene import ACCOUNT, until
 from tests.storage_events import event
 from tests.uploads.scene import UploadScene
@@ -27,7 +26,6 @@ async def place(tmp_path_factory):
     """The app, whose runs may be forgotten by these tests."""
     async with UploadScene(tmp_path_factory.mktemp("idle")) as scene:
         yield scene
-        scene_log_is_clean(scene)
 
 
 @asynccontextmanager

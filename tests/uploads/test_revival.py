@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.orchestrators.conftest import scene_log_is_clean
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import actions, is_idle, reconciled
 from tests.uploads.scene import UploadScene
@@ -15,7 +14,6 @@ async def place(tmp_path_factory):
     """The app with passes that leave alone what was uploaded a short while ago."""
     async with UploadScene(tmp_path_factory.mktemp("revival")) as scene:
         yield scene
-        scene_log_is_clean(scene)
 
 
 async def test_settle_that_was_terminated_while_it_waited_is_replaced_by_the_next_pass(place):

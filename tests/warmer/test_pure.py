@@ -21,7 +21,7 @@ from warmer.failures import WarmFailure
 from warmer.markers import texts
 from warmer.node_folder import State
 from warmer.plan import plan_files, plan_taxonomy
-from warmer.progress import Entry, NodeProgress
+from warmer.progress import Entry, TaskProgress
 from warmer.reporting import Reporter
 from warmer.residency import percent
 from warmer.retrying import RequestFailed, RetryBudget
@@ -125,7 +125,7 @@ def test_a_percentage_is_never_rounded_up():
 
 def test_a_report_stays_small():
     shards = tuple(range(30))
-    progress = NodeProgress("aks-blastpool-12345678-vmss00000a", "warm-core-nt-0123abcd-x7x9z")
+    progress = TaskProgress("aks-blastpool-12345678-vmss00000a", "warm-core-nt-0123abcd-x7x9z")
     progress.begin(Task("a", "https://a", "core_nt", "nucl", None, "f" * 32, "e" * 32, 32, "hot", shards))
     progress.expect({f"core_nt.{shard:02d}.nsq": Entry(shard, 30_000_000_000) for shard in shards})
     progress.explain("failed", Reason.GENERATION_MISMATCH, "x" * 500)
@@ -221,7 +221,7 @@ class Outbox:
 
 def test_a_report_that_says_the_same_is_published_again_before_it_is_too_old_to_be_believed(tmp_path, monkeypatch):
     outbox = Outbox()
-    reporter = Reporter(NodeProgress("n0", "pod"), tmp_path, outbox)
+    reporter = Reporter(TaskProgress("n0", "pod"), tmp_path, outbox)
     for _ in range(3):
         reporter.write()
     assert [is_urgent for _, is_urgent in outbox.reports] == [True]

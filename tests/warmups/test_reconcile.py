@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from durabletask.client import AsyncTaskHubGrpcClient
 
 from local.cluster.manifests import NAMESPACE
 from local.stack.warm import AGENTS
+from shared.agent.assignment import ASSIGNMENT_FILE
 from shared.kube.manifests import ASSIGNMENT_ANNOTATION, object_name
+from shared.runs.ids import operation_id
+from shared.runs.shard.payloads import ShardRun
 from tests.orchestrators.crossroads import Step
 from tests.orchestrators.reconciling import reconciled
 from tests.warmups.conftest import app_on_cluster
@@ -55,6 +59,22 @@ def rewarmed(result, db="watched") -> list[str]:
     return [one["outcome"] for one in result["actions"] if one["action"] == REWARMED and one["target"].endswith(f"/{db}")]
 
 
+async def assignment(place, db) -> dict:
+    """What the cluster tells the agents of a database."""
+    return json.loads((await place.written(db)).config_map["data"][ASSIGNMENT_FILE])
+
+
+async def shard_with_two_lines(place, db) -> None:
+    """Shard as an app with the other form of aliases would."""
+    number = (await place.api.show(db))["lease"]["epoch"] + 1
+    account = place.api.account
+    run = operation_id("shard", account, db, number)
+    given = ShardRun(run=run, number=number, account=account, db=db, presets=(3,), legacy_alias=True)
+    async with AsyncTaskHubGrpcClient(host_address=place.stack.host.rpc_address, secure_channel=False) as client:
+        await client.schedule_new_orchestration("shard", instance_id=run, input=given.model_dump(mode="json"))
+    assert (await place.ended(run))["status"] == "Succeeded"
+
+
 async def ends_warm(place, db="watched") -> None:
     """Wait until the warmups under way have ended, and fail unless the database is warm and the next pass does nothing."""
     active = (await place.api.get("/api/warmup/active")).json()["warmups"]
@@ -68,7 +88,7 @@ async def test_release_that_finds_the_api_server_away_fails_and_a_pass_tells_it(
     _, release, told = overdue
     assert (release["status"], release["error"]["code"]) == ("Failed", "ClusterUnavailable"), release
     assert [(one["action"], one["reason"]) for one in told] == [("tell", "release")]
-    assert "1 releases were started: ClusterUnavailable" in told[0]["outcome"]
+    assert "releases started: 1; the last failed: ClusterUnavailable" in told[0]["outcome"]
 
 
 async def test_warm_database_is_left_alone(place, warm):
@@ -116,6 +136,24 @@ async def test_database_that_was_taken_out_of_the_cluster_comes_back(place, warm
     assert rewarmed(await reconciled(place)) == ["the cluster has nothing of it any more"]
 
     await ends_warm(place)
+
+
+async def test_other_texts_of_the_same_generation_are_warmed(place, warm):
+    """A restore puts back aliases of the two-line form: other texts over the same files."""
+    before = await assignment(place, warm.name)
+    await shard_with_two_lines(place, warm.name)
+    await place.api.sharded(warm.name, presets=[3])
+    reply = await place.api.post(f"/api/blast/databases/{warm.name}/restore", json=place.api.body)
+    assert reply.status_code == 202, reply.text
+    assert (await place.ended(reply.json()["operation_id"]))["status"] == "Succeeded"
+
+    assert rewarmed(await reconciled(place)) == ["its nodes hold older manifests and aliases"]
+
+    await ends_warm(place)
+    after = await assignment(place, warm.name)
+    assert after["digest"] == before["digest"]
+    assert after["texts"] != before["texts"]
+    assert await place.strays(warm) == []
 
 
 async def test_older_generation_on_the_nodes_is_replaced(place, warm):

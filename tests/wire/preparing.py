@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from shared.errors import Code, Problem
 from shared.runs.operations import PrepareProgress
 from shared.runs.payload import RetryOptions
@@ -19,20 +17,17 @@ from shared.runs.prepare.payloads import (
     MarkUpdate,
     PlanCopy,
     PlannedCopy,
-    PrepareResult,
     PrepareRun,
     SourceFile,
     Stage,
     VerifiedParts,
 )
+from shared.runs.prepare.result import PrepareResult
 from shared.runs.prepare.rounds import Round
-from shared.runs.shard.payloads import ShardRun
+from tests.wire.sample import DEADLINE, MOMENT, UNKNOWN_TOTALS, WHERE, child_of
 
 RUN = "prepare-core-nt-47bd9f1d3b2a5c60-7"
-MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-DEADLINE = datetime(2026, 3, 1, 12, 27, 0, 123456, tzinfo=UTC)
 SNAPSHOT = {"source_version": "2026-05-09-01-05-02", "digest": "0123456789abcdef0123456789abcdef"}
-WHERE = {"account": "elbstg01", "db": "core_nt"}
 LOST = Problem(code=Code.SOURCE_UNAVAILABLE, message="NCBI's bucket is busy or failing (503).", target="core_nt.00.nsq")
 GONE = Problem(code=Code.SOURCE_CHANGED, message="'core_nt.00.nsq' changed at the source.", target="core_nt.00.nsq")
 UNFINISHED = Problem(code=Code.PROMOTION_LOST, message="'core_nt' is half in place.", target="core_nt")
@@ -54,7 +49,7 @@ STAGE = Stage(
     bytes_copied=99000000000,
     stuck=1,
 )
-SHARD = ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1, 10))
+SHARD = child_of(RUN, 7)
 
 PREPARING = {
     "SourceFile": FILE,
@@ -74,8 +69,7 @@ PREPARING = {
     "PrepareRun": PrepareRun(
         run=RUN,
         number=7,
-        account="elbstg01",
-        db="core_nt",
+        **WHERE,
         shard=SHARD,
         source_version=SNAPSHOT["source_version"],
         presumed_dead="another",
@@ -84,8 +78,8 @@ PREPARING = {
         retry=RetryOptions(attempts=3),
         stage=STAGE,
     ),
-    "PrepareRun.defaults": PrepareRun(run=RUN, number=7, account="elbstg01", db="core_nt", shard=SHARD),
-    "PrepareRun.nonce": PrepareRun(run=RUN, number=7, account="elbstg01", db="core_nt", shard=SHARD, nonce="0123456789abcdef"),
+    "PrepareRun.defaults": PrepareRun(run=RUN, number=7, **WHERE, shard=SHARD),
+    "PrepareRun.nonce": PrepareRun(run=RUN, number=7, **WHERE, shard=SHARD, nonce="0123456789abcdef"),
     "PlanCopy": PlanCopy(**WHERE, source_version=SNAPSHOT["source_version"]),
     "PlannedCopy": PlannedCopy(stage=STAGE),
     "PlannedCopy.problem": PlannedCopy(problem=GONE),
@@ -112,6 +106,7 @@ PREPARING = {
         bytes_copied=99000000000,
         ghosts_removed=12,
     ),
+    "PrepareResult.warnings": PrepareResult(outcome="prepared", db="core_nt", warnings=UNKNOWN_TOTALS),
     "PrepareProgress": PrepareProgress(
         phase="copying",
         source_version=SNAPSHOT["source_version"],

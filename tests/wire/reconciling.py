@@ -1,7 +1,5 @@
 """What reconcile passes write, and what it means; see `test_past_payloads`."""
 
-from datetime import UTC, datetime
-
 from shared.errors import Code, Problem
 from shared.runs.operations import ReconcileProgress
 from shared.runs.payload import RetryOptions
@@ -28,15 +26,13 @@ from shared.runs.reconcile.payloads import (
 )
 from shared.runs.reconcile.result import Action, Count, ReconcileResult
 from shared.runs.shard.identifying import IdentifySteering
-from shared.runs.shard.payloads import Inspected, RecordFailure, ShardRun
-from shared.runs.upload.transitions import SettleRun
-from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.shard.payloads import Inspected, RecordFailure
+from shared.runs.upload.payloads import SettleRun
 from shared.runs.warmup.expiry import Expire, Expiry, Rewarm, Rewarmed, Unreleased
 from shared.runs.warmup.payloads import WarmRun
+from tests.wire.sample import CLUSTER, MOMENT, WHERE, child_of
 
 RUN = "reconcile-all-47bd9f1d3b2a5c60-7"
-MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-CLUSTER = ClusterRef(subscription_id="12345678-1234-1234-1234-123456789012", resource_group="rg-elb", name="aks-elb")
 REFUSED = Problem(code=Code.STORAGE_REFUSED, message="Storage account 'elbstg01' refuses the app.", target="elbstg01")
 TERMS = Terms(
     presets=(1, 10),
@@ -55,13 +51,12 @@ WARM = WarmDatabase(
     key="aks-elb-0123456789ab:core_nt",
     run="warm-core-nt-47bd9f1d3b2a5c60-3",
     cluster=CLUSTER,
-    account="elbstg01",
-    db="core_nt",
+    **WHERE,
     shard_count=10,
     replicas=2,
 )
 DEAD = DeadHolder(key="elbstg01:core_nt", run="shard-core-nt-47bd9f1d3b2a5c60-7")
-SHARD = ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10))
+SHARD = child_of(RUN)
 DEAD_SETTLE = DeadSettle(run="settle-core-nt-47bd9f1d3b2a5c60-7", settle=SettleRun(run="", shard=SHARD))
 DRIFTED = Drifted(
     db="core_nt", reason="mark", detail="2 blobs", correct=True, prune=True, shard=True, molecule="nucl", presets=(1, 10)
@@ -75,13 +70,13 @@ LISTING = "0123456789abcdef0123456789abcdef"
 MEANING = {
     "Drifted.promotion": PROMOTION,
     "Drifted.ghosts": Drifted(db="core_nt", reason="refused", prune=True, shard=True, refused=LISTING),
-    "PruneGhosts.refused": PruneGhosts(account="elbstg01", db="core_nt", write_before=MOMENT, refused=LISTING),
-    "CorrectMetadata.finish": CorrectMetadata(account="elbstg01", db="core_nt", finish=True),
+    "PruneGhosts.refused": PruneGhosts(**WHERE, write_before=MOMENT, refused=LISTING),
+    "CorrectMetadata.finish": CorrectMetadata(**WHERE, finish=True),
     "Terms.copying": Terms(presets=(1,), copying=CopySteering(lanes=2, slice_seconds=9.0, block_bytes=1024, at_once=1)),
     "Terms.identifying": Terms(presets=(1,), identifying=IdentifySteering()),
     "Inspected.refused_listing": Inspected(problem=REFUSED, refused="0123456789abcdef0123456789abcdef"),
     "RecordFailure.refused_listing": RecordFailure(
-        account="elbstg01", db="core_nt", run=RUN, epoch=7, refused="0123456789abcdef0123456789abcdef", problem=REFUSED
+        **WHERE, run=RUN, epoch=7, refused="0123456789abcdef0123456789abcdef", problem=REFUSED
     ),
     "Expiry.warm": Expiry(run=RUN, warm=WarmRun(run=RUN, number=7, cluster=CLUSTER, shard=SHARD), tries=2, not_before=MOMENT),
     "Expiry.again": Expiry(run=RUN, tries=1, not_before=MOMENT, again="reconcile-all-47bd9f1d3b2a5c60-8-warm-0"),
@@ -117,9 +112,9 @@ MEANING = {
     "AccountSurvey": AccountSurvey(
         databases=2, blobs=300, pages=1, to_heal=(DRIFTED,), to_tell=(TOLD,), left=4, initials="cn", problem=REFUSED
     ),
-    "CorrectMetadata": CorrectMetadata(account="elbstg01", db="core_nt", gone=True, describe=True),
+    "CorrectMetadata": CorrectMetadata(**WHERE, gone=True, describe=True),
     "Corrected": Corrected(changes=("the mark of a sharding",), busy=True, problem=REFUSED),
-    "PruneGhosts": PruneGhosts(account="elbstg01", db="core_nt", write_before=MOMENT),
+    "PruneGhosts": PruneGhosts(**WHERE, write_before=MOMENT),
     "Pruned": Pruned(volumes=2, blobs=6, problem=REFUSED),
     "CheckWarmup": CheckWarmup(warm=WARM),
     "WarmupCheck": WarmupCheck(again="its nodes hold an older generation", trouble="2 nodes fail"),

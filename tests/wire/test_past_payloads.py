@@ -23,7 +23,7 @@ from shared.runs.database.layout_history import LayoutRecord
 from shared.runs.leases import Acquire, Holding, Lease, NamedRun, RaiseEpoch, Renew, Reply
 from shared.runs.operations import Progress, SettleProgress, WarmProgress
 from shared.runs.payload import RetryOptions, RunInput
-from shared.runs.prepare.payloads import PrepareResult
+from shared.runs.prepare.result import PrepareResult
 from shared.runs.reconcile import result
 from shared.runs.shard.identifying import Identified, IdentifyFiles, IdentifySteering
 from shared.runs.shard.legacy import LegacySets
@@ -44,22 +44,8 @@ from shared.runs.shard.payloads import (
     Written,
 )
 from shared.runs.shard.result import ShardResult
-from shared.runs.upload.transitions import (
-    Arrive,
-    End,
-    InspectUpload,
-    LastEvent,
-    Revive,
-    SettleLook,
-    SettleReply,
-    SettleResult,
-    SettleRun,
-    Tidy,
-    UploadSeen,
-    UploadState,
-    Waiting,
-)
-from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.upload.payloads import InspectUpload, SettleResult, SettleRun, UploadSeen, Waiting
+from shared.runs.upload.transitions import Arrive, End, LastEvent, Revive, SettleLook, SettleReply, Tidy, UploadState
 from shared.runs.warmup.expiry import Expire, Expiry
 from shared.runs.warmup.payloads import (
     Applied,
@@ -73,19 +59,18 @@ from shared.runs.warmup.payloads import (
     Wait,
     WarmPlan,
     WarmReading,
-    WarmResult,
     WarmRun,
     WatchState,
 )
+from shared.runs.warmup.result import WarmResult
 from shared.version import VERSION
 from tests.wire import reconciling
 from tests.wire.preparing import PREPARING
+from tests.wire.sample import CLUSTER, DEADLINE, MOMENT, UNKNOWN_TOTALS, WHERE, child_of
 
 FOLDER = Path(__file__).parent
 
 RUN = "shard-core-nt-47bd9f1d3b2a5c60-7"
-MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-DEADLINE = datetime(2026, 3, 1, 12, 27, 0, 123456, tzinfo=UTC)
 LAST_CHANGE = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 EXPIRES = datetime(2026, 3, 1, 12, 30, 0, 123456, tzinfo=UTC)
 VOLUMES = VolumeSet(db="core_nt", molecule="nucl", count=83, digits=2)
@@ -121,7 +106,6 @@ INSPECTION = Inspection(
     last_change=LAST_CHANGE,
 )
 LEGACY = LegacySets(generation=GENERATION, volumes=VOLUMES, statistics=STATISTICS, layouts=(Layout(cuts=(0, 42, 83)),))
-CLUSTER = ClusterRef(subscription_id="12345678-1234-1234-1234-123456789012", resource_group="rg-elb", name="aks-elb")
 WARM_PLAN = WarmPlan(
     shard_count=10, replicas=1, digest=GENERATION.digest, nodes=10, node_bytes=29236568973, reason="N = 10 as requested."
 )
@@ -138,13 +122,14 @@ INCOMPLETE = Problem(
 )
 SETTLE_RUN = SettleRun(
     run=SETTLE,
-    shard=ShardRun(run="", number=1, account="elbstg01", db="core_nt", presets=(1, 2), refusal=INCOMPLETE),
+    shard=ShardRun(run="", number=1, **WHERE, presets=(1, 2), refusal=INCOMPLETE),
     quiet_seconds=30.0,
     give_up_seconds=7200.0,
     waiting=Waiting(looked_at=5, next_look=DEADLINE, looks_in_vain=2, shards=1, problem=INCOMPLETE),
 )
 MARK = LastEvent(leaf="core_nt.02.nsq", etag="0x8DC1A2B3C4D5E6F", sequencer="00000000000004420000000000028963")
-ACTING = {"account": "elbstg01", "db": "core_nt", "run": RUN, "epoch": 7}
+ACTING = {**WHERE, "run": RUN, "epoch": 7}
+SHARD = child_of(RUN)
 
 MEANING = {
     "0.1.0": {
@@ -152,8 +137,7 @@ MEANING = {
         "ShardRun": ShardRun(
             run=RUN,
             number=7,
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             presets=(1, 2, 10),
             force=True,
             legacy_alias=True,
@@ -165,8 +149,7 @@ MEANING = {
         "ShardRun.defaults": ShardRun(
             run=RUN,
             number=7,
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             presets=(1, 2, 3, 4, 5, 6, 8, 10),
             force=False,
             legacy_alias=False,
@@ -175,31 +158,24 @@ MEANING = {
             lease_seconds=1800.0,
             retry=RetryOptions(attempts=5, first_seconds=1.0, factor=2.0, longest_seconds=30.0),
         ),
-        "ShardRun.callback": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), callback=CALLBACK),
-        "ShardRun.restore": ShardRun(
-            run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"
-        ),
-        "ShardRun.nonce": ShardRun(run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), nonce="0123456789abcdef"),
-        "ShardRun.identifying": ShardRun(
-            run=RUN, number=7, account="elbstg01", db="core_nt", presets=(1,), identifying=IdentifySteering()
-        ),
+        "ShardRun.callback": ShardRun(run=RUN, number=7, **WHERE, presets=(1,), callback=CALLBACK),
+        "ShardRun.restore": ShardRun(run=RUN, number=7, **WHERE, presets=(1,), restore="0123456789abcdef0123456789abcdef"),
+        "ShardRun.nonce": ShardRun(run=RUN, number=7, **WHERE, presets=(1,), nonce="0123456789abcdef"),
+        "ShardRun.identifying": ShardRun(run=RUN, number=7, **WHERE, presets=(1,), identifying=IdentifySteering()),
         "IdentifySteering": IdentifySteering(lanes=2, slice_seconds=20.0),
         "IdentifyFiles": IdentifyFiles(
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             lane=1,
             steering=IdentifySteering(lanes=2, slice_seconds=20.0),
             passed=30,
             write_before=DEADLINE,
         ),
-        "IdentifyFiles.first": IdentifyFiles(
-            account="elbstg01", db="core_nt", lane=0, steering=IdentifySteering(), write_before=DEADLINE
-        ),
+        "IdentifyFiles.first": IdentifyFiles(**WHERE, lane=0, steering=IdentifySteering(), write_before=DEADLINE),
         "Identified": Identified(passed=40, is_done=False, files=10, bytes=30000000000, problem=REFUSED),
         "Identified.done": Identified(passed=65, files=25, bytes=70000000000),
         "Inspection.unidentified": INSPECTION.model_copy(update={"unidentified": 257, "unidentified_bytes": 292365689731}),
         "RunInput": RunInput(nonce="0123456789abcdef"),
-        "Inspect.restore": Inspect(account="elbstg01", db="core_nt", presets=(1,), restore="0123456789abcdef0123456789abcdef"),
+        "Inspect.restore": Inspect(**WHERE, presets=(1,), restore="0123456789abcdef0123456789abcdef"),
         "Inspection.restored": INSPECTION.model_copy(
             update={"restored": True, "legacy_alias": True, "restored_version": "2024-12-01-01-05-02"}
         ),
@@ -250,10 +226,8 @@ MEANING = {
         "BlobIndices": BlobIndices(manifests=(0, 3), aliases=(1,)),
         "SetPlan": PLAN,
         "SetPlan.complete": COMPLETE,
-        "Inspect": Inspect(account="elbstg01", db="core_nt", presets=(1, 2, 10), force=True, legacy_alias=True, molecule="prot"),
-        "Inspect.defaults": Inspect(
-            account="elbstg01", db="core_nt", presets=(1,), force=False, legacy_alias=False, molecule=None
-        ),
+        "Inspect": Inspect(**WHERE, presets=(1, 2, 10), force=True, legacy_alias=True, molecule="prot"),
+        "Inspect.defaults": Inspect(**WHERE, presets=(1,), force=False, legacy_alias=False, molecule=None),
         "Inspection": INSPECTION,
         "Inspection.legacy": INSPECTION.model_copy(update={"unlisted": (2,), "legacy": LEGACY.layouts}),
         "Inspected": Inspected(inspection=INSPECTION, problem=None),
@@ -281,8 +255,7 @@ MEANING = {
         "LegacySets": LEGACY,
         "MarkStarted.create": MarkStarted(**ACTING, started=MOMENT, if_match=None),
         "UploadSet": UploadSet(
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             plan=PLAN,
             volumes=VOLUMES,
             statistics=STATISTICS,
@@ -290,8 +263,7 @@ MEANING = {
             write_before=DEADLINE,
         ),
         "UploadSet.legacy": UploadSet(
-            account="elbstg01",
-            db="core_nt",
+            **WHERE,
             plan=PLAN,
             volumes=VOLUMES,
             statistics=None,
@@ -315,9 +287,7 @@ MEANING = {
         "RecordFailure": RecordFailure(**ACTING, damaged_sets=(2, 10), problem=REFUSED),
         "RecordFailure.canceled": RecordFailure(**ACTING, damaged_sets=(), problem=None),
         "RecordFailure.relisted": RecordFailure(**ACTING, relisted=(2, 10), problem=None),
-        "RemoveOrphans": RemoveOrphans(
-            account="elbstg01", db="core_nt", volumes=VOLUMES, shard_counts=(10,), kept=(1, 2), write_before=DEADLINE
-        ),
+        "RemoveOrphans": RemoveOrphans(**WHERE, volumes=VOLUMES, shard_counts=(10,), kept=(1, 2), write_before=DEADLINE),
         "Written": Written(etag='"0x8DC1A2B3C4D5E6F"', problem=None),
         "Written.problem": Written(etag=None, problem=REFUSED),
         "Removed": Removed(blobs=20),
@@ -334,9 +304,7 @@ MEANING = {
             statistics="njs",
             generation=GENERATION,
         ),
-        "ShardResult.warnings": ShardResult(
-            outcome="unchanged", db="core_nt", warnings=("The totals of 'core_nt' are unknown.",)
-        ),
+        "ShardResult.warnings": ShardResult(outcome="unchanged", db="core_nt", warnings=UNKNOWN_TOTALS),
         "ShardResult.canceled": ShardResult(outcome="canceled", db="core_nt", statistics="absent", generation=None),
         "Progress": Progress(
             phase="failed",
@@ -354,7 +322,7 @@ MEANING = {
             run="warm-core-nt-47bd9f1d3b2a5c60-7",
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             shard_count=10,
             replicas=1,
             strict=False,
@@ -370,37 +338,33 @@ MEANING = {
             run=RUN,
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             nonce="0123456789abcdef",
         ),
         "WarmRun.wait": WarmRun(
             run="warm-core-nt-47bd9f1d3b2a5c60-7",
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             wait=WAIT,
         ),
         "WarmRun.release_at": WarmRun(
             run="warm-core-nt-47bd9f1d3b2a5c60-7",
             number=7,
             cluster=CLUSTER,
-            shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+            shard=SHARD,
             ttl_seconds=3600.0,
             release_at=MOMENT,
         ),
         "Wait": WAIT,
-        "PlanWarmup": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", shard_count=10, replicas=2),
+        "PlanWarmup": PlanWarmup(cluster=CLUSTER, **WHERE, shard_count=10, replicas=2),
         "WarmPlan": WARM_PLAN,
         "Planned": Planned(plan=WARM_PLAN),
         "Planned.refused": Planned(problem=COLD),
-        "ApplyWarmup": ApplyWarmup(run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN),
-        "ApplyWarmup.replicas": ApplyWarmup(
-            run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, replicas=2
-        ),
-        "PlanWarmup.strict": PlanWarmup(cluster=CLUSTER, account="elbstg01", db="core_nt", strict=True),
-        "ApplyWarmup.strict": ApplyWarmup(
-            run=RUN, cluster=CLUSTER, account="elbstg01", db="core_nt", plan=WARM_PLAN, strict=True
-        ),
+        "ApplyWarmup": ApplyWarmup(run=RUN, cluster=CLUSTER, **WHERE, plan=WARM_PLAN),
+        "ApplyWarmup.replicas": ApplyWarmup(run=RUN, cluster=CLUSTER, **WHERE, plan=WARM_PLAN, replicas=2),
+        "PlanWarmup.strict": PlanWarmup(cluster=CLUSTER, **WHERE, strict=True),
+        "ApplyWarmup.strict": ApplyWarmup(run=RUN, cluster=CLUSTER, **WHERE, plan=WARM_PLAN, strict=True),
         "Applied": Applied(changed=True, assigned=True),
         "Applied.bytes": Applied(changed=True, node_bytes=29236568973),
         "ReadWarmup": ReadWarmup(cluster=CLUSTER, db="core_nt", run=RUN),
@@ -424,6 +388,7 @@ MEANING = {
         "WarmReading.stale": WarmReading(status="Failed", nodes_failed=1, nodes_stale=1),
         "WatchState": WATCH,
         "WatchState.refused": WATCH.model_copy(update={"refusals": 2}),
+        "WatchState.warnings": WATCH.model_copy(update={"warnings": UNKNOWN_TOTALS}),
         "Expiry": Expiry(run=RUN),
         "Expire": Expire(
             run=RUN,
@@ -431,7 +396,7 @@ MEANING = {
                 run=f"{RUN}-ttl",
                 number=7,
                 cluster=CLUSTER,
-                shard=ShardRun(run=RUN, number=1, account="elbstg01", db="core_nt", presets=(1, 10)),
+                shard=SHARD,
             ),
         ),
         "RemoveWarmup": RemoveWarmup(cluster=CLUSTER, db="core_nt"),
@@ -447,6 +412,7 @@ MEANING = {
             changed=True,
             nodes_marked=True,
         ),
+        "WarmResult.warnings": WarmResult(outcome="warm", db="core_nt", cluster="aks-elb", warnings=UNKNOWN_TOTALS),
         "WarmProgress": WarmProgress(
             phase="warming", nodes_total=10, nodes_ready=9, bytes_total=2, bytes_done=1, resident_percent=90, error=COLD
         ),
@@ -464,7 +430,7 @@ MEANING = {
         "SettleRun": SETTLE_RUN,
         "SettleRun.defaults": SettleRun(
             run=SETTLE,
-            shard=ShardRun(run="", number=1, account="elbstg01", db="core_nt", presets=(1,)),
+            shard=ShardRun(run="", number=1, **WHERE, presets=(1,)),
             quiet_seconds=60.0,
             give_up_seconds=21600.0,
             waiting=Waiting(looked_at=0, next_look=None, looks_in_vain=0, shards=0, problem=None),
@@ -476,7 +442,7 @@ MEANING = {
             result=ShardResult(outcome="sharded", db="core_nt", volumes=83, shard_sets=(1, 2)),
         ),
         "SettleResult.unchanged": SettleResult(outcome="unchanged", db="core_nt"),
-        "InspectUpload": InspectUpload(account="elbstg01", db="core_nt"),
+        "InspectUpload": InspectUpload(**WHERE),
         "UploadSeen": UploadSeen(state="incomplete", problem=INCOMPLETE),
         "UploadSeen.complete": UploadSeen(state="complete", problem=None),
         "LastEvent": MARK,
@@ -513,6 +479,7 @@ MODULES = [
         "leases",
         "payload",
         "prepare.payloads",
+        "prepare.result",
         "prepare.rounds",
         "reconcile.payloads",
         "reconcile.result",
@@ -520,9 +487,11 @@ MODULES = [
         "shard.legacy",
         "shard.payloads",
         "shard.result",
+        "upload.payloads",
         "upload.transitions",
         "warmup.expiry",
         "warmup.payloads",
+        "warmup.result",
     )
 ]
 

@@ -10,7 +10,7 @@ from shared.runs.reconcile.result import Action, ReconcileResult
 from shared.settings import Settings
 from shared.storage.survey import DETAIL_LENGTH, MOST_REPORTED
 from tests.wire import reconciling
-from tests.wire.test_sizes import ACCOUNT, DB, RUN, STEP_BYTES, size_bytes
+from tests.wire.largest import ACCOUNT, DB, RUN, STEP_BYTES, size_bytes
 
 MOST = next(limit.le for limit in Settings.model_fields["reconcile_most"].metadata if hasattr(limit, "le"))
 USUAL = Settings().reconcile_most
@@ -20,9 +20,9 @@ DRIFTED = Drifted(
 PROBLEM = Problem(code=max(Code, key=len), message="m" * 300, target=DB)
 
 
-def survey(healed):
+def survey(repairs):
     return AccountSurvey(
-        databases=10**6, blobs=10**9, pages=10**5, to_heal=(DRIFTED,) * healed, to_tell=(DRIFTED,) * MOST_REPORTED
+        databases=10**6, blobs=10**9, pages=10**5, to_heal=(DRIFTED,) * repairs, to_tell=(DRIFTED,) * MOST_REPORTED
     )
 
 
@@ -31,7 +31,7 @@ def test_a_survey_is_bounded_by_the_share_of_a_pass():
     assert size_bytes(survey(MOST)) < 4 * STEP_BYTES
 
 
-def test_what_is_told_of_the_hub_is_bounded_by_the_share_of_a_pass():
+def test_what_is_found_in_the_hub_is_bounded_by_the_share_of_a_pass():
     many = (reconciling.DEAD_SETTLE,) * USUAL
     assert size_bytes(reconciling.MEANING["HubSurvey"].model_copy(update={"settles": many})) < 4 * STEP_BYTES
 
@@ -42,7 +42,7 @@ def test_a_result_is_bounded_whatever_was_done():
     assert size_bytes(ReconcileResult(outcome="reconciled", actions=(action,) * 20)) < 2 * STEP_BYTES
 
 
-def test_the_child_that_heals_has_a_small_input():
+def test_the_child_that_repairs_has_a_small_input():
     for make in (shard_run, prepare_run):
         assert size_bytes(make(ACCOUNT, DRIFTED, reconciling.TERMS, f"{RUN}-shard-50-49")) < STEP_BYTES
 

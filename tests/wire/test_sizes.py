@@ -1,8 +1,5 @@
 """What travels stays small in the worst case: 1,024 volumes, the default presets and 32 shards, every blob differing."""
 
-import json
-from datetime import UTC, datetime
-
 import pytest
 
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
@@ -12,7 +9,6 @@ from shared.blastdb.statistics import Statistics
 from shared.blastdb.volumes import MAX_VOLUMES, VolumeSet
 from shared.errors import Code, Problem
 from shared.runs.callbacks import LONGEST_URL, Callback
-from shared.runs.ids import operation_id
 from shared.runs.leases import Acquire, Holding, Lease, Reply
 from shared.runs.operations import PrepareProgress, Progress
 from shared.runs.prepare.payloads import CopyFiles, CopyReceipt, MarkUpdate, PrepareRun, Stage
@@ -34,14 +30,8 @@ from shared.runs.shard.payloads import (
     UploadSet,
     Written,
 )
+from tests.wire.largest import ACCOUNT, DB, MOMENT, RUN, STATUS_BYTES, STEP_BYTES, size_bytes
 
-STEP_BYTES = 4096
-STATUS_BYTES = 2048
-
-ACCOUNT = "a" * 24
-DB = "A" * 64
-RUN = operation_id("shard", ACCOUNT, DB, 10**6)
-MOMENT = datetime(2026, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 ETAG = '"0x8DC1A2B3C4D5E6F"'
 COUNTS = (*PRESETS, MAX_SHARDS)
 EVERY_COUNT = tuple(range(1, MAX_SHARDS + 1))
@@ -176,11 +166,6 @@ STEPS = {
         unstored=PROBLEM,
     ),
 }
-
-
-def size_bytes(model):
-    """As the engine writes it, with its default separators."""
-    return len(json.dumps(model.model_dump(mode="json", exclude_defaults=True)).encode())
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)

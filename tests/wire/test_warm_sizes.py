@@ -1,29 +1,25 @@
 """What travels in a warmup stays small at any number of nodes: 500 of them with long names, all failed with long messages."""
 
-import json
-from datetime import UTC, datetime
-
 import pytest
 
 from orchestrators.warmup_watch import not_warm, progress_of
 from shared.agent.assignment import AssignmentDocument
+from shared.blastdb.alias import LEGACY_ALIAS
 from shared.blastdb.blobs import MAX_SHARDS, PRESETS
+from shared.blastdb.exactness import inexact
 from shared.errors import Code
 from shared.runs.ids import operation_id
 from shared.runs.shard.payloads import ShardRun
 from shared.runs.warmup.clusters import ClusterRef
 from shared.runs.warmup.expiry import Expire
 from shared.runs.warmup.facts import NodeFacts, PodFacts, Readings, RolloutFacts
-from shared.runs.warmup.payloads import ApplyWarmup, PlanWarmup, WarmPlan, WarmResult, WarmRun, WatchState
+from shared.runs.warmup.payloads import ApplyWarmup, PlanWarmup, WarmPlan, WarmRun, WatchState
 from shared.runs.warmup.reading import summarised
+from shared.runs.warmup.result import WarmResult
 from shared.runs.warmup.status import status_of
-
-STEP_BYTES = 4096
-STATUS_BYTES = 2048
+from tests.wire.largest import ACCOUNT, DB, MOMENT, STATUS_BYTES, STEP_BYTES, size_bytes
 
 NODES = [f"{'aks-' * 15}{number:03d}" for number in range(500)]
-DB, ACCOUNT = "A" * 64, "a" * 24
-MOMENT = datetime(2026, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 CLUSTER = ClusterRef(subscription_id="s" * 36, resource_group="g" * 90, name="c" * 63)
 RUN = operation_id("warm", CLUSTER.key, DB, 10**6)
 DOCUMENT = AssignmentDocument(
@@ -43,7 +39,10 @@ READINGS = Readings(
     nodes=tuple(NodeFacts(name=node, ready=True) for node in NODES),
 )
 PLAN = WarmPlan(shard_count=32, replicas=100, digest="d" * 32, nodes=500, node_bytes=10**15, reason="r" * 300)
-WATCH = WatchState(plan=PLAN, deadline=MOMENT, changed=True, moved_before=10**15, polls=10**6, failed_polls=10**6)
+WARNINGS = inexact(DB, has_totals=False, form=LEGACY_ALIAS)
+WATCH = WatchState(
+    plan=PLAN, deadline=MOMENT, changed=True, moved_before=10**15, polls=10**6, failed_polls=10**6, warnings=WARNINGS
+)
 REQUEST = WarmRun(
     run=RUN,
     number=10**6,
@@ -69,13 +68,10 @@ STEPS = {
     "apply_warmup": ApplyWarmup(cluster=CLUSTER, account=ACCOUNT, db=DB, plan=PLAN),
     "reply of read_warmup": READING,
     "watch": WATCH,
-    "output of the run": WarmResult(outcome="released", db=DB, cluster=CLUSTER.name, bytes_moved=10**15, bytes_total=10**15),
+    "output of the run": WarmResult(
+        outcome="released", db=DB, cluster=CLUSTER.name, bytes_moved=10**15, bytes_total=10**15, warnings=WARNINGS
+    ),
 }
-
-
-def size_bytes(model):
-    """As the engine writes it, with its default separators."""
-    return len(json.dumps(model.model_dump(mode="json", exclude_defaults=True)).encode())
 
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)

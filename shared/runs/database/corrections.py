@@ -10,7 +10,7 @@ from shared.runs.database.staleness import is_copy_given_up, is_sharding_given_u
 _UNFINISHED_COPIES = frozenset({"queued", "copying"})
 
 
-class Evidence(NamedTuple):
+class DatabaseFacts(NamedTuple):
     """What is known of a database from outside its metadata.
 
     `owner_ended`: the run of this app that set the mark has ended. `gone`: nothing of the database is left. `marked_at` is the
@@ -29,7 +29,7 @@ class Correction(NamedTuple):
     changes: tuple[str, ...]
 
 
-def corrected(db: str, document: Mapping[str, Any], evidence: Evidence, now: datetime) -> Correction:
+def corrected(db: str, document: Mapping[str, Any], facts: DatabaseFacts, now: datetime) -> Correction:
     """Correct the claims that are no longer true. The epoch of this app's runs stays, so that it still fences off a late writer.
 
     Raises:
@@ -38,28 +38,28 @@ def corrected(db: str, document: Mapping[str, Any], evidence: Evidence, now: dat
     known = fields(db, document)
     changed: Document = {}
     changes: list[str] = []
-    if is_mark_abandoned(known, evidence, now):
+    if is_mark_abandoned(known, facts, now):
         changed["sharding_in_progress"] = False
         changes.append(f"the mark of a sharding that began at {known.sharding_started_at}")
     if is_copy_given_up(known, now):
         changed |= {"update_in_progress": False, "update_failed_at": now.isoformat(timespec="seconds")}
-        changed["update_error"] = "The copy was abandoned. Prepare the database again."
+        changed["update_error"] = "The program that copied the database has stopped. Prepare the database again."
         changes.append(f"the mark of a copy that began at {known.update_started_at}")
         if (known.copy_status or {}).get("phase") in _UNFINISHED_COPIES:
             changed["copy_status"] = {**(known.copy_status or {}), "phase": "partial", "reconciled": True}
-    if evidence.gone and (known.sharded or known.shard_sets):
+    if facts.gone and (known.sharded or known.shard_sets):
         changed |= {"sharded": False, "shard_sets": []}
         changes.append(f"the shard sets {', '.join(map(str, known.shard_sets))} of a database that is not there")
     return Correction({**document, **changed}, tuple(changes))
 
 
-def is_mark_abandoned(known: ShardFields, evidence: Evidence, now: datetime) -> bool:
+def is_mark_abandoned(known: ShardFields, facts: DatabaseFacts, now: datetime) -> bool:
     """Whether the run that marked the database as being sharded will never remove its mark.
 
     For this app's own marks, a run that has ended is proof. A run that the engine does not know proves nothing until the time
     limit has passed: it may belong to another task hub.
     """
-    if not known.sharding_in_progress or known.sharding_started_at != evidence.marked_at:
+    if not known.sharding_in_progress or known.sharding_started_at != facts.marked_at:
         return False
     is_ours = not known.is_marked_by_another
-    return (is_ours and evidence.owner_ended) or is_sharding_given_up(known, now)
+    return (is_ours and facts.owner_ended) or is_sharding_given_up(known, now)

@@ -69,7 +69,7 @@ class LayoutRecord(BaseModel):
 
     @property
     def source(self) -> object:
-        """What the texts follow from besides the cut points."""
+        """What the texts follow from, other than the cut points."""
         totals = (self.statistics.sequences, self.statistics.letters) if self.statistics and self.form else None
         return self.generation.digest, self.volumes, totals and (self.form, *totals)
 
@@ -96,7 +96,7 @@ def with_layout(document: Mapping[str, Any], new: LayoutRecord | None, *, restor
     """The document with this layout as the present one; those that it does not cover stay, the newest few."""
     replaced = (old for old in (*present(document), *previous(document)) if new is None or not new.covers(old))
     kept = _without_parts(replaced)
-    # What is there in part only comes first: whoever repeats a restore that failed in part means the whole of it.
+    # Partial records sort first, so that repeating a partly failed restore restores the complete layout.
     kept.sort(key=lambda old: new is None or not old.covers(new))
     changed = {name: value for name, value in document.items() if name not in _FIELDS}
     if new is not None:
@@ -141,7 +141,7 @@ def wanted(db: str, document: Mapping[str, Any], digest: str | None) -> LayoutRe
     found = next((record for record in records if digest in {None, record.generation.digest}), None)
     if found is None:
         of = f"of generation {digest[:32]}" if digest else "to put back"
-        raise NotFound(Code.PREVIOUS_LAYOUT_NOT_FOUND, f"No layout {of} is kept for '{db}'.", target="digest")
+        raise NotFound(Code.PREVIOUS_LAYOUT_NOT_FOUND, f"The metadata of '{db}' keeps no layout {of}.", target="digest")
     return found
 
 

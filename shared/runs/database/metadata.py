@@ -1,9 +1,9 @@
 """The control blob `{db}-metadata.json`: what a run writes there, as functions from document to document.
 
-Fields are those of the replaced system (contract 3.1), read by its dashboard and command line. Ours besides:
+Fields are those of the replaced system (contract 3.1), read by its dashboard and command line. This app adds:
 `shard_generation` (digest of the listing that the layouts belong to), `shard_alias_version` (form of the aliases),
 `shard_epoch` (the fence), `shard_operation_id`,
-`shard_started_at` (tells our marker from the replaced system's), `shard_volume_count`, `shard_errors` (code by preset),
+`shard_started_at` (tells this app's marker from the replaced system's), `shard_volume_count`, `shard_errors` (code by preset),
 `shard_refused` (digest of a listing that was refused), `shard_unlisted` (sets that a run took off the list and has not
 finished), `statistics` (`njs`, `index` or `absent`), and what
 `shared.runs.database.layout_history` keeps of layouts. Every other field survives every write.
@@ -85,8 +85,8 @@ def parse(db: str, text: bytes) -> Document:
     except ValidationError as error:
         raise Unusable(
             Code.UNREADABLE_METADATA,
-            f"'{db}-metadata.json' is not a JSON object. It was left as it is: repair it, or remove it if nothing in it is "
-            "needed, and start again.",
+            f"'{db}-metadata.json' is not a JSON object, and the app left it as it is. Repair it, or remove it if you "
+            "need nothing in it, then start again.",
             target=f"{db}-metadata.json",
         ) from error
 
@@ -115,7 +115,7 @@ def fields(db: str, document: Mapping[str, Any]) -> ShardFields:
 
 
 def started(document: Mapping[str, Any], request: MarkStarted) -> Document:
-    """A run has begun. Sets whose manifests it will change go off the list, so that nobody reads them half written.
+    """A run has begun. Sets whose manifests it will change go off the list, so that no search reads them half written.
 
     Raises:
         Conflict: a run with a higher epoch was here, or this run has ended: a step delivered twice may come that late.

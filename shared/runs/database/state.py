@@ -156,7 +156,7 @@ def metadata_findings(known: ShardFields, generation: Generation, target: Expect
     statistics, inventory = target.statistics, target.inventory
     found: list[Finding] = []
     if known.shard_generation != generation.digest or known.shard_source_version != generation.source_version:
-        message = "is not that of the database: its files were changed since"
+        message = "is not that of the database: its files have changed since"
         found.append(Finding(fault="generation", target="shard_generation", message=message))
     statements: tuple[tuple[str, object, object], ...] = (
         ("sharded", known.sharded, bool(target.layouts)),
@@ -175,7 +175,7 @@ def metadata_findings(known: ShardFields, generation: Generation, target: Expect
     ]
     found += _about_sets(known, target)
     if known.sharding_error is not None:
-        message = f"tells of a run that failed: {known.sharding_error}"
+        message = f"names the failure of a run: {known.sharding_error}"
         found.append(Finding(fault="metadata", target="sharding_error", message=message))
     return tuple(found)
 

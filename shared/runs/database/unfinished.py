@@ -23,7 +23,7 @@ def _refuse_unfinished_copy(db: str, known: ShardFields, now: datetime) -> None:
     if is_whole(known) or is_copy_given_up(known, now):
         return
     shown = sanitised_line(str((known.copy_status or {}).get("phase") or ""), 40) or "updating"
-    message = f"'{db}' is being copied or its copy did not finish ({shown}). Finish it with prepare-db, then shard."
+    message = f"The copy of '{db}' has not finished ({shown}). Finish it with prepare-db, then shard."
     raise Conflict(Code.DATABASE_NOT_READY, message, target=db)
 
 
@@ -32,6 +32,6 @@ def _refuse_foreign_run(db: str, known: ShardFields, now: datetime) -> None:
     if not known.is_marked_by_another or is_sharding_given_up(known, now):
         return
     message = (
-        f"Another program than this app is sharding '{db}' since {sanitised_line(str(started), 40)}. Wait until it has ended."
+        f"A program other than this app has been sharding '{db}' since {sanitised_line(str(started), 40)}. Wait for its end."
     )
     raise Conflict(Code.DATABASE_NOT_READY, message, target=db)

@@ -47,7 +47,7 @@ def is_whole(known: ShardFields) -> bool:
 def promotion_lost(db: str, version: str) -> Problem:
     """The problem of a promotion that has started and can never be finished."""
     message = (
-        f"'{db}' is half in place: the other files of snapshot {version} are no longer staged and no longer at NCBI. "
+        f"'{db}' is half in place: neither the app nor NCBI still has the other files of snapshot {version}. "
         "Prepare it with the newest snapshot."
     )
     return Problem(code=Code.PROMOTION_LOST, message=message, target=db)

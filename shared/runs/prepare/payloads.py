@@ -223,18 +223,3 @@ class MarkUpdate(Payload):
     step: Step
     stage: Stage
     problem: Problem | None = None
-
-
-class PrepareResult(Payload):
-    """The outcome of a prepare-db run; the operation's `result`.
-
-    A cancelled run that names a `source_version` has put it in place but not sharded it.
-    """
-
-    outcome: Literal["prepared", "unchanged", "canceled"]
-    db: str
-    source_version: str | None = None
-    files: int = 0
-    bytes_total: int = 0
-    bytes_copied: int = 0
-    ghosts_removed: int = 0

@@ -92,7 +92,7 @@ def given_up(db: str, done: Round) -> Problem:
         for failure in done.failures
     )
     message = (
-        f"{done.failed} files of '{db}' could not be copied after repeated attempts: {reason} Start again later; files already "
-        "copied are kept."
+        f"The run repeatedly failed to copy {done.failed} files of '{db}': {reason} Start again later: the new run keeps the "
+        "files already copied."
     )
     return Problem(code=code, message=message, target=db, details=details)

@@ -1,4 +1,8 @@
-"""What a reconcile pass starts or takes to heal a database."""
+"""Inputs of the child runs that a reconcile pass starts, and the lease that it takes to remove ghosts.
+
+They follow from the pass's own input (`Terms`), and those of `shared.inputs` from the settings. The two stay apart: a pass is
+replayed, and a setting that changed meanwhile would give its replay another child.
+"""
 
 from shared.errors import Problem
 from shared.runs.ids import lease_key
@@ -9,12 +13,12 @@ from shared.runs.shard.payloads import ShardRun
 
 
 def pruning_claim(account: str, db: str, run: str, lease_seconds: float) -> LeaseRequest:
-    """What a pass has to hold while it removes volumes: the database, as every writer does."""
+    """The lease that a pass needs while it removes volumes: the database's, as for every writer."""
     return LeaseRequest(lease_key(account, db), run, "reconcile", 1, db, lease_seconds, None)
 
 
 def prepare_run(account: str, found: Drifted, terms: Terms, run: str) -> PrepareRun:
-    """The run that finishes a promotion, and shards what is in place then."""
+    """The prepare run that finishes a promotion and then shards the database."""
     return PrepareRun(
         run=run,
         number=1,
@@ -29,7 +33,7 @@ def prepare_run(account: str, found: Drifted, terms: Terms, run: str) -> Prepare
 
 
 def shard_run(account: str, found: Drifted, terms: Terms, run: str, refusal: Problem | None = None) -> ShardRun:
-    """The run that heals a database, or says in its metadata why it is refused; who holds the database goes first."""
+    """The shard run that repairs a database, or writes its refusal into the metadata. It takes the lease from no other run."""
     return ShardRun(
         run=run,
         number=1,

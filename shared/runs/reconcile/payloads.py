@@ -10,7 +10,7 @@ from shared.runs.payload import Payload, RetryOptions, RunInput
 from shared.runs.prepare.payloads import CopySteering
 from shared.runs.reconcile.reasons import DriftReason
 from shared.runs.shard.identifying import IdentifySteering
-from shared.runs.upload.transitions import SettleRun
+from shared.runs.upload.payloads import SettleRun
 from shared.runs.warmup.clusters import ClusterRef
 
 SCOPE, EVERYTHING = "-", "all"

@@ -61,10 +61,9 @@ def result(
     unstored: Problem | None = None,
 ) -> ShardResult:
     """The result of a run in which every set is complete. `unstored` is what kept the run from storing MD5s of files."""
-    db = inspection.volumes.db
     return ShardResult(
         outcome=outcome,
-        db=db,
+        db=inspection.volumes.db,
         volumes=inspection.volumes.count,
         shard_sets=tuple(plan.shard_count for plan in inspection.sets),
         skipped=inspection.skipped,
@@ -73,8 +72,14 @@ def result(
         orphans_removed=removed,
         statistics=inspection.statistics.source if inspection.statistics else "absent",
         generation=inspection.generation,
-        warnings=(
-            *inexact(db, has_totals=inspection.statistics is not None, form=inspection.alias_version),
-            *unidentified(db, inspection.unidentified, unstored),
-        ),
+        warnings=warnings_of(inspection, unstored),
+    )
+
+
+def warnings_of(inspection: Inspection, unstored: Problem | None = None) -> tuple[str, ...]:
+    """Why searches of the shard sets are not exact although the sets are what they must be, and how many files have no MD5."""
+    db = inspection.volumes.db
+    return (
+        *inexact(db, has_totals=inspection.statistics is not None, form=inspection.alias_version),
+        *unidentified(db, inspection.unidentified, unstored),
     )

@@ -1,6 +1,6 @@
 """What travels between the steps of a shard run. Plain JSON on the wire, under 4 KB for 1,024 volumes and 32 shards.
 
-A layout travels as its cut points, and what is to be written as shard indices: the names follow from both. Fields are only
+A layout travels as its cut points, and the blobs to write as shard indices: the names follow from both. Fields are only
 ever added, with defaults: a run in flight is replayed by the next release (tests/wire keeps what past releases wrote).
 """
 
@@ -23,7 +23,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ShardRun(RunInput):
-    """The input of a shard run; `restore` puts that kept layout back, a `refusal` is only told, in metadata and as its end."""
+    """The input of a shard run; `restore` puts that kept layout back, a run with a `refusal` only reports it."""
 
     run: str
     number: int
@@ -74,7 +74,7 @@ class SetPlan(Payload):
 
     @property
     def writes(self) -> int:
-        """How many blobs are to be written."""
+        """How many blobs the run has to write."""
         return len(self.absent) + len(self.differing)
 
 
@@ -124,7 +124,7 @@ class Inspection(Payload):
 
     @property
     def writes(self) -> int:
-        """How many layout blobs are to be written."""
+        """How many layout blobs the run has to write."""
         return sum(plan.writes for plan in self.sets)
 
     @property
@@ -158,7 +158,7 @@ class MarkStarted(Payload):
 
 
 class UploadSet(Payload):
-    """Write what one shard set lacks. Nothing is written after `write_before`: by then another run may hold the lease.
+    """Write what one shard set lacks. It writes nothing after `write_before`, when another run may hold the lease.
 
     `statistics` go into the aliases; None gives aliases without totals. `alias_version` is as in `Inspection`.
     """

@@ -14,7 +14,7 @@ class Settle(StrEnum):
     SILENT = "one that has been silent for longer than it announced"
 
 
-class Effect(StrEnum):
+class UploadEffect(StrEnum):
     """What an operation does to an upload."""
 
     STARTED = "a settle starts"
@@ -30,21 +30,25 @@ type Operation = Literal["arrive", "arrive known", "arrive overtaken", "look", "
 """`arrive` and `end` have rows for what else they depend on: the event, and whether the settle has seen every event."""
 
 
-def _row(*, none: Effect, named: Effect, another: Effect, silent: Effect) -> Mapping[Settle, Effect]:
+def _row(
+    *, none: UploadEffect, named: UploadEffect, another: UploadEffect, silent: UploadEffect
+) -> Mapping[Settle, UploadEffect]:
     return {Settle.NONE: none, Settle.NAMED: named, Settle.ANOTHER: another, Settle.SILENT: silent}
 
 
-def _for_the_settle(effect: Effect, otherwise: Effect) -> Mapping[Settle, Effect]:
+def _for_the_settle(effect: UploadEffect, otherwise: UploadEffect) -> Mapping[Settle, UploadEffect]:
     return _row(none=otherwise, named=effect, another=otherwise, silent=otherwise)
 
 
-TRANSITIONS: Mapping[Operation, Mapping[Settle, Effect]] = {
-    "arrive": _row(none=Effect.STARTED, named=Effect.NOTED, another=Effect.NOTED, silent=Effect.STARTED),
-    "arrive known": dict.fromkeys(Settle, Effect.COUNTED),
-    "arrive overtaken": dict.fromkeys(Settle, Effect.COUNTED),
-    "look": _for_the_settle(Effect.GRANTED, Effect.REFUSED),
-    "end": _for_the_settle(Effect.GRANTED, Effect.REFUSED),
-    "end unseen": dict.fromkeys(Settle, Effect.REFUSED),
-    "revive": _for_the_settle(Effect.STARTED, Effect.UNCHANGED),
-    "tidy": _row(none=Effect.FORGOTTEN, named=Effect.UNCHANGED, another=Effect.UNCHANGED, silent=Effect.UNCHANGED),
+TRANSITIONS: Mapping[Operation, Mapping[Settle, UploadEffect]] = {
+    "arrive": _row(none=UploadEffect.STARTED, named=UploadEffect.NOTED, another=UploadEffect.NOTED, silent=UploadEffect.STARTED),
+    "arrive known": dict.fromkeys(Settle, UploadEffect.COUNTED),
+    "arrive overtaken": dict.fromkeys(Settle, UploadEffect.COUNTED),
+    "look": _for_the_settle(UploadEffect.GRANTED, UploadEffect.REFUSED),
+    "end": _for_the_settle(UploadEffect.GRANTED, UploadEffect.REFUSED),
+    "end unseen": dict.fromkeys(Settle, UploadEffect.REFUSED),
+    "revive": _for_the_settle(UploadEffect.STARTED, UploadEffect.UNCHANGED),
+    "tidy": _row(
+        none=UploadEffect.FORGOTTEN, named=UploadEffect.UNCHANGED, another=UploadEffect.UNCHANGED, silent=UploadEffect.UNCHANGED
+    ),
 }

@@ -1,4 +1,4 @@
-"""The upload of one (account, db): its state, its transitions, and the payloads of a settle.
+"""The upload of one (account, db): its state, its transitions, and what its entity is asked.
 
 The entity `upload` in `orchestrators` stores the state. The table in `shared.runs.upload.table` says what each operation does.
 
@@ -11,73 +11,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.errors import Problem
-from shared.runs.ids import lease_key, operation_id
+from shared.runs.ids import operation_id
 from shared.runs.payload import Payload
-from shared.runs.shard.payloads import ShardRun
-from shared.runs.shard.result import ShardResult
 from shared.runs.upload.events import BlobChanged
-from shared.runs.upload.table import TRANSITIONS, Effect, Operation, Settle
+from shared.runs.upload.payloads import SettleRun
+from shared.runs.upload.table import TRANSITIONS, Operation, Settle, UploadEffect
 
 REMEMBERED_BLOBS = 128
-
-
-class Waiting(Payload):
-    """The wait of a settle. `looked_at` is the version that its last look saw; `shards` counts the runs that it started."""
-
-    looked_at: int = 0
-    next_look: datetime | None = None
-    looks_in_vain: int = 0
-    shards: int = 0
-    problem: Problem | None = None
-
-
-class SettleRun(Payload):
-    """The input of a settle: wait until an upload is quiet and complete, then run `shard`, whose id the settle gives."""
-
-    run: str
-    shard: ShardRun
-    quiet_seconds: float = 60.0
-    give_up_seconds: float = 21600.0
-    waiting: Waiting = Waiting()
-
-    @property
-    def key(self) -> str:
-        """The key of the upload's entity, and of the database's lease."""
-        return lease_key(self.shard.account, self.shard.db)
-
-    @property
-    def alive_seconds(self) -> float:
-        """How long the settle may be silent: while it waits, or while its run holds the database."""
-        return self.quiet_seconds + self.shard.lease_seconds
-
-
-class SettleResult(Payload):
-    """The result of a settle, and of its operation. `absent`: no volume is there, as after a deletion."""
-
-    outcome: Literal["sharded", "unchanged", "absent", "superseded", "canceled"]
-    db: str
-    shard_operation_id: str | None = None
-    result: ShardResult | None = None
-
-
-class InspectUpload(Payload):
-    """Inspect an upload: is it complete?"""
-
-    account: str
-    db: str
-
-
-class UploadSeen(Payload):
-    """What a look at an upload saw.
-
-    `unchanged`: complete, and the published layouts were made for these very files. `incomplete`: the problem says what is
-    missing. `busy`: another run or a copy is at work on the database, or the app has no access; the problem says which.
-    `absent`: there is no volume and none is expected.
-    """
-
-    state: Literal["complete", "unchanged", "incomplete", "busy", "absent"]
-    problem: Problem | None = None
 
 
 class LastEvent(Payload):
@@ -162,7 +102,7 @@ def arrive(state: UploadState, request: Arrive) -> tuple[UploadState, SettleRun 
     operation = _arrival_of(event, last)
     is_alive = state.alive_until is not None and request.received < state.alive_until
     effect = TRANSITIONS[operation][_settle(state, None, is_alive=is_alive)]
-    if effect is Effect.COUNTED:
+    if effect is UploadEffect.COUNTED:
         count = {"known": state.known + 1} if operation == "arrive known" else {"overtaken": state.overtaken + 1}
         return state.model_copy(update=count), None
     recent = (*(known for known in state.recent if known is not last), event)[-REMEMBERED_BLOBS:]
@@ -172,12 +112,12 @@ def arrive(state: UploadState, request: Arrive) -> tuple[UploadState, SettleRun 
         "last_arrival": max(state.last_arrival or request.received, request.received),
     }
     state = state.model_copy(update=noted)
-    return _start(state, request.settle, request.received) if effect is Effect.STARTED else (state, None)
+    return _start(state, request.settle, request.received) if effect is UploadEffect.STARTED else (state, None)
 
 
 def look(state: UploadState, request: SettleLook) -> tuple[UploadState, SettleReply]:
     """Give a settle the count and time of the events so far, and more time to live."""
-    if TRANSITIONS["look"][_settle(state, request.run)] is Effect.REFUSED:
+    if TRANSITIONS["look"][_settle(state, request.run)] is UploadEffect.REFUSED:
         return state, SettleReply(granted=False)
     alive_until = request.now + timedelta(seconds=request.alive_seconds)
     state = state.model_copy(update={"alive_until": alive_until})
@@ -187,21 +127,21 @@ def look(state: UploadState, request: SettleLook) -> tuple[UploadState, SettleRe
 def end(state: UploadState, request: End) -> tuple[UploadState, SettleReply]:
     """End a settle, unless an event has arrived that it has not seen."""
     operation: Operation = "end" if request.version in {None, state.version} else "end unseen"
-    if TRANSITIONS[operation][_settle(state, request.run)] is Effect.REFUSED:
+    if TRANSITIONS[operation][_settle(state, request.run)] is UploadEffect.REFUSED:
         return state, SettleReply(granted=False, version=state.version, last_arrival=state.last_arrival)
     return state.model_copy(update={"run": None, "alive_until": None}), SettleReply(granted=True, version=state.version)
 
 
 def revive(state: UploadState, request: Revive) -> tuple[UploadState, SettleRun | None]:
     """Start another settle for an upload whose settle died."""
-    if TRANSITIONS["revive"][_settle(state, request.presumed_dead)] is Effect.UNCHANGED:
+    if TRANSITIONS["revive"][_settle(state, request.presumed_dead)] is UploadEffect.UNCHANGED:
         return state, None
     return _start(state, request.settle, request.now)
 
 
 def tidy(state: UploadState, request: Tidy) -> UploadState | None:
     """The state without what is idle; None when nothing is left. No settle's number is used again before it is purged."""
-    if TRANSITIONS["tidy"][_settle(state, None)] is Effect.UNCHANGED:
+    if TRANSITIONS["tidy"][_settle(state, None)] is UploadEffect.UNCHANGED:
         return state
     moments = [moment for moment in (state.last_arrival, state.started) if moment is not None]
     idle_seconds = (request.now - max(moments)).total_seconds() - request.idle_seconds if moments else float("inf")

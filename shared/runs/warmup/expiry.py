@@ -111,10 +111,10 @@ def overdue(state: Expiry) -> str | None:
     """Why a database whose time is over is still warm; None while its time is not over."""
     if not state.releases:
         return None
-    why = (
-        f"{state.unreleased.code.value}: {state.unreleased.message}" if state.unreleased else "no release has told why it failed"
-    )
-    return sanitised_line(f"its time is over; {state.releases} releases were started: {why}", _LENGTH)
+    why = "none has said why it failed"
+    if state.unreleased is not None:
+        why = f"the last failed: {state.unreleased.code.value}: {state.unreleased.message}"
+    return sanitised_line(f"its time is over; releases started: {state.releases}; {why}", _LENGTH)
 
 
 def rewarm(state: Expiry | None, request: Rewarm) -> tuple[WarmRun | None, Expiry | None]:

@@ -93,13 +93,14 @@ def node_status_of(node: str, document: AssignmentDocument, readings: Readings, 
     if broken is not None:
         return NodeStatus(node, "failed", "failed", *broken, pod)
     if pod.deleting:
-        return NodeStatus(node, "loading", "waiting", NodeReason.POD_TERMINATING, f"{pod.name} is being replaced.", pod)
+        return NodeStatus(node, "loading", "waiting", NodeReason.POD_TERMINATING, f"Kubernetes is replacing {pod.name}.", pod)
     if pod.report is None:
         phase: AgentPhase = "starting" if pod.phase == "Running" else "waiting"
         return NodeStatus(node, "loading", phase, NodeReason.REPORT_MISSING, f"{pod.name} has not reported yet.", pod)
     report = parse_report(pod.report)
     if report is None:
-        return NodeStatus(node, "unknown", "unknown", NodeReason.REPORT_UNREADABLE, f"{pod.name}'s report cannot be read.", pod)
+        message = f"The app cannot read the report of {pod.name}."
+        return NodeStatus(node, "unknown", "unknown", NodeReason.REPORT_UNREADABLE, message, pod)
     return _status_by_report(node, report, pod, document, readings, now, limits)
 
 
@@ -127,7 +128,7 @@ def _status_by_report(
     if report.phase == "failed":
         return NodeStatus(node, "failed", "failed", report.reason or NodeReason.FAILED, said, pod, report)
     if document.mode != "hot":
-        message = f"The mode is {document.mode}: nothing is kept in memory."
+        message = f"The mode is {document.mode}: the agent keeps nothing in memory."
         return NodeStatus(node, "stale", report.phase, NodeReason.NOT_HOT, message, pod, report)
     if not report.warm:
         return NodeStatus(node, "loading", report.phase, report.reason, said, pod, report)

@@ -188,7 +188,7 @@ class WatchState(Payload):
     `failed_polls` counts consecutive failed polls; `refusals` counts consecutive failures to assign lost shards again.
 
     `assigned` says that the run wrote an assignment, from which the agents count their bytes. Otherwise `moved_before` is what
-    the agents had moved before this run, if the run replaced none of them.
+    the agents had moved before this run, if the run replaced none of them. `warnings` go into the result.
     """
 
     plan: WarmPlan
@@ -199,6 +199,7 @@ class WatchState(Payload):
     polls: int = 0
     failed_polls: int = 0
     refusals: int = 0
+    warnings: tuple[str, ...] = ()
 
     def after(self, applied: Applied) -> "WatchState":
         """The watch after the plan was applied again. The agents' memory request is never lowered: that would restart them."""
@@ -228,22 +229,3 @@ class RemoveWarmup(Payload):
 
     cluster: ClusterRef
     db: str
-
-
-class WarmResult(Payload):
-    """The outcome of a warmup; the operation's `result`.
-
-    `bytes_moved` is what the present agents downloaded for this run; a restarted agent counts from its restart. `nodes_marked`
-    says that the nodes have labels for searches, which needs an optional right.
-    """
-
-    outcome: Literal["warm", "released", "canceled"]
-    db: str
-    cluster: str
-    shard_count: int = 0
-    nodes: int = 0
-    bytes_moved: int = 0
-    bytes_total: int = 0
-    resident_percent: int = 0
-    changed: bool = False
-    nodes_marked: bool = False
