@@ -9,8 +9,9 @@ from shared.azure.clusters import Clusters
 from shared.azure.hub import Hub
 from shared.copying.lanes import Relay
 from shared.http.ports import Backing
-from shared.kube.agents import Agents, WarmStatuses
+from shared.kube.agents import Agents
 from shared.kube.servers import ApiServers
+from shared.kube.view import ClusterView
 from shared.ncbi.bucket import Bucket
 from shared.receivers.posting import Receivers
 from shared.runs.warmup.clusters import ClusterRef
@@ -65,5 +66,5 @@ def backing(client: DurableFunctionsClient) -> Backing:
     """
     mine = clients()
     catalogue = Catalogue(mine.accounts, mine.control, legacy_alias=mine.settings.alias_form == "legacy")
-    warmth = WarmStatuses(mine.servers, mine.clusters, mine.settings.namespace)
-    return Backing(mine.settings, Hub(client), catalogue, warmth, mine.bucket)
+    clusters = ClusterView(mine.servers, mine.clusters, mine.settings.namespace)
+    return Backing(mine.settings, Hub(client), catalogue, clusters, mine.bucket)

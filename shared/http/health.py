@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from importlib.metadata import version
 from time import monotonic
 
@@ -11,12 +11,12 @@ from shared.errors import ShardwarmError
 from shared.http import requests
 from shared.http.messages import Answer, Call
 from shared.http.ports import Backing
+from shared.http.preflight import Check, MissingRightError, checks
 from shared.runs.replies.models import Health, Probe, Readiness
 from shared.sanitise import sanitised_line
 from shared.version import VERSION
 
 _KEPT_SECONDS = 10.0
-_PROBE_SECONDS = 5.0
 _PACKAGES = ("azure-functions", "azure-functions-durable", "durabletask", "azure-storage-blob")
 
 
@@ -38,8 +38,15 @@ async def live(call: Call) -> Answer:
 
 
 async def ready(call: Call, backing: Backing) -> Answer:
-    """`GET /api/health/ready`: storage and the task hub answer; a 503 names those that do not. Keeps a 200 for ten seconds."""
-    requests.only(call.query)
+    """`GET /api/health/ready?detail=`: storage and the task hub answer; a 503 names those that do not.
+
+    With `detail` it also checks the app's rights to write. With a cluster it also checks the rights there. It keeps only a 200
+    without these checks, for ten seconds.
+    """
+    requests.only(call.query, "detail", *requests.CLUSTER)
+    cluster = requests.cluster(call) if any(name in call.query for name in requests.CLUSTER) else None
+    if requests.flag(call, "detail") or cluster is not None:
+        return await _probe_all(backing, checks(backing, cluster))
     if _LAST.answer is None or monotonic() >= _LAST.until:
         _LAST.answer = await _probe_all(backing)
         # A failure is never kept: the operator who repairs it must see the effect at once.
@@ -47,14 +54,16 @@ async def ready(call: Call, backing: Backing) -> Answer:
     return _LAST.answer
 
 
-async def _probe_all(backing: Backing) -> Answer:
-    probes = await asyncio.gather(
-        _probe("hub", lambda: backing.hub.lease("readiness", "probe")),
+async def _probe_all(backing: Backing, more: Iterable[Check] = ()) -> Answer:
+    every = [
+        Check("hub", lambda: backing.hub.lease("readiness", "probe")),
         *(
-            _probe(f"storage:{account}", lambda account=account: backing.catalogue.ping(account))
+            Check(f"storage:{account}", lambda account=account: backing.catalogue.ping(account))
             for account in named(backing.settings.accounts)
         ),
-    )
+        *more,
+    ]
+    probes = await asyncio.gather(*map(_probe, every))
     failed = any(not probe.ok for probe in probes)
     document = Readiness(
         status="unavailable" if failed else "ok",
@@ -65,13 +74,15 @@ async def _probe_all(backing: Backing) -> Answer:
     return Answer(document, 503 if failed else 200, {"Retry-After": "5"} if failed else {})
 
 
-async def _probe(name: str, attempt: Callable[[], Awaitable[object]]) -> Probe:
-    started, message = monotonic(), None
+async def _probe(check: Check) -> Probe:
+    started, message, command = monotonic(), None, None
     try:
-        async with asyncio.timeout(_PROBE_SECONDS):
-            await attempt()
+        async with asyncio.timeout(check.seconds):
+            await check.attempt()
     except TimeoutError:
-        message = f"no answer within {_PROBE_SECONDS:.0f} s"
+        message = f"no answer within {check.seconds:.0f} s"
     except ShardwarmError as error:
         message = sanitised_line(error.problem.message)
-    return Probe(name=name, ok=message is None, milliseconds=round((monotonic() - started) * 1000), message=message)
+        command = error.command if isinstance(error, MissingRightError) else None
+    milliseconds = round((monotonic() - started) * 1000)
+    return Probe(name=check.name, ok=message is None, milliseconds=milliseconds, message=message, command=command)

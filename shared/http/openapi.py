@@ -99,6 +99,7 @@ _ERRORS_OF_ALL = (400, 401, 403, 502, 503)
 _PARAMETERS = {
     **{name: {"type": "integer"} for name in ("n", "top", "wait_ms")},
     "created_from": {"type": "string", "format": "date-time"},
+    "detail": {"type": "boolean"},
 }
 
 

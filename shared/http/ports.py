@@ -84,9 +84,13 @@ class CataloguePort(Protocol):
         """Check that the account answers and lets the app in."""
         ...
 
+    async def ping_writes(self, account: str) -> None:
+        """Check that the account would let the app write and delete. Changes nothing."""
+        ...
 
-class WarmthPort(Protocol):
-    """The warmed databases of clusters."""
+
+class ClusterPort(Protocol):
+    """Clusters, their warmed databases and the app's rights there; `shared.kube.view.ClusterView` says what each promises."""
 
     async def require(self, cluster: ClusterRef) -> None:
         """Check that the cluster exists and that the settings allow it."""
@@ -94,6 +98,10 @@ class WarmthPort(Protocol):
 
     async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
         """The status of every warmed database of the cluster."""
+        ...
+
+    async def missing_rights(self, cluster: ClusterRef) -> Sequence[object]:
+        """The rights that the app needs in the cluster and does not have."""
         ...
 
 
@@ -119,5 +127,5 @@ class Backing(NamedTuple):
     settings: Settings
     hub: HubPort
     catalogue: CataloguePort
-    warmth: WarmthPort
+    clusters: ClusterPort
     source: SourcePort

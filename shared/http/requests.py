@@ -15,6 +15,8 @@ from shared.runs.callbacks import Callback, refusal
 from shared.runs.warmup.clusters import ClusterRef
 from shared.settings import Settings
 
+CLUSTER = ("subscription_id", "resource_group", "cluster_name")
+"""The parts of a query that name a cluster."""
 _MAX_WAIT_MS = 25_000
 
 
@@ -110,6 +112,18 @@ def moment(text: str | None, target: str, *, default: datetime) -> datetime:
         pass
     message = f"'{target}' is a moment with a time zone, such as 2026-03-01T00:00:00Z."
     raise InvalidRequest(Code.INVALID_FIELD, message, target=target)
+
+
+def flag(call: Call, name: str) -> bool:
+    """Whether the query has a flag: by its name alone, or with `true`.
+
+    Raises:
+        InvalidRequest: it has another value than `true` and `false`.
+    """
+    given = call.query.get(name, "false")
+    if given not in {"", "true", "false"}:
+        raise InvalidRequest(Code.INVALID_FIELD, f"'{name}' is true or false.", target=name)
+    return given != "false"
 
 
 def wait_ms(call: Call) -> int:

@@ -13,6 +13,7 @@ from shared.http.bodies import (
 )
 from shared.http.messages import Answer, Call
 from shared.http.openapi import Route, document
+from shared.http.requests import CLUSTER
 from shared.runs.operations import Operation
 from shared.runs.replies.models import (
     ActiveWarmups,
@@ -36,11 +37,17 @@ async def describe_api(call: Call) -> Answer:  # noqa: ARG001 - routes have one 
     return Answer(document(ROUTES))
 
 
-_CLUSTER = ("subscription_id", "resource_group", "cluster_name")
-
 ROUTES: tuple[Route, ...] = (
     Route("get_health", health.live, "get", "/health", "Liveness; touches nothing", Health, errors=(400,), role=None),
-    Route("get_readiness", health.ready, "get", "/health/ready", "Whether storage and the task hub answer", Readiness),
+    Route(
+        "get_readiness",
+        health.ready,
+        "get",
+        "/health/ready",
+        "Whether storage and the task hub answer; with detail also which rights the app lacks",
+        Readiness,
+        query=("detail", *CLUSTER),
+    ),
     Route("get_openapi", describe_api, "get", "/openapi.json", "This description", None, role=None),
     Route(
         "list_databases",
@@ -182,7 +189,7 @@ ROUTES: tuple[Route, ...] = (
         errors=(404, 409),
         role=Role.WARM,
     ),
-    Route("list_active_warmups", warmup.list_active, "get", "/warmup/active", "Warmups under way", ActiveWarmups, query=_CLUSTER),
+    Route("list_active_warmups", warmup.list_active, "get", "/warmup/active", "Warmups under way", ActiveWarmups, query=CLUSTER),
     Route("show_warmup", warmup.show_warmup, "get", "/warmup/{id}/status", "One warmup", WarmupStatus, errors=(404,)),
     Route(
         "show_warm_status",
@@ -191,6 +198,6 @@ ROUTES: tuple[Route, ...] = (
         "/monitor/aks/warmup-status",
         "How warm a cluster's databases are",
         WarmSummary,
-        query=_CLUSTER,
+        query=CLUSTER,
     ),
 )

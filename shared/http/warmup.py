@@ -66,7 +66,7 @@ async def show_warm_status(call: Call, backing: Backing) -> Answer:
     requests.only(call.query, *_CLUSTER)
     cluster = requests.cluster(call)
     try:
-        databases = await backing.warmth.statuses(cluster)
+        databases = await backing.clusters.statuses(cluster)
     except ShardwarmError as error:
         return Answer(WarmSummary(error=sanitised_line(f"{error.problem.code.value}: {error.problem.message}")))
     return Answer(
@@ -85,7 +85,7 @@ async def _start(call: Call, backing: Backing, orchestrator: str) -> Answer:
     body, callback = parse_start(call, settings, WarmupRequest)
     cluster = ClusterRef(subscription_id=body.subscription_id, resource_group=body.resource_group, name=body.aks_cluster_name)
     account, db = body.storage_account, body.database_name
-    _, lease = await asyncio.gather(backing.warmth.require(cluster), backing.hub.lease(cluster.key, db))
+    _, lease = await asyncio.gather(backing.clusters.require(cluster), backing.hub.lease(cluster.key, db))
     if orchestrator == "warm_up":
         await backing.catalogue.probe(account, db)
 

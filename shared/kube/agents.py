@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import batched
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,11 +20,8 @@ from shared.kube import parsing
 from shared.kube.errors import GoneError
 from shared.kube.manifests import ASSIGNMENT_ANNOTATION, NAME_LABEL, WarmerSpec, config_map, daemon_set
 from shared.kube.parsing import WORKLOAD_SELECTOR, WorkloadNode
-from shared.kube.servers import ApiServers, ArmPort
-from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
 from shared.runs.warmup.facts import PodRequest, Readings
 from shared.runs.warmup.labels import DATABASE_LABEL, database_hash, database_label_prefix, object_name
-from shared.runs.warmup.status import WarmStatus, status_of
 
 if TYPE_CHECKING:
     from shared.kube.api import ApiServer
@@ -226,23 +222,3 @@ def _readings(daemon_set: Json | None, pods: Sequence[Json], nodes: Sequence[Jso
 
 def _of(db: str, pods: Sequence[Json]) -> list[Json]:
     return [pod for pod in pods if parsing.part(parsing.part(pod, "metadata"), "labels").get(DATABASE_LABEL) == database_hash(db)]
-
-
-class WarmStatuses:
-    """Warm statuses of a cluster's databases. Reads only."""
-
-    def __init__(self, servers: ApiServers, arm: ArmPort, namespace: str) -> None:
-        self._servers = servers
-        self._arm = arm
-        self._namespace = namespace
-
-    async def require(self, cluster: ClusterRef) -> None:
-        """Refuse a cluster that is not allowed, is stopped, or has no pool for searches. Raises as `Clusters.facts`."""
-        refuse_unfit(cluster, await self._arm.facts(cluster))
-
-    async def statuses(self, cluster: ClusterRef) -> list[WarmStatus]:
-        """The status of every warmed database, sorted by name. Raises as `Clusters.access` and `ApiServer`."""
-        agents = Agents(await self._servers.of(cluster, self._arm), self._namespace)
-        readings = await agents.read_all()
-        now = datetime.now(UTC)
-        return sorted((status_of(*reading, now) for reading in readings), key=lambda status: status.name)

@@ -17,13 +17,14 @@ from shared.runs.replies.models import DatabaseDocument, DatabaseRow, ShardSetDo
 from shared.runs.warmup.sizing_advice import counted
 from shared.sanitise import sanitised_line
 from shared.storage.accounts import Accounts
-from shared.storage.container import Container
+from shared.storage.container import Container, Matching
 from shared.storage.control import ControlBlobs
 from shared.storage.folders import misplaced_in, not_found, read_root
 from shared.storage.inspection import read_state
 from shared.storage.verification import verify
 
 _AT_ONCE = 16
+_NOWHERE = "readiness/"
 _FIRST_VOLUMES_NAMES = 100
 """How many names show the first volumes of any database; a full page would be a third of a megabyte for 500 blobs."""
 _TEXT_LIMIT_BYTES = 1024 * 1024
@@ -40,7 +41,18 @@ class Catalogue:
 
     async def ping(self, account: str) -> None:
         """Check with one call that rights and network allow a run to use the container."""
-        await self._accounts.container(account).list_some_names("readiness/")
+        await self._accounts.container(account).list_some_names(_NOWHERE)
+
+    async def ping_writes(self, account: str) -> None:
+        """Check with two calls that rights allow a run to write and delete. They are about a blob that does not exist.
+
+        Raises:
+            Misconfigured: a right is missing.
+            NotFound: there is no container.
+            TransientFailure: storage is busy or out of reach; a retry helps.
+        """
+        container, absent, never = self._accounts.container(account), f"{_NOWHERE}absent", Matching("0x0")
+        await asyncio.gather(container.describe(absent, {}, never), container.delete(absent, never))
 
     async def probe(self, account: str, db: str) -> Molecule:
         """The molecule type, from the first page of the listing; shows cheaply that there is something to shard.

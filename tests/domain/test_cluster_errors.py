@@ -10,9 +10,9 @@ from kubernetes.client.exceptions import ApiException
 
 from shared.azure.clusters import Clusters
 from shared.errors import Code, Misconfigured, TransientFailure
-from shared.kube.agents import WarmStatuses
 from shared.kube.errors import GoneError, translate
 from shared.kube.servers import ApiServers
+from shared.kube.view import ClusterView
 from shared.runs.warmup.clusters import Access, ClusterRef
 from shared.settings import Settings, parse
 
@@ -59,7 +59,7 @@ async def test_token_that_is_not_to_be_had_is_a_passing_trouble(settings, error,
     tokenless.error = error
     clusters = Clusters(settings)
     question = (
-        clusters.facts(CLUSTER) if asked == "ARM" else WarmStatuses(ApiServers(settings), Arm(), "shardwarm").statuses(CLUSTER)
+        clusters.facts(CLUSTER) if asked == "ARM" else ClusterView(ApiServers(settings), Arm(), "shardwarm").statuses(CLUSTER)
     )
     with pytest.raises(TransientFailure) as caught:
         await question

@@ -295,7 +295,7 @@ async def test_an_absent_container_is_not_found_and_not_created(stack, api, reco
     ("path", "known"),
     [
         ("/api/health", "none"),
-        ("/api/health/ready", "none"),
+        ("/api/health/ready", "detail, subscription_id, resource_group, cluster_name"),
         ("/api/blast/databases", "account_name, top, after"),
         ("/api/blast/databases/nt", "account_name"),
         ("/api/blast/databases/nt/shard-sets/2", "account_name"),

@@ -166,10 +166,17 @@ class Warmups:
 
     async def summary(self) -> dict:
         """What there is to say of the cluster as a whole."""
-        query = {name.removeprefix("aks_"): value for name, value in self._address.items()}
-        reply = await self.api.get("/api/monitor/aks/warmup-status", params=query)
+        reply = await self.api.get("/api/monitor/aks/warmup-status", params=self._query)
         assert reply.status_code == 200, reply.text
         return reply.json()
+
+    async def preflight(self) -> dict:
+        """What the readiness says of the app's rights in the cluster."""
+        return (await self.api.get("/api/health/ready", params=self._query)).json()
+
+    @property
+    def _query(self) -> dict[str, str]:
+        return {name.removeprefix("aks_"): value for name, value in self._address.items()}
 
     async def status(self, db: str) -> dict:
         return (await self.statuses())[db]

@@ -16,7 +16,7 @@ from shared.agent.assignment import AssignmentDocument
 from shared.errors import Misconfigured
 from shared.kube.agents import Agents
 from shared.kube.manifests import WarmerSpec, config_map, daemon_set
-from tests.warmups.scene import api_server
+from tests.warmups.scene import api_server, eventually
 
 SPEC = WarmerSpec(
     namespace=NAMESPACE,
@@ -96,6 +96,29 @@ async def test_app_may_neither_change_nodes_nor_make_pods(warmups, app):
         with pytest.raises(ApiError) as error:
             await forbidden
         assert error.value.status == 403
+
+
+async def test_preflight_names_the_right_that_a_role_lacks_and_nothing_once_it_has_it(warmups):
+    role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/roles/shardwarm-app"
+    whole = (await warmups.admin.get(role))["rules"]
+    less = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "update"]} for rule in whole]
+
+    async def said() -> list[str]:
+        return [probe["message"] for probe in (await warmups.preflight())["probes"] if not probe["ok"]]
+
+    async def is_named() -> bool:
+        return await said() == ["Kubernetes in 'aks-local' does not let the app update configmaps."]
+
+    async def is_in_order() -> bool:
+        return await said() == []
+
+    await eventually(is_in_order)
+    await warmups.admin.patch(role, {"rules": less})
+    try:
+        await eventually(is_named)
+    finally:
+        await warmups.admin.patch(role, {"rules": whole})
+    await eventually(is_in_order)
 
 
 # The Kubernetes client's own.

@@ -26,12 +26,13 @@ class Health(Document):
 
 
 class Probe(Document):
-    """One readiness check."""
+    """One readiness check. `command` grants what is missing; what stands in angle brackets is for the reader to fill in."""
 
     name: str
     ok: bool
     milliseconds: int
     message: str | None = None
+    command: str | None = None
 
 
 class Readiness(Document):
