@@ -18,8 +18,8 @@ else
     # The registry takes the whole folder that it is given, and knows only a .dockerignore at its root.
     mkdir "$scratch/context"
     cp -R shared warmer "$scratch/context/"
-    az acr build --registry "$AZURE_CONTAINER_REGISTRY_NAME" --image "$image" --file "$scratch/context/warmer/Dockerfile" \
-        --only-show-errors "$scratch/context"
+    (cd "$scratch/context" && az acr build --registry "$AZURE_CONTAINER_REGISTRY_NAME" --image "$image" \
+        --file warmer/Dockerfile --only-show-errors .)
 fi
 
 # A file of its own: the person's kubeconfig stays as it is.

@@ -22,6 +22,8 @@ FILES = checking.files()
 SOURCES = read_all(FILES)
 MAIN = SOURCES["infra/main.bicep"]
 PARAMETERS = json.loads((ROOT / "infra/main.parameters.json").read_text())["parameters"]
+TOLD = re.compile(r"^\| (`DEPLOY_.*?) \| (.*?) \|", re.MULTILINE)
+"""A row of the page's table of variables: names, defaults."""
 
 
 def resources(kind):
@@ -164,6 +166,22 @@ def test_every_parameter_but_lists_and_objects_has_an_environment_variable_with_
         if not variable.startswith("AZURE_"):
             assert variable == "DEPLOY" + re.sub(r"(?=[A-Z])", "_", name[0].upper() + name[1:]).upper()
             assert default == (literal(written) if written.type == "string" else text(written)), name
+
+
+def test_the_page_tells_of_variables_that_there_are_with_their_defaults():
+    page = (ROOT / "docs/operations.md").read_text()
+    given = dict(re.findall(r"\$\{(DEPLOY_\w+)=(.*)\}", "\n".join(one["value"] for one in PARAMETERS.values())))
+    rows = [(re.findall(r"`(.*?)`", names), re.findall(r"`(.*?)`", defaults)) for names, defaults in TOLD.findall(page)]
+    told = {name: default for names, defaults in rows for name, default in zip(names, defaults, strict=True)}
+
+    assert len(told) > 5
+    assert {name: given.get(name) for name in told} == told
+    assert set(re.findall(r"DEPLOY_[A-Z_]+[A-Z]", page)) <= given.keys()
+
+
+def test_what_needs_roles_comes_after_them():
+    assert text(named(MAIN.modules["cluster"].body, "dependsOn")) == "[roles]"
+    assert text(named(MAIN.modules["functions"].body, "dependsOn")) == "[roles, clusterRoles]"
 
 
 def test_every_abbreviation_is_used():
