@@ -16,11 +16,11 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 # The order of what check does is a promise.
 .NOTPARALLEL:
-.PHONY: help setup run test test-quick check fmt lint types layers locks dev cluster bench lock openapi clean
+.PHONY: help setup run test test-quick check fmt lint types layers locks dev cluster bench lock openapi bicep-types clean
 
 help: ## print this menu
 	@printf 'Shardwarm. Usage: make TARGET [ARGS="..."]\n\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install .venv, Azurite, an S3 server, pyright, BLAST+ and vmtouch; quick when nothing is missing
 	@local/setup
@@ -71,6 +71,9 @@ lock: setup ## compile the lock files from pyproject.toml, the .in files and loc
 
 openapi: setup ## write docs/openapi.json from the models
 	@$(PYTHON) -m local.openapi
+
+bicep-types: setup ## write infra/types from Microsoft's package of resource types (a large download)
+	@$(PYTHON) -m local.bicep
 
 clean: ## remove everything that the other targets created
 	@rm -rf .venv .local local/node_modules .pytest_cache .ruff_cache .hypothesis .import_linter_cache
