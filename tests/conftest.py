@@ -22,6 +22,7 @@ _FIRST_TO_LAST = (
     "local",
     "warmer",
     "activities",
+    "infra",
     "wire",
     "app",
     "domain",
