@@ -27,6 +27,7 @@ class Code(StrEnum):
     INVALID_FIELD = "InvalidField"
     MISSING_FIELD = "MissingField"
     INVALID_JSON = "InvalidJson"
+    REQUEST_BODY_TOO_LARGE = "RequestBodyTooLarge"
 
     UNAUTHENTICATED = "Unauthenticated"
     MISSING_ROLE = "MissingRole"

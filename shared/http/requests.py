@@ -18,6 +18,8 @@ from shared.settings import Settings
 CLUSTER = ("subscription_id", "resource_group", "cluster_name")
 """The parts of a query that name a cluster."""
 _MAX_WAIT_MS = 25_000
+_MAX_BODY_BYTES = 64 * 1024
+"""No request that makes sense has a twentieth of this. The check comes before the body is parsed."""
 
 
 def cluster(call: Call) -> ClusterRef:
@@ -37,8 +39,11 @@ def parse_body[Body: BaseModel](call: Call, body_type: type[Body]) -> Body:
     """The body as a model.
 
     Raises:
-        InvalidRequest: not JSON, not an object, or fields that are wrong; `details` names each of them.
+        InvalidRequest: too large, not JSON, not an object, or fields that are wrong; `details` names each of them.
     """
+    if len(call.body) > _MAX_BODY_BYTES:
+        message = f"The body has {len(call.body):,} bytes; {_MAX_BODY_BYTES:,} are allowed."
+        raise InvalidRequest(Code.REQUEST_BODY_TOO_LARGE, message)
     try:
         return body_type.model_validate_json(call.body or b"{}")
     except ValidationError as error:

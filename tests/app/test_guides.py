@@ -16,7 +16,8 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.re
 def quoted(page):
     """The words that a page has in backticks, outside its blocks of code."""
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return [word.rpartition("=")[2] for span in re.findall(r"`([^`]+)`", text) for word in span.split()]
+    words = (word for span in re.findall(r"`([^`]+)`", text) for word in span.split())
+    return [word.rpartition("=")[2].partition("::")[0] for word in words]
 
 
 def is_path(word):

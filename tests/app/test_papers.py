@@ -13,7 +13,14 @@ from shared.runs.reconcile.result import Act
 
 OPERATIONS = (Path(__file__).parents[2] / "docs/operations.md").read_text()
 OF_A_PASS = "What a pass repairs and reports"
-SAY_IT_THEMSELVES = {Code.INVALID_NAME, Code.INVALID_FIELD, Code.MISSING_FIELD, Code.UNKNOWN_FIELD, Code.INVALID_JSON}
+SAY_IT_THEMSELVES = {
+    Code.INVALID_NAME,
+    Code.INVALID_FIELD,
+    Code.MISSING_FIELD,
+    Code.UNKNOWN_FIELD,
+    Code.INVALID_JSON,
+    Code.REQUEST_BODY_TOO_LARGE,
+}
 """Plain 400s: their messages name the field and what it may be."""
 
 

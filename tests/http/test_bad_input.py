@@ -165,6 +165,7 @@ async def test_every_wrong_field_is_among_the_details(api):
         (b'"text"', "InvalidJson", "not a JSON object"),
         (b"null", "InvalidJson", "not a JSON object"),
         (b"7", "InvalidJson", "not a JSON object"),
+        (b'{"presets": [' + b"1," * 40_000 + b"1]}", "RequestBodyTooLarge", "65,536 are allowed"),
     ],
 )
 async def test_a_body_that_is_no_json_object_is_refused(api, records, body, code, hint):
