@@ -23,7 +23,8 @@ from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, ListedFile, Volum
 from shared.errors import Code, TransientFailure, Unusable
 from shared.storage.container import Container, Content
 
-_AT_ONCE = 32
+_AT_ONCE = 128
+"""As many as the settings allow by default (`SHARDWARM_STORAGE_CONCURRENCY`): more would only wait for a connection."""
 _VERSION_FOUR = 4
 
 type _Fetch = Callable[[Span], Awaitable[bytes]]
