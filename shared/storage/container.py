@@ -39,6 +39,11 @@ class Matching(NamedTuple):
 
     etag: str
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The condition as keyword arguments of the SDK's calls."""
+        return {"etag": self.etag, "match_condition": MatchConditions.IfNotModified}
+
 
 class UnchangedSince(NamedTuple):
     """Write only if the blob was last changed in the second of this moment, or before it."""
@@ -146,9 +151,7 @@ class Container:
         """Set metadata headers on a blob without changing its content; False when its ETag is not the condition's."""
         try:
             async with translated(self.account, name):
-                await self._client.get_blob_client(name).set_blob_metadata(
-                    metadata, etag=condition.etag, match_condition=MatchConditions.IfNotModified
-                )
+                await self._client.get_blob_client(name).set_blob_metadata(metadata, **condition.options)
         except (ResourceNotFoundError, ConditionFailedError):
             return False
         return True
@@ -168,10 +171,9 @@ class Container:
         Its snapshots go with it, since the service deletes no blob that has some. Without `with_snapshots` it is refused then.
         """
         more: dict[str, Any] = {"delete_snapshots": "include"} if with_snapshots else {}
-        condition_met: dict[str, Any] = {"etag": condition.etag, "match_condition": MatchConditions.IfNotModified}
         try:
             async with translated(self.account, name):
-                await self._client.delete_blob(name, **condition_met, **more)
+                await self._client.delete_blob(name, **condition.options, **more)
         except (ResourceNotFoundError, ConditionFailedError):
             return False
         return True
@@ -181,8 +183,8 @@ def _headers(condition: Condition) -> dict[str, Any]:
     match condition:
         case Absent():
             return {"overwrite": False}
-        case Matching(etag):
-            return {"overwrite": True, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+        case Matching():
+            return {"overwrite": True, **condition.options}
         case UnchangedSince(moment):
             # Listings show whole seconds, but the service may compare fractions of a second.
             return {"overwrite": True, "if_unmodified_since": moment + timedelta(seconds=1)}

@@ -23,8 +23,6 @@ from shared.blastdb.volumes import INDEX_EXTENSION, Inventory, ListedFile, Volum
 from shared.errors import Code, TransientFailure, Unusable
 from shared.storage.container import Container, Content
 
-_AT_ONCE = 128
-"""As many as the settings allow by default (`SHARDWARM_STORAGE_CONCURRENCY`): more would only wait for a connection."""
 _VERSION_FOUR = 4
 
 type _Fetch = Callable[[Span], Awaitable[bytes]]
@@ -156,13 +154,10 @@ class _Reader:
         return Evidence(self._volumes, alias, table, statistics), parse_papers(statistics_leaf(self._volumes), content.data)
 
     async def heads(self) -> tuple[IndexHead | None, ...]:
-        turns = asyncio.Semaphore(_AT_ONCE)
+        """The heads of all index files, at once: the account's connections bound how many requests are under way."""
 
         async def head(file: ListedFile | None) -> IndexHead | None:
-            if file is None:
-                return None
-            async with turns:
-                return await read_with_async(index_head(file.size_bytes), self._fetch(file))
+            return None if file is None else await read_with_async(index_head(file.size_bytes), self._fetch(file))
 
         return tuple(await asyncio.gather(*map(head, self._files.heads)))
 

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from hashlib import md5
-from typing import Any, Literal
+from typing import Literal
 
-from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient
 
 from shared.blastdb.listings import ListedBlob
 from shared.errors import Code, Conflict
-from shared.storage.container import Container
+from shared.storage.container import Container, Matching
 from shared.storage.errors import ConditionFailedError, translated
 from shared.storage.ranges import read_ahead
 
@@ -36,7 +35,7 @@ async def store_md5(container: Container, blob: ListedBlob, is_over: Callable[[]
         TransientFailure: storage was busy; a retry helps.
     """
     client = container.blob(blob.name)
-    condition: dict[str, Any] = {"etag": blob.etag, "match_condition": MatchConditions.IfNotModified}
+    condition = Matching(blob.etag).options
     try:
         async with translated(container.account, blob.name):
             properties = await client.get_blob_properties(**condition)

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 from itertools import islice
 from typing import Any
 
-from azure.core import MatchConditions
 from azure.storage.blob.aio import BlobClient
+
+from shared.storage.container import Matching
 
 RANGE_BYTES = 4 * 1024 * 1024
 """The size of one range. A reader holds the ranges in flight and the current one in memory, and no more."""
@@ -22,9 +23,8 @@ async def read_ahead(blob: BlobClient, etag: str, offset: int, stop: int) -> Asy
 
     async def fetch(first: int) -> bytes:
         length = min(RANGE_BYTES, stop - first)
-        condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         read: Any = blob.download_blob
-        return await (await read(offset=first, length=length, **condition)).readall()
+        return await (await read(offset=first, length=length, **Matching(etag).options)).readall()
 
     starts = iter(range(offset, stop, RANGE_BYTES))
     ahead = deque(asyncio.create_task(fetch(first)) for first in islice(starts, _AHEAD))

@@ -5,9 +5,8 @@ Every call is conditional on the content that `look` found.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from azure.core import MatchConditions
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContentSettings
 from pydantic import ValidationError
@@ -80,9 +79,8 @@ class ReadBack:
     async def record_md5(self, staged: Staged, digest_hex: str) -> None:
         """Record the file as verified by storing the MD5 of what was read."""
         settings = ContentSettings(content_md5=bytearray(bytes.fromhex(digest_hex)))
-        condition: dict[str, Any] = {"etag": staged.etag, "match_condition": MatchConditions.IfNotModified}
         async with raced(self._name), translated(self._container.account, self._name):
-            await self._container.blob(self._name).set_http_headers(settings, **condition)
+            await self._container.blob(self._name).set_http_headers(settings, **Matching(staged.etag).options)
 
     async def record_verified(self, staged: Staged, how: How) -> None:
         """Record a file without a known MD5 as verified, in its metadata."""

@@ -17,7 +17,7 @@ from shared.blastdb.blobs import folder, staging_folder
 from shared.blastdb.listings import ListedBlob
 from shared.errors import Code, TransientFailure
 from shared.runs.prepare.payloads import SourceFile
-from shared.storage.container import Container
+from shared.storage.container import Container, Matching
 from shared.storage.errors import ConditionFailedError, error_code, translated
 from shared.storage.readback import ETAG_KEY, VERIFIED_KEY, ReadBack, raced
 
@@ -150,7 +150,7 @@ class Staging:
         target = self._container.blob(name)
         condition: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
         if over is not None:
-            condition = {"etag": over.blob.etag, "match_condition": MatchConditions.IfNotModified}
+            condition = Matching(over.blob.etag).options
         async with raced(name), translated(self._container.account, name):
             reply: dict[str, Any] = await target.start_copy_from_url(self._container.blob(self.name(file)).url, **condition)
         status = reply.get("copy_status")
