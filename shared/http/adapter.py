@@ -35,7 +35,7 @@ def bind_routes(app: DFApp, routes: Iterable[Route], make_backing: Callable[[Dur
         level = func.AuthLevel.ANONYMOUS if route.is_open else func.AuthLevel.FUNCTION
         bind = app.route(route.path.removeprefix("/"), methods=[route.method.upper()], auth_level=level)
         if route.is_open:
-            bind(_served_alone(route.name, cast("LoneHandler", route.handler)))
+            bind(_served_alone(route))
         else:
             bind(with_hub(_served(make_backing, route)))
 
@@ -44,22 +44,26 @@ def _served(
     make_backing: Callable[[DurableFunctionsClient], Backing], route: Route
 ) -> Callable[[func.HttpRequest, DurableFunctionsClient], Awaitable[func.HttpResponse]]:
     async def function(req: func.HttpRequest, client: DurableFunctionsClient) -> func.HttpResponse:
-        return await _answer(route.handler.__name__, req, lambda call: route.serve(call, make_backing(client)))
+        return await _answer(route.handler.__name__, req, lambda call: route.serve(call, lambda: make_backing(client)))
 
-    return _named(function, route.name, route.handler)
+    return _named(function, route)
 
 
-def _served_alone(name: str, route: LoneHandler) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
-    # Without a backing: an open route answers even when the settings are wrong.
+def _served_alone(route: Route) -> Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]:
+    # Without a client of the hub, so that the platform calls an open route whatever becomes of the hub.
     async def function(req: func.HttpRequest) -> func.HttpResponse:
-        return await _answer(route.__name__, req, route)
+        return await _answer(route.handler.__name__, req, lambda call: route.serve(call, _no_backing))
 
-    return _named(function, name, route)
+    return _named(function, route)
 
 
-def _named[Function: Callable[..., object]](function: Function, name: str, route: Callable[..., object]) -> Function:
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = route.__doc__
+def _no_backing() -> Backing:
+    raise AssertionError("An open route has no backing.")
+
+
+def _named[Function: Callable[..., object]](function: Function, route: Route) -> Function:
+    function.__name__ = function.__qualname__ = route.name
+    function.__doc__ = route.handler.__doc__
     return function
 
 

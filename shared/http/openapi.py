@@ -60,14 +60,16 @@ class Route(NamedTuple):
         """Whether everybody may call it."""
         return self.role is None
 
-    async def serve(self, call: Call, backing: Backing) -> Answer:
-        """The handler's reply, if the caller has the route's role.
+    async def serve(self, call: Call, make_backing: Callable[[], Backing]) -> Answer:
+        """The handler's reply, if the caller has the route's role. An open route makes no backing: it answers without settings.
 
         Raises:
             Forbidden: the caller is not signed in, or lacks the role. Nothing was read.
+            Misconfigured: `make_backing` found the settings wrong.
         """
         if self.role is None:
             return await cast("LoneHandler", self.handler)(call)
+        backing = make_backing()
         require(call, backing.settings, self.role)
         return await cast("Handler", self.handler)(call, backing)
 

@@ -57,7 +57,9 @@ def signed_in(*roles):
 
 
 async def cancel(hub, *roles, run="a-run"):
-    return await BY_NAME["cancel_operation"].serve(call("POST", headers=signed_in(*roles), id=run), backing(hub, auth="entra"))
+    return await BY_NAME["cancel_operation"].serve(
+        call("POST", headers=signed_in(*roles), id=run), lambda: backing(hub, auth="entra")
+    )
 
 
 class ReachedError(Exception):
@@ -72,7 +74,7 @@ async def is_let_in(route, headers, auth="entra"):
 
     hub = RememberingHub()
     with pytest.raises((ReachedError, Forbidden)) as end:
-        await route._replace(handler=handler).serve(call(route.method.upper(), headers=headers), backing(hub, auth=auth))
+        await route._replace(handler=handler).serve(call(route.method.upper(), headers=headers), lambda: backing(hub, auth=auth))
     if isinstance(end.value, Forbidden):
         told = (Code.MISSING_ROLE, route.role) if headers else (Code.UNAUTHENTICATED, None)
         assert (end.value.problem.code, end.value.problem.target, hub.asked) == (*told, [])
