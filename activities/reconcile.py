@@ -38,6 +38,8 @@ from shared.sanitise import sanitised_line
 from shared.storage.container import Container, Matching
 from shared.storage.evidence import papers_of
 
+_NOT_NOW = "The pass removes none of them; the next one judges them again."
+
 
 @answering(Corrected)
 async def correct_metadata(request: CorrectMetadata, clients: Clients, hub: Hub) -> Corrected:
@@ -123,9 +125,6 @@ async def prune_ghosts(request: PruneGhosts, clients: Clients) -> Pruned:
     for ghost in reversed(ghosts):
         removed += await _remove(container, ghost, request.write_before)
     return Pruned(volumes=len(ghosts), blobs=removed)
-
-
-_NOT_NOW = "The pass removes none of them; the next one judges them again."
 
 
 async def _papers(container: Container, inventory: Inventory, listing: Sequence[ListedBlob]) -> Evidence:
