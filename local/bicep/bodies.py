@@ -9,10 +9,9 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from local.bicep.parsing import Finding, line, literal, properties, text, unwrapped
-from local.bicep.snapshot import ANY_NAME, BODY, ResourceType
+from local.bicep.snapshot import ANY_NAME, BODY, OF_BICEP, ResourceType
 from local.bicep.sources import Resource, Source
 
-_OF_BICEP = frozenset({"parent", "scope", "dependsOn"})
 _KINDS = {"string": "string", "number": "int", "boolean": "bool", "array": "array", "object": "object"}
 """The kind of a literal, by its node."""
 _SIMPLE = frozenset({"string", "int", "bool", "any", "null", "object"})
@@ -58,7 +57,7 @@ class _Body(NamedTuple):
             yield self._found(node, f"infra/types lacks the object {name}: make bicep-types")
             return
         for key, one in given.items():
-            if key is None or (name == BODY and key in _OF_BICEP):
+            if key is None or (name == BODY and key in OF_BICEP):
                 continue
             member = members.get(key, members.get(ANY_NAME))
             if member is None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from local import ROOT
 from local.bicep import bodies, modules, roles, snapshot, symbols
-from local.bicep.parsing import Finding, syntax_errors, text, walk
+from local.bicep.parsing import Finding, line, syntax_errors, text, walk
 from local.bicep.snapshot import ResourceType
 from local.bicep.sources import read_all
 
@@ -45,6 +45,6 @@ def check(contents: Mapping[str, str], by: Ground) -> Iterator[Finding]:
         yield from bodies.findings(source, by.types, by.absent)
         for node in walk(source.root):
             if node.child_count == 0 and node.type != "comment" and any(word in text(node) for word in _SECRET):
-                yield Finding(source.file, node.start_point.row + 1, f"a key may not enter a deployment: {text(node)[:40]}")
+                yield Finding(source.file, line(node), f"a key may not enter a deployment: {text(node)[:40]}")
     yield from modules.findings(sources, ENTRIES)
     yield from roles.findings(sources, by.roles)

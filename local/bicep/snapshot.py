@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 ANY_NAME = "*"
 BODY = ""
 """The name of the object that is the resource itself."""
-_OF_BICEP = ("parent", "scope", "dependsOn")
+OF_BICEP = frozenset({"parent", "scope", "dependsOn"})
+"""The properties of a resource that Bicep itself gives meaning."""
 
 
 class Member(NamedTuple):
@@ -47,8 +48,8 @@ class ResourceType(NamedTuple):
 
 
 def read_members(texts: Mapping[str, str]) -> dict[str, Member]:
-    """Parse the properties of an object. Those that Bicep itself gives meaning are not among them."""
-    return {name: _member(text) for name, text in texts.items() if name not in _OF_BICEP}
+    """Parse the properties of an object. `OF_BICEP` are not among them."""
+    return {name: _member(text) for name, text in texts.items() if name not in OF_BICEP}
 
 
 def _member(text: str) -> Member:
