@@ -13,6 +13,7 @@ from shared.runs.payload import RunInput
 from shared.runs.replies.models import DatabaseDocument, DatabaseRow, ShardSetDocument
 from shared.runs.upload.transitions import Arrive
 from shared.runs.warmup.clusters import ClusterRef
+from shared.runs.warmup.rights import Right
 from shared.runs.warmup.status import WarmStatus
 from shared.settings import Settings
 
@@ -100,7 +101,7 @@ class ClusterPort(Protocol):
         """The status of every warmed database of the cluster."""
         ...
 
-    async def missing_rights(self, cluster: ClusterRef) -> Sequence[object]:
+    async def missing_rights(self, cluster: ClusterRef) -> Sequence[Right]:
         """The rights that the app needs in the cluster and does not have."""
         ...
 

@@ -1,4 +1,4 @@
-"""The rights that the app needs in a cluster, and the question to Kubernetes which of them it lacks.
+"""The question to Kubernetes which rights the app lacks in a cluster.
 
 Kubernetes answers by all its authorizers together, so the answer holds for roles of Kubernetes and roles of Azure alike. Every
 caller may ask about itself (https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access).
@@ -7,39 +7,16 @@ caller may ask about itself (https://kubernetes.io/docs/reference/access-authn-a
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from shared.kube import parsing
+from shared.runs.warmup.rights import NEEDED, Right
 
 if TYPE_CHECKING:
     from shared.kube.api import ApiServer
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _KIND = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
-
-
-class Right(NamedTuple):
-    """One verb on one kind of object: in the app's namespace, or in the whole cluster."""
-
-    verb: str
-    resource: str
-    group: str = ""
-    is_cluster_wide: bool = False
-
-    def __str__(self) -> str:
-        """In words, with the names that kubectl knows."""
-        kind = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {kind}{' in the whole cluster' if self.is_cluster_wide else ''}"
-
-
-NEEDED = (
-    Right("list", "nodes", is_cluster_wide=True),
-    Right("list", "pods", is_cluster_wide=True),
-    Right("list", "pods"),
-    *(Right(verb, "daemonsets", "apps") for verb in ("get", "list", "create", "patch", "delete")),
-    *(Right(verb, "configmaps") for verb in ("get", "list", "create", "update", "delete")),
-)
-"""What `shared.kube.agents` does; `infra/kubernetes/rbac.yaml` grants exactly this. Labels of nodes are optional and not here."""
 
 
 async def missing(api: ApiServer, namespace: str) -> tuple[Right, ...]:

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 
 from shared.kube.agents import Agents
-from shared.kube.rights import Right, missing
+from shared.kube.rights import missing
 from shared.kube.servers import ApiServers, ArmPort
 from shared.runs.warmup.clusters import ClusterRef, refuse_unfit
+from shared.runs.warmup.rights import Right
 from shared.runs.warmup.status import WarmStatus, status_of
 
 

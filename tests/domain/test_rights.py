@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from shared.kube.rights import NEEDED, Right
+from shared.runs.warmup.rights import NEEDED, Right
 
 RBAC = Path(__file__).parents[2] / "infra/kubernetes/rbac.yaml"
 APP = {"kind": "User", "name": "SHARDWARM_APP_OBJECT_ID"}

@@ -7,7 +7,7 @@ import pytest
 from shared.errors import Code, Misconfigured, TransientFailure
 from shared.http.health import ready
 from shared.http.ports import Backing
-from shared.kube.rights import Right
+from shared.runs.warmup.rights import Right
 from shared.settings import Settings
 from tests.http.remembered import RememberingHub, call
 
